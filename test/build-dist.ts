@@ -13,7 +13,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
  * running. dist/ is not emptied first, because another test run may be starting programs from it.
  */
 export default function buildDist(): void {
-  execFileSync("node_modules/.bin/tsc", ["--noCheck"], { cwd: root, stdio: "inherit" });
+  const compiler = join(root, "node_modules/typescript/bin/tsc");
+  execFileSync(process.execPath, [compiler, "--noCheck"], { cwd: root, stdio: "inherit" });
   const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     bin: Record<string, string>;
   };
