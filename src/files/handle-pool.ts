@@ -1,0 +1,246 @@
+import type { FileSystem, OpenFile } from "./file-system.js";
+
+/** Short-lived handles (metadata, indexes, new segments) that may be open beside the pooled ones. */
+const TRANSIENT_HANDLES = 8;
+/** Fewer than this could not serve even one log. */
+export const MIN_OPEN_FILES = 16;
+
+/**
+ * Bounds how many data files are open at once. Files are opened when they are used and closed, the
+ * longest idle first, when another needs the room.
+ *
+ * Whoever holds a file never waits for a second one, so that holders always make progress.
+ */
+export class HandlePool {
+  readonly fileSystem: FileSystem;
+  readonly #limit: number;
+  #openCount = 0;
+  #transient = 0;
+  /** Open files that nobody uses, the longest idle first. */
+  readonly #idle = new Set<PooledFile>();
+  readonly #waitingForRoom: (() => void)[] = [];
+  readonly #waitingForTransient: (() => void)[] = [];
+
+  /** @param maxOpenFiles - At least {@link MIN_OPEN_FILES}. */
+  constructor(fileSystem: FileSystem, maxOpenFiles: number) {
+    this.fileSystem = fileSystem;
+    this.#limit = maxOpenFiles - TRANSIENT_HANDLES;
+  }
+
+  /** How many pooled files are open now. */
+  get openCount(): number {
+    return this.#openCount;
+  }
+
+  /**
+   * Runs something that opens a handle or two and closes them again, waiting while too many others
+   * do. It must not use pooled files.
+   */
+  async transient<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#transient === TRANSIENT_HANDLES) {
+      await new Promise<void>((resolve) => this.#waitingForTransient.push(resolve));
+    } else {
+      this.#transient++;
+    }
+    try {
+      return await run();
+    } finally {
+      const next = this.#waitingForTransient.shift();
+      if (next === undefined) this.#transient--;
+      else next();
+    }
+  }
+
+  /** @internal Takes a place for one open file, closing or awaiting another if need be. */
+  async reserve(): Promise<void> {
+    while (this.#openCount >= this.#limit) {
+      const victim = this.#chooseVictim();
+      if (victim === undefined) {
+        await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
+      } else {
+        await victim.closeIdle();
+      }
+    }
+    this.#openCount++;
+  }
+
+  /** @internal As {@link reserve}, but rather goes over the limit by one than wait. */
+  reserveSync(): void {
+    if (this.#openCount >= this.#limit) {
+      for (const file of this.#idle) {
+        if (file.hasUnsyncedWrites) continue;
+        file.closeIdleSync();
+        break;
+      }
+    }
+    this.#openCount++;
+  }
+
+  /** @internal Gives a place back. */
+  forget(file: PooledFile): void {
+    this.#idle.delete(file);
+    this.#openCount--;
+    this.#waitingForRoom.shift()?.();
+  }
+
+  /** @internal */
+  markIdle(file: PooledFile): void {
+    this.#idle.add(file);
+    this.#waitingForRoom.shift()?.();
+  }
+
+  /** @internal */
+  markUsed(file: PooledFile): void {
+    this.#idle.delete(file);
+  }
+
+  /** Clean files first: closing one with unsynced writes costs a sync. */
+  #chooseVictim(): PooledFile | undefined {
+    let oldest: PooledFile | undefined;
+    for (const file of this.#idle) {
+      if (!file.hasUnsyncedWrites) return file;
+      oldest ??= file;
+    }
+    return oldest;
+  }
+}
+
+/**
+ * A file that is opened when it is used. Users pin it with {@link acquire} and give it back with
+ * {@link release}; while it is pinned it stays open.
+ */
+export class PooledFile {
+  readonly path: string;
+  readonly #pool: HandlePool;
+  readonly #mode: "read" | "update";
+  #file: OpenFile | undefined;
+  #opening: Promise<OpenFile> | undefined;
+  #pins = 0;
+  #closed = false;
+  /** A writer sets it before a write and clears it before a sync that succeeds. */
+  hasUnsyncedWrites = false;
+  /**
+   * Syncs the file or else poisons its log; never fails. Closing a file with unsynced writes would
+   * lose the error that a later sync would have told.
+   */
+  syncBeforeClose: (() => Promise<void>) | undefined;
+
+  constructor(pool: HandlePool, path: string, mode: "read" | "update") {
+    this.#pool = pool;
+    this.path = path;
+    this.#mode = mode;
+  }
+
+  /** Pins the file, opening it if it is closed. Every call needs a {@link release}. */
+  async acquire(): Promise<OpenFile> {
+    if (this.#file !== undefined) {
+      this.#pin();
+      return this.#file;
+    }
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    const file = await this.#opening;
+    // Between opening and here it may have been closed again as idle.
+    if (this.#file !== file) return this.acquire();
+    this.#pin();
+    return file;
+  }
+
+  /** As {@link acquire}, blocking the event loop while the file is opened. */
+  acquireSync(): OpenFile {
+    if (this.#file === undefined) {
+      this.#pool.reserveSync();
+      try {
+        this.#file = this.#pool.fileSystem.openSync(this.path, this.#mode);
+      } catch (error) {
+        this.#pool.forget(this);
+        throw error;
+      }
+    }
+    this.#pin();
+    return this.#file;
+  }
+
+  release(): void {
+    this.#pins--;
+    if (this.#pins > 0 || this.#file === undefined) return;
+    if (this.#closed) this.discard();
+    else this.#pool.markIdle(this);
+  }
+
+  /** Closes the file for good, at once or when its last user releases it; syncs nothing. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#opening !== undefined) await this.#opening.catch(() => undefined);
+    if (this.#pins === 0) await this.#closeNow();
+  }
+
+  /** Closes a file that was only read, where nobody cares how that goes. */
+  discard(): void {
+    this.close().catch(() => undefined);
+  }
+
+  /**
+   * @internal Called by the pool, which needs the room. The file stays open if somebody used it or
+   * wrote to it meanwhile.
+   */
+  async closeIdle(): Promise<void> {
+    if (this.hasUnsyncedWrites) {
+      this.#pin();
+      // Cleared before the sync: a write that starts during it sets it again.
+      this.hasUnsyncedWrites = false;
+      await this.syncBeforeClose?.();
+      this.#pins--;
+      if (this.#pins === 0 && this.hasUnsyncedWrites) {
+        this.#pool.markIdle(this);
+        return;
+      }
+    }
+    if (this.#pins === 0) await this.#closeNow();
+  }
+
+  /** @internal */
+  closeIdleSync(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    this.#pool.forget(this);
+    file?.closeSync();
+  }
+
+  #pin(): void {
+    if (this.#pins === 0) this.#pool.markUsed(this);
+    this.#pins++;
+  }
+
+  async #open(): Promise<OpenFile> {
+    await this.#pool.reserve();
+    if (this.#file !== undefined) {
+      // A synchronous reader opened it while this waited for room.
+      this.#pool.forget(this);
+      if (this.#pins === 0) this.#pool.markIdle(this);
+      return this.#file;
+    }
+    try {
+      const file = await this.#pool.fileSystem.open(this.path, this.#mode);
+      if (this.#file !== undefined) {
+        this.#pool.forget(this);
+        await file.close();
+        return this.#file;
+      }
+      this.#file = file;
+      return file;
+    } catch (error) {
+      this.#pool.forget(this);
+      throw error;
+    }
+  }
+
+  async #closeNow(): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) return;
+    this.#file = undefined;
+    this.#pool.forget(this);
+    await file.close();
+  }
+}

@@ -1,0 +1,239 @@
+import {
+  BLOCK_HEADER_BYTES,
+  BlockAttribute,
+  type BlockHeader,
+  writeBlockHeader,
+} from "./block-header.js";
+import { checksum } from "./checksum.js";
+import { Codec, type CodecId, type CompressionName, compressBody } from "./compression.js";
+import { type StructuredRecord, writeStructuredRecord } from "./record-codec.js";
+import { viewOf } from "./uint64.js";
+
+/** A closed block in a group's buffer: all but its header is in place. */
+export interface EncodedBlock {
+  /** Where in the buffer its header goes. */
+  readonly start: number;
+  readonly length: number;
+  readonly codec: CodecId;
+  attributes: number;
+  readonly recordCount: number;
+  readonly baseTimestamp: number;
+  readonly maxTimestamp: number;
+  readonly bodyBytes: number;
+  readonly bodyChecksum: number;
+}
+
+/** What a header says that is known only when the block gets its place in the log. */
+export type BlockPlace = Pick<
+  BlockHeader,
+  "position" | "previousChecksum" | "baseOffset" | "durableEndOffset"
+>;
+
+/** Timestamp deltas are 32 bits wide; a block whose records lie further apart is closed. */
+const MAX_TIMESTAMP_DELTA = 2 ** 32 - 1;
+
+/** The most that a record of `byteLength` adds to a buffer, if it gets a block of its own. */
+export function encodedBound(byteLength: number): number {
+  return BLOCK_HEADER_BYTES + byteLength + 8;
+}
+
+/**
+ * Encodes records into one contiguous buffer, block after block, each value copied once and
+ * straight to its final place. Headers stay empty: {@link stamp} writes them when offsets and
+ * positions are known, which is when the group is about to be written.
+ */
+export class GroupEncoder {
+  readonly blocks: EncodedBlock[] = [];
+  readonly #blockBytes: number;
+  readonly #compression: CompressionName;
+  #bytes: Buffer;
+  #view: DataView;
+  /** Start of the open block, and the end of what is in use. */
+  #start = 0;
+  #end = BLOCK_HEADER_BYTES;
+  #count = 0;
+  #structured = false;
+  #sameTimestamp = true;
+  #minTimestamp = 0;
+  #maxTimestamp = 0;
+  #ends: Uint32Array;
+  #timestamps: Float64Array;
+
+  /**
+   * @param bytes - The buffer to begin with; replaced by a larger one when it gets too small.
+   * @param blockBytes - Length to which blocks are filled, header included.
+   */
+  constructor(bytes: Buffer, blockBytes: number, compression: CompressionName) {
+    this.#bytes = bytes;
+    this.#view = viewOf(bytes);
+    this.#blockBytes = blockBytes;
+    this.#compression = compression;
+    this.#ends = new Uint32Array(16);
+    this.#timestamps = new Float64Array(16);
+  }
+
+  /** The buffer; valid until the next record is added. */
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** How many bytes are taken, a bound of the open block's tables included. */
+  get length(): number {
+    return this.#count === 0 ? this.#start : this.#end + this.#count * 8;
+  }
+
+  /** Adds a record that is a value alone. `byteLength` is that of the value, in UTF-8 for text. */
+  addValue(value: Uint8Array | string, byteLength: number, timestamp: number): void {
+    if (this.#structured) {
+      const bytes = typeof value === "string" ? Buffer.from(value) : value;
+      const record = { value: bytes, key: undefined, headers: undefined, timestamp };
+      this.addStructured({ ...record, byteLength: byteLength + 1 }, timestamp);
+      return;
+    }
+    this.#makeRoom(byteLength, timestamp);
+    if (typeof value === "string") this.#bytes.write(value, this.#end, byteLength, "utf8");
+    else this.#bytes.set(value, this.#end);
+    this.#end += byteLength;
+    this.#note(timestamp);
+  }
+
+  /** Adds a record with a key or headers. */
+  addStructured(record: StructuredRecord, timestamp: number): void {
+    if (!this.#structured) {
+      if (this.#count > 0) this.#close();
+      this.#structured = true;
+    }
+    this.#makeRoom(record.byteLength, timestamp);
+    this.#end = writeStructuredRecord(this.#bytes, this.#end, record);
+    this.#note(timestamp);
+  }
+
+  /** Ends the batch: the block that is open becomes its last. There must be one. */
+  endBatch(): void {
+    if (this.#count > 0) this.#close();
+    this.blocks[this.blocks.length - 1]!.attributes |= BlockAttribute.lastOfBatch;
+    this.#structured = false;
+  }
+
+  /**
+   * Writes the header of a closed block.
+   *
+   * @returns The header's checksum, which the next block's chain field takes.
+   */
+  stamp(block: EncodedBlock, place: BlockPlace, seed: number): number {
+    const header = {
+      position: place.position,
+      previousChecksum: place.previousChecksum,
+      baseOffset: place.baseOffset,
+      lastOffset: place.baseOffset + block.recordCount - 1,
+      durableEndOffset: place.durableEndOffset,
+      codec: block.codec,
+      attributes: block.attributes,
+      recordCount: block.recordCount,
+      baseTimestamp: block.baseTimestamp,
+      maxTimestamp: block.maxTimestamp,
+      storedBytes: block.length - BLOCK_HEADER_BYTES,
+      bodyBytes: block.bodyBytes,
+      bodyChecksum: block.bodyChecksum,
+    };
+    return writeBlockHeader(this.#bytes, this.#view, block.start, header, seed);
+  }
+
+  /** Sees to it that the open block may take this record, and that the buffer can. */
+  #makeRoom(byteLength: number, timestamp: number): void {
+    if (this.#count > 0 && this.#isFull(byteLength, timestamp)) {
+      const structured = this.#structured;
+      this.#close();
+      this.#structured = structured;
+    }
+    const needed = this.#end + byteLength + (this.#count + 1) * 8;
+    if (needed > this.#bytes.length) this.#grow(needed);
+  }
+
+  #isFull(byteLength: number, timestamp: number): boolean {
+    const columns = this.#sameTimestamp && timestamp === this.#minTimestamp ? 4 : 8;
+    const tables = (this.#count + 1) * columns;
+    return (
+      this.#end - this.#start + byteLength + tables > this.#blockBytes ||
+      timestamp - this.#minTimestamp > MAX_TIMESTAMP_DELTA ||
+      this.#maxTimestamp - timestamp > MAX_TIMESTAMP_DELTA
+    );
+  }
+
+  /** Notes the record that now ends at `#end`. */
+  #note(timestamp: number): void {
+    const index = this.#count;
+    if (index === this.#ends.length) this.#growTables();
+    this.#ends[index] = this.#end - this.#start - BLOCK_HEADER_BYTES;
+    this.#timestamps[index] = timestamp;
+    this.#count = index + 1;
+    if (index === 0) {
+      this.#minTimestamp = timestamp;
+      this.#maxTimestamp = timestamp;
+      this.#sameTimestamp = true;
+    } else if (timestamp !== this.#minTimestamp) {
+      this.#sameTimestamp = false;
+      if (timestamp < this.#minTimestamp) this.#minTimestamp = timestamp;
+      else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
+    }
+  }
+
+  #close(): void {
+    const view = this.#view;
+    const count = this.#count;
+    let at = this.#end;
+    for (let index = 0; index < count; index++, at += 4) {
+      view.setUint32(at, this.#ends[index]!, true);
+    }
+    let attributes = this.#structured ? BlockAttribute.structured : 0;
+    if (!this.#sameTimestamp) {
+      attributes |= BlockAttribute.timestampDeltas;
+      for (let index = 0; index < count; index++, at += 4) {
+        view.setUint32(at, this.#timestamps[index]! - this.#minTimestamp, true);
+      }
+    }
+    const bodyStart = this.#start + BLOCK_HEADER_BYTES;
+    const body = this.#bytes.subarray(bodyStart, at);
+    let stored = body;
+    let codec: CodecId = Codec.none;
+    if (this.#compression === "lz4") {
+      const compressed = compressBody(body);
+      if (compressed !== undefined) {
+        this.#bytes.set(compressed, bodyStart);
+        stored = this.#bytes.subarray(bodyStart, bodyStart + compressed.length);
+        codec = Codec.lz4;
+      }
+    }
+    this.blocks.push({
+      start: this.#start,
+      length: BLOCK_HEADER_BYTES + stored.length,
+      codec,
+      attributes,
+      recordCount: count,
+      baseTimestamp: this.#minTimestamp,
+      maxTimestamp: this.#maxTimestamp,
+      bodyBytes: body.length,
+      bodyChecksum: checksum(stored),
+    });
+    this.#start = bodyStart + stored.length;
+    this.#end = this.#start + BLOCK_HEADER_BYTES;
+    this.#count = 0;
+    this.#structured = false;
+  }
+
+  #grow(needed: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#end));
+    this.#bytes = larger;
+    this.#view = viewOf(larger);
+  }
+
+  #growTables(): void {
+    const ends = new Uint32Array(this.#ends.length * 4);
+    ends.set(this.#ends);
+    this.#ends = ends;
+    const timestamps = new Float64Array(ends.length);
+    timestamps.set(this.#timestamps);
+    this.#timestamps = timestamps;
+  }
+}

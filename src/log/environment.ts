@@ -1,0 +1,33 @@
+import type { FileSystem } from "../files/file-system.js";
+import { HandlePool } from "../files/handle-pool.js";
+import { nodeFileSystem } from "../files/node-file-system.js";
+import { BufferPool } from "./buffer-pool.js";
+import { IndexCache } from "./index-cache.js";
+
+/** Open data files of one log, or of all logs of a store, unless an option says otherwise. */
+export const DEFAULT_MAX_OPEN_FILES = 128;
+
+/** What logs take from the world around them, shared by all logs of a store. */
+export interface LogEnvironment {
+  readonly fileSystem: FileSystem;
+  readonly pool: HandlePool;
+  readonly indexCache: IndexCache;
+  readonly buffers: BufferPool;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** The real world, or the one of a test. */
+export function createEnvironment(
+  fileSystem: FileSystem = nodeFileSystem,
+  maxOpenFiles = DEFAULT_MAX_OPEN_FILES,
+  now: () => number = Date.now,
+): LogEnvironment {
+  return {
+    fileSystem,
+    pool: new HandlePool(fileSystem, maxOpenFiles),
+    indexCache: new IndexCache(),
+    buffers: new BufferPool(),
+    now,
+  };
+}

@@ -1,0 +1,180 @@
+import type { FileSystem } from "../files/file-system.js";
+import { readStep, type Steps } from "../files/steps.js";
+import { writeFully } from "../files/whole-file.js";
+import {
+  BLOCK_HEADER_BYTES,
+  blockLength,
+  isInvalid,
+  parseBlockHeader,
+} from "../format/block-header.js";
+import {
+  decodeIndexFile,
+  decodeIndexHeader,
+  INDEX_HEADER_BYTES,
+  type IndexFile,
+  OFFSET_ENTRY_BYTES,
+  OFFSET_INDEX_MAGIC,
+  type SegmentSummary,
+  TIME_ENTRY_BYTES,
+  TIME_INDEX_MAGIC,
+} from "../format/index-file.js";
+import { findBlock, readRun, SCAN_CHUNK_BYTES } from "./block-source.js";
+import { OffsetIndex } from "./offset-index.js";
+import type { Segment } from "./segment.js";
+import { SegmentIndex } from "./segment-index.js";
+import { TimeIndex } from "./time-index.js";
+
+/**
+ * A segment's indexes: those in memory, else read from their files, else rebuilt from the data
+ * where a file is missing, damaged, or not of exactly these bytes. Opening never fails for an index.
+ */
+export function* loadedIndex(segment: Segment): Steps<SegmentIndex> {
+  if (segment.index !== undefined) return segment.index;
+  const index = (yield* readIndex(segment)) ?? (yield* rebuildIndex(segment));
+  segment.setIndex(index);
+  return index;
+}
+
+/** The indexes as their files have them, or `undefined` where those cannot be used. */
+export function* readIndex(segment: Segment): Steps<SegmentIndex | undefined> {
+  const offsets = yield* readIndexFile(segment, "offsetIndex");
+  if (offsets === undefined) return undefined;
+  const times = yield* readIndexFile(segment, "timeIndex");
+  if (times === undefined) return undefined;
+  if (!sameSummary(offsets.summary, times.summary)) return undefined;
+  if (!(yield* fits(segment, offsets.summary))) return undefined;
+  return new SegmentIndex(
+    offsets.summary,
+    OffsetIndex.decode(offsets.entries),
+    TimeIndex.decode(times.entries),
+  );
+}
+
+/**
+ * Only the sums of the index file's header, without its entries.
+ *
+ * @returns `undefined` where the file cannot be used.
+ */
+export function* readSummary(segment: Segment): Steps<SegmentSummary | undefined> {
+  if (segment.index !== undefined) return segment.index.summary;
+  const file = segment.indexFile("offsetIndex");
+  try {
+    const bytes = new Uint8Array(INDEX_HEADER_BYTES);
+    const count = yield* readStep(file, bytes, 0);
+    const header = decodeIndexHeader(bytes.subarray(0, count), OFFSET_INDEX_MAGIC);
+    if ("kind" in header) return undefined;
+    return (yield* fits(segment, header.summary)) ? header.summary : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    file.discard();
+  }
+}
+
+function* readIndexFile(
+  segment: Segment,
+  kind: "offsetIndex" | "timeIndex",
+): Steps<IndexFile | undefined> {
+  const magic = kind === "offsetIndex" ? OFFSET_INDEX_MAGIC : TIME_INDEX_MAGIC;
+  const entryBytes = kind === "offsetIndex" ? OFFSET_ENTRY_BYTES : TIME_ENTRY_BYTES;
+  const file = segment.indexFile(kind);
+  try {
+    const head = new Uint8Array(INDEX_HEADER_BYTES);
+    const count = yield* readStep(file, head, 0);
+    const header = decodeIndexHeader(head.subarray(0, count), magic);
+    if ("kind" in header) return undefined;
+    // A block is never shorter than its header, which bounds the entries that can be real.
+    const end = yield* segment.end();
+    if (header.entryCount > end / BLOCK_HEADER_BYTES) return undefined;
+    // One byte more than there should be, to notice a file that is too long.
+    const wanted = INDEX_HEADER_BYTES + header.entryCount * entryBytes + 1;
+    const bytes = new Uint8Array(wanted);
+    const length = yield* readStep(file, bytes, 0);
+    const decoded = decodeIndexFile(bytes.subarray(0, length), magic);
+    return "kind" in decoded ? undefined : decoded;
+  } catch {
+    // A hint that cannot be read is no hint. The data file tells what is really wrong, if anything.
+    return undefined;
+  } finally {
+    file.discard();
+  }
+}
+
+function sameSummary(one: SegmentSummary, other: SegmentSummary): boolean {
+  return (
+    one.segmentChecksum === other.segmentChecksum &&
+    one.lastChecksum === other.lastChecksum &&
+    one.endPosition === other.endPosition
+  );
+}
+
+/**
+ * Whether sums are those of this very data: same segment, same length, same last block. Since
+ * every block's checksum covers the one before, the last one stands for all.
+ */
+function* fits(segment: Segment, summary: SegmentSummary): Steps<boolean> {
+  const header = yield* segment.header();
+  if (summary.segmentChecksum !== header.checksum) return false;
+  if (summary.endPosition !== (yield* segment.end())) return false;
+  if (summary.blocks === 0) return summary.endPosition === header.headerLength;
+  const bytes = new Uint8Array(BLOCK_HEADER_BYTES);
+  const count = yield* readStep(segment.file, bytes, summary.lastBlockPosition);
+  const last = parseBlockHeader(
+    bytes.subarray(0, count),
+    summary.lastBlockPosition,
+    header.blockSeed,
+  );
+  return (
+    !isInvalid(last) &&
+    last.checksum === summary.lastChecksum &&
+    last.position + blockLength(last) === summary.endPosition &&
+    last.lastOffset + 1 === summary.endOffset
+  );
+}
+
+/**
+ * Builds the indexes from the data. Damage in it is stepped over: what lies around it can still be
+ * found, and whoever reads the damaged block is told.
+ */
+export function* rebuildIndex(segment: Segment): Steps<SegmentIndex> {
+  const header = yield* segment.header();
+  const source = yield* segment.source();
+  const end = yield* segment.end();
+  const index = SegmentIndex.empty(header);
+  const buffer = new Uint8Array(SCAN_CHUNK_BYTES);
+  let position = header.headerLength;
+  while (position < end) {
+    const run = yield* readRun(source, position, end, SCAN_CHUNK_BYTES, buffer);
+    for (const { header: block } of run.blocks) {
+      index.add({ ...block, length: blockLength(block) }, segment.owner.indexIntervalBytes);
+    }
+    position = run.nextPosition;
+    if (run.invalid === undefined) continue;
+    const next = yield* findBlock(source, position + 1, end);
+    if (next === undefined) break;
+    position = next.position;
+  }
+  return index;
+}
+
+/**
+ * Writes both index files. They are not synced: one that a crash tore is recognised and rebuilt.
+ */
+export async function saveIndex(
+  fileSystem: FileSystem,
+  segment: Segment,
+  index: SegmentIndex,
+): Promise<void> {
+  const { offsetIndex, timeIndex } = index.encode();
+  await saveFile(fileSystem, segment.indexPath("offsetIndex"), offsetIndex);
+  await saveFile(fileSystem, segment.indexPath("timeIndex"), timeIndex);
+}
+
+async function saveFile(fileSystem: FileSystem, path: string, bytes: Uint8Array): Promise<void> {
+  const file = await fileSystem.open(path, "create");
+  try {
+    await writeFully(file, bytes, 0);
+  } finally {
+    await file.close();
+  }
+}
