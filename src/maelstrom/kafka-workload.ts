@@ -1,0 +1,172 @@
+import { type Json, JsonText } from "./json.js";
+import { PendingWork } from "./pending-work.js";
+import { isObject, MaelstromError, type ReplyBody, type Request } from "./protocol.js";
+
+/** The most messages of one key in one answer to a poll. */
+const POLL_MESSAGES_PER_KEY = 20;
+
+/**
+ * About how many bytes of messages one answer to a poll holds. The message that goes beyond is
+ * still in it, so that a long one does not stop its readers for ever.
+ */
+const POLL_BYTES = 1024 * 1024;
+
+/** The part of a store that the workload needs. Its offsets rise strictly within a key. */
+export interface MessageLogs {
+  /** Resolves with the offset when the record is as durable as the store's policy makes it. */
+  append(key: string, value: string): Promise<number>;
+  /** Reads records from offset `from` on, in order and leaving out none; never makes a key. */
+  read(
+    key: string,
+    from: number,
+    limits: { readonly maxRecords: number; readonly maxBytes: number },
+  ): Promise<{ readonly records: readonly StoredMessage[] }>;
+}
+
+/** A record, the part of it that the workload needs. */
+export interface StoredMessage {
+  readonly offset: number;
+  readonly value: Uint8Array;
+}
+
+/** A consumer group: by key, the next offset to read. */
+export interface CommittedOffsets {
+  /** All keys or none; a key whose committed offset is higher already keeps it. */
+  commit(next: ReadonlyMap<string, number>): Promise<void>;
+  committed(keys: readonly string[]): Promise<ReadonlyMap<string, number>>;
+}
+
+/** Answers one request; rejects with what {@link toMaelstromError} understands. */
+export type Handler = (request: Request) => Promise<ReplyBody>;
+
+/**
+ * The four RPCs of Maelstrom's `kafka` workload.
+ *
+ * Requests are handled concurrently, and yet a request sees everything about its keys that was
+ * asked for before it: a poll or a commit begins when the sends to its keys that came earlier have
+ * ended, a list when the commits have. So the answers do not depend on whether a client waits for
+ * an answer before it asks for the next thing.
+ *
+ * On the wire a committed offset is the last one that was processed. Here, and only here, it is
+ * converted from and to the next one to read, which is what a store keeps.
+ */
+export class KafkaWorkload {
+  /** By type of request. */
+  readonly handlers: ReadonlyMap<string, Handler> = new Map([
+    ["send", (request) => this.#send(request)],
+    ["poll", (request) => this.#poll(request)],
+    ["commit_offsets", (request) => this.#commitOffsets(request)],
+    ["list_committed_offsets", (request) => this.#listCommittedOffsets(request)],
+  ]);
+  readonly #logs: MessageLogs;
+  readonly #group: CommittedOffsets;
+  readonly #sends = new PendingWork();
+  readonly #commits = new PendingWork();
+  #polls = 0;
+
+  constructor(logs: MessageLogs, group: CommittedOffsets) {
+    this.#logs = logs;
+    this.#group = group;
+  }
+
+  async #send(request: Request): Promise<ReplyBody> {
+    const { key } = request.body;
+    if (typeof key !== "string") throw malformed("key must be a string");
+    const message = request.bodyText("msg");
+    if (message === undefined) throw malformed("msg is missing");
+    // No waiting before this line: the order of arrival becomes the order of offsets.
+    const append = this.#logs.append(key, message);
+    this.#sends.add([key], append);
+    return { type: "send_ok", offset: await append };
+  }
+
+  async #poll(request: Request): Promise<ReplyBody> {
+    const offsets = readOffsets(request);
+    await this.#sends.settled(offsets.keys());
+    const keys = [...offsets.keys()];
+    const messages = new Map<string, Json[]>(keys.map((key) => [key, []]));
+    let bytesLeft = POLL_BYTES;
+    // Each poll begins with another key, so that a full answer leaves out none of them for ever.
+    for (const key of rotate(keys, this.#polls++)) {
+      if (bytesLeft <= 0) break;
+      const limits = { maxRecords: POLL_MESSAGES_PER_KEY, maxBytes: bytesLeft };
+      const { records } = await this.#logs.read(key, offsets.get(key) ?? 0, limits);
+      for (const record of records) {
+        messages.get(key)?.push([record.offset, decodeMessage(key, record)]);
+        bytesLeft -= record.value.length;
+      }
+    }
+    return { type: "poll_ok", msgs: messages };
+  }
+
+  async #commitOffsets(request: Request): Promise<ReplyBody> {
+    const offsets = readOffsets(request);
+    const next = new Map(Array.from(offsets, ([key, offset]) => [key, offset + 1]));
+    const commit = this.#sends.settled(next.keys()).then(() => this.#group.commit(next));
+    this.#commits.add(next.keys(), commit);
+    await commit;
+    return { type: "commit_offsets_ok" };
+  }
+
+  async #listCommittedOffsets(request: Request): Promise<ReplyBody> {
+    const keys = readKeys(request);
+    await this.#commits.settled(keys);
+    const committed = await this.#group.committed(keys);
+    const offsets = new Map<string, number>();
+    for (const key of keys) {
+      const next = committed.get(key) ?? 0;
+      // Where nothing was processed there is no last offset to tell.
+      if (next > 0) offsets.set(key, next - 1);
+    }
+    return { type: "list_committed_offsets_ok", offsets };
+  }
+}
+
+function rotate(keys: readonly string[], turns: number): string[] {
+  const first = turns % Math.max(keys.length, 1);
+  return [...keys.slice(first), ...keys.slice(0, first)];
+}
+
+function readOffsets(request: Request): Map<string, number> {
+  const { offsets } = request.body;
+  if (!isObject(offsets)) throw malformed("offsets must be an object");
+  const result = new Map<string, number>();
+  for (const [key, offset] of Object.entries(offsets)) {
+    if (!isOffset(offset)) {
+      throw malformed(`the offset of key ${JSON.stringify(key)} must be an integer from 0 on`);
+    }
+    result.set(key, offset);
+  }
+  return result;
+}
+
+/** The highest safe integer is left out: the offset behind it could not be told apart. */
+function isOffset(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && value !== Number.MAX_SAFE_INTEGER;
+}
+
+function readKeys(request: Request): string[] {
+  const { keys } = request.body;
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string")) {
+    throw malformed("keys must be an array of strings");
+  }
+  return keys;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Whatever else may have written to the store, only JSON goes out. */
+function decodeMessage(key: string, record: StoredMessage): JsonText {
+  try {
+    const text = decoder.decode(record.value);
+    JSON.parse(text);
+    return new JsonText(text);
+  } catch (error) {
+    const place = `offset ${record.offset} of key ${JSON.stringify(key)}`;
+    throw new MaelstromError("crash", `What stands at ${place} is not JSON.`, { cause: error });
+  }
+}
+
+function malformed(message: string): MaelstromError {
+  return new MaelstromError("malformedRequest", message);
+}

@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Body } from "./history.js";
+
+/** How a process ended. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** The node ended before it answered: nobody knows whether it did what it was asked for. */
+export class NoAnswerError extends Error {}
+
+interface Waiting {
+  readonly resolve: (reply: Body) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The built node program, running as Maelstrom would run it, and its clients' side of the pipes. */
+export class NodeProcess {
+  readonly child: ChildProcess;
+  /** Resolves when the process has ended and all its output is here. */
+  readonly exit: Promise<Exit>;
+  /** What came on standard output and answers no open request. Must stay empty. */
+  readonly strayLines: string[] = [];
+  /** All of standard error so far. */
+  log = "";
+  readonly #waiting = new Map<string, Waiting>();
+  #lastMessageId = 0;
+  #ended = false;
+
+  /**
+   * @param program - Path of the built `maelstrom/main.js`.
+   * @param args - Its command line.
+   */
+  constructor(program: string, args: readonly string[]) {
+    this.child = spawn(process.execPath, [program, ...args], { stdio: "pipe" });
+    this.exit = new Promise((resolve) => {
+      this.child.once("close", (code, signal) => {
+        this.#rejectWaiting();
+        resolve({ code, signal });
+      });
+    });
+    if (!this.child.stdout) throw new Error("the process has no output");
+    createInterface({ input: this.child.stdout }).on("line", (line) => this.#take(line));
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.log += text;
+    });
+    // Writing to a process that was killed is part of the tests.
+    this.child.stdin?.on("error", () => {});
+  }
+
+  /** Requests that wait for an answer. */
+  get inFlight(): number {
+    return this.#waiting.size;
+  }
+
+  /** Sends a request in the name of a client and resolves with the body of the answer. */
+  request(client: string, body: Body): Promise<Body> {
+    const messageId = ++this.#lastMessageId;
+    const message = { src: client, dest: "n0", body: { ...body, msg_id: messageId } };
+    return this.exchange(JSON.stringify(message), client, messageId);
+  }
+
+  /**
+   * Writes a line as it is and resolves with the body of the answer to it.
+   *
+   * Rejects with {@link NoAnswerError} if the process ends without one.
+   */
+  exchange(line: string, client: string, messageId: number): Promise<Body> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) {
+        reject(new NoAnswerError());
+        return;
+      }
+      this.#waiting.set(nameOf(client, messageId), { resolve, reject });
+      this.write(`${line}\n`);
+    });
+  }
+
+  /** Writes to standard input. */
+  write(data: string | Uint8Array): void {
+    this.child.stdin?.write(data);
+  }
+
+  /** Introduces the node to a network of its own. */
+  async init(): Promise<void> {
+    const body = { type: "init", node_id: "n0", node_ids: ["n0"] };
+    const reply = await this.request("c0", body);
+    if (reply.type !== "init_ok") throw new Error(`not init_ok but ${JSON.stringify(reply)}`);
+  }
+
+  /** Closes standard input and resolves when the process has ended. */
+  async end(): Promise<Exit> {
+    this.child.stdin?.end();
+    return await this.exit;
+  }
+
+  /** Kills the process as the machine would and resolves when it is gone. */
+  async kill(): Promise<Exit> {
+    this.child.kill("SIGKILL");
+    return await this.exit;
+  }
+
+  #take(line: string): void {
+    const message = parse(line);
+    const body = message?.body;
+    const name = body ? nameOf(message.dest, body.in_reply_to) : "";
+    const waiting = this.#waiting.get(name);
+    if (body && waiting && message.src === "n0") {
+      this.#waiting.delete(name);
+      const { in_reply_to: _, ...rest } = body;
+      waiting.resolve(rest as Body);
+    } else {
+      this.strayLines.push(line);
+    }
+  }
+
+  #rejectWaiting(): void {
+    this.#ended = true;
+    for (const { reject } of this.#waiting.values()) reject(new NoAnswerError());
+    this.#waiting.clear();
+  }
+}
+
+function nameOf(client: unknown, messageId: unknown): string {
+  return JSON.stringify([client, messageId]);
+}
+
+function parse(line: string): { src?: unknown; dest?: unknown; body?: Body } | undefined {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Path of the node program of this package, as the last build left it. */
+export function builtNode(packageRoot: URL): string {
+  return fileURLToPath(new URL("dist/maelstrom/main.js", packageRoot));
+}
