@@ -34,7 +34,7 @@ export class HandlePool {
 
   /**
    * Runs something that opens a handle or two and closes them again, waiting while too many others
-   * do. It must not use pooled files.
+   * do. Nobody may wait here while holding a pooled file.
    */
   async transient<T>(run: () => Promise<T>): Promise<T> {
     if (this.#transient === TRANSIENT_HANDLES) {

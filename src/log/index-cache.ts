@@ -1,12 +1,11 @@
 import type { Segment } from "../segment/segment.js";
 
-/** How much memory the indexes of sealed segments may take, over all logs of a store. */
+/** How much memory indexes may take, over all logs of a store. */
 const DEFAULT_LIMIT_BYTES = 32 * 1024 * 1024;
 
 /**
  * Bounds the memory of indexes: those not used for longest are dropped, and loaded again when they
- * are needed. Indexes of segments that are being written to are not dropped, only counted by their
- * logs.
+ * are needed. That of a segment which is written to is dropped by its log, when it is idle.
  */
 export class IndexCache {
   readonly #limitBytes: number;
@@ -22,7 +21,7 @@ export class IndexCache {
     return this.#totalBytes;
   }
 
-  /** Notes that a sealed segment's index was used, and drops others if there are too many. */
+  /** Notes that a segment's index was used or has grown, and drops others if there are too many. */
   touch(segment: Segment): void {
     const byteLength = segment.index?.byteLength ?? 0;
     this.forget(segment);
@@ -30,7 +29,8 @@ export class IndexCache {
     this.#totalBytes += byteLength;
     for (const [oldest, bytes] of this.#segments) {
       if (this.#totalBytes <= this.#limitBytes || oldest === segment) break;
-      oldest.dropIndex();
+      if (oldest.onIndexUnwanted === undefined) oldest.dropIndex();
+      else oldest.onIndexUnwanted();
       this.#segments.delete(oldest);
       this.#totalBytes -= bytes;
     }

@@ -29,9 +29,17 @@ import { TimeIndex } from "./time-index.js";
  * where a file is missing, damaged, or not of exactly these bytes. Opening never fails for an index.
  */
 export function* loadedIndex(segment: Segment): Steps<SegmentIndex> {
-  if (segment.index !== undefined) return segment.index;
-  const index = (yield* readIndex(segment)) ?? (yield* rebuildIndex(segment));
+  const loaded = segment.index;
+  if (loaded !== undefined) {
+    // Another process writes this segment, and it has grown.
+    const end = segment.endPosition ?? 0;
+    if (loaded.coveredPosition < end) yield* extendIndex(segment, loaded, end);
+    return loaded;
+  }
+  const saved = yield* readIndex(segment);
+  const index = saved ?? (yield* rebuildIndex(segment));
   segment.setIndex(index);
+  if (saved === undefined) segment.onIndexRebuilt?.(segment, index);
   return index;
 }
 
@@ -50,20 +58,43 @@ export function* readIndex(segment: Segment): Steps<SegmentIndex | undefined> {
   );
 }
 
+/** The sums over a segment, and how many entries its indexes have. */
+export interface IndexSummary {
+  readonly summary: SegmentSummary;
+  readonly offsetEntries: number;
+  readonly timeEntries: number;
+}
+
 /**
- * Only the sums of the index file's header, without its entries.
+ * Only what the headers of the index files say, without their entries.
  *
- * @returns `undefined` where the file cannot be used.
+ * @returns `undefined` where the files cannot be used.
  */
-export function* readSummary(segment: Segment): Steps<SegmentSummary | undefined> {
-  if (segment.index !== undefined) return segment.index.summary;
-  const file = segment.indexFile("offsetIndex");
+export function* readSummary(segment: Segment): Steps<IndexSummary | undefined> {
+  const { index } = segment;
+  if (index !== undefined) {
+    const { summary, offsets, times } = index;
+    return { summary, offsetEntries: offsets.count, timeEntries: times.count };
+  }
+  const offsets = yield* readIndexHeader(segment, "offsetIndex");
+  const times = yield* readIndexHeader(segment, "timeIndex");
+  if (offsets === undefined || times === undefined) return undefined;
+  const { summary } = offsets;
+  if (!sameSummary(summary, times.summary) || !(yield* fits(segment, summary))) return undefined;
+  return { summary, offsetEntries: offsets.entryCount, timeEntries: times.entryCount };
+}
+
+function* readIndexHeader(
+  segment: Segment,
+  kind: "offsetIndex" | "timeIndex",
+): Steps<{ readonly summary: SegmentSummary; readonly entryCount: number } | undefined> {
+  const file = segment.indexFile(kind);
   try {
     const bytes = new Uint8Array(INDEX_HEADER_BYTES);
     const count = yield* readStep(file, bytes, 0);
-    const header = decodeIndexHeader(bytes.subarray(0, count), OFFSET_INDEX_MAGIC);
-    if ("kind" in header) return undefined;
-    return (yield* fits(segment, header.summary)) ? header.summary : undefined;
+    const magic = kind === "offsetIndex" ? OFFSET_INDEX_MAGIC : TIME_INDEX_MAGIC;
+    const header = decodeIndexHeader(bytes.subarray(0, count), magic);
+    return "kind" in header ? undefined : header;
   } catch {
     return undefined;
   } finally {
@@ -132,17 +163,21 @@ function* fits(segment: Segment, summary: SegmentSummary): Steps<boolean> {
   );
 }
 
-/**
- * Builds the indexes from the data. Damage in it is stepped over: what lies around it can still be
- * found, and whoever reads the damaged block is told.
- */
+/** Builds the indexes from the data. */
 export function* rebuildIndex(segment: Segment): Steps<SegmentIndex> {
-  const header = yield* segment.header();
+  const index = SegmentIndex.empty(yield* segment.header());
+  yield* extendIndex(segment, index, yield* segment.end());
+  return index;
+}
+
+/**
+ * Adds what lies between the indexed part and `end`. Damage is stepped over: what lies around it
+ * can still be found, and whoever reads the damaged block is told.
+ */
+function* extendIndex(segment: Segment, index: SegmentIndex, end: number): Steps<void> {
   const source = yield* segment.source();
-  const end = yield* segment.end();
-  const index = SegmentIndex.empty(header);
-  const buffer = new Uint8Array(SCAN_CHUNK_BYTES);
-  let position = header.headerLength;
+  const buffer = new Uint8Array(Math.min(SCAN_CHUNK_BYTES, end - index.coveredPosition));
+  let position = index.coveredPosition;
   while (position < end) {
     const run = yield* readRun(source, position, end, SCAN_CHUNK_BYTES, buffer);
     for (const { header: block } of run.blocks) {
@@ -151,10 +186,9 @@ export function* rebuildIndex(segment: Segment): Steps<SegmentIndex> {
     position = run.nextPosition;
     if (run.invalid === undefined) continue;
     const next = yield* findBlock(source, position + 1, end);
-    if (next === undefined) break;
-    position = next.position;
+    position = next?.position ?? end;
   }
-  return index;
+  index.coveredPosition = end;
 }
 
 /**

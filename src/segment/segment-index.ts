@@ -30,11 +30,14 @@ export class SegmentIndex {
   readonly times: TimeIndex;
   #summary: SegmentSummary;
   #indexedPosition: number;
+  /** How far the data was read to build this; damage may lie between the last block and here. */
+  coveredPosition: number;
 
   constructor(summary: SegmentSummary, offsets = new OffsetIndex(), times = new TimeIndex()) {
     this.#summary = summary;
     this.offsets = offsets;
     this.times = times;
+    this.coveredPosition = summary.endPosition;
     this.#indexedPosition = offsets.count === 0 ? -1 : offsets.positionAt(offsets.count - 1);
   }
 
@@ -64,7 +67,10 @@ export class SegmentIndex {
     return this.offsets.byteLength + this.times.byteLength;
   }
 
-  /** @param intervalBytes - A block gets an entry when it begins this far behind the last one. */
+  /**
+   * @param intervalBytes - A block gets an entry when it ends further than this behind the last one
+   *   that has: so, with blocks of about this length, every block.
+   */
   add(block: IndexedBlock, intervalBytes: number): void {
     const before = this.#summary;
     const relativeOffset = block.baseOffset - before.baseOffset;
@@ -73,6 +79,7 @@ export class SegmentIndex {
       if (before.records > 0) this.times.add(before.maxTimestamp, relativeOffset);
       this.#indexedPosition = block.position;
     }
+    this.coveredPosition = block.position + block.length;
     const first = before.records === 0;
     this.#summary = {
       segmentChecksum: before.segmentChecksum,

@@ -67,9 +67,19 @@ export class Segment {
     return this.#endPosition;
   }
 
-  setEndPosition(position: number): void {
+  /** @param position - `undefined` asks the file for its length again. */
+  setEndPosition(position: number | undefined): void {
     this.#endPosition = position;
   }
+
+  /**
+   * Set by the writer of this segment: told instead when the memory of the index is wanted, so that
+   * it can save the index first.
+   */
+  onIndexUnwanted: (() => void) | undefined;
+
+  /** Set by the writer of a log: told when the indexes of a segment had to be rebuilt. */
+  onIndexRebuilt: ((segment: Segment, index: SegmentIndex) => void) | undefined;
 
   setIndex(index: SegmentIndex): void {
     this.#index = index;

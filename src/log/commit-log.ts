@@ -1,0 +1,446 @@
+import { SeglogError } from "../errors.js";
+import { runSteps, runStepsSync } from "../files/steps.js";
+import type { LogRecord, RecordInput } from "../format/record.js";
+import { describe } from "../format/record-codec.js";
+import { createEnvironment, type LogEnvironment } from "./environment.js";
+import { type IterationOptions, iterateBatches, iterateRecords } from "./iteration.js";
+import { assertMayCreate, assertOwner, createLog, makeDirectories } from "./log-creation.js";
+import { listLog, readMetadata } from "./log-files.js";
+import { LogFollower, notALog } from "./log-follower.js";
+import { findTimestamp, readRange, readRecord } from "./log-reader.js";
+import type { LogView } from "./log-view.js";
+import { LogWriter } from "./log-writer.js";
+import { integer, type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
+import type { AppendedBatch } from "./pending.js";
+import type { RecordBatch } from "./record-batch.js";
+import { recoverLog } from "./recovery.js";
+import type { RecoveryReport } from "./recovery-report.js";
+import { describeSegments, type SegmentInfo } from "./segment-info.js";
+import { WriterSession } from "./writer-session.js";
+
+/** Options of {@link CommitLog.open}. */
+export interface OpenLogOptions extends LogOptions {
+  /**
+   * Open for reading only: takes no lock and writes nothing, so it also works beside a writer in
+   * another process, on a read-only disk, and where the tail is torn. Default `false`.
+   */
+  readonly readOnly?: boolean | undefined;
+}
+
+/** Options of one append. */
+export interface AppendOptions {
+  /**
+   * Gives up waiting for room (`maxPendingBytes`). Once a record is on its way to the disk, it is
+   * stored, signal or not.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link CommitLog.readFrom}. */
+export interface ReadOptions {
+  /** Default: no limit. */
+  readonly maxRecords?: number | undefined;
+  /** Bytes of values, keys and headers; the first record comes even if it is longer. Default 1 MiB. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** How a log inside of a store is opened. */
+interface Membership {
+  readonly session: WriterSession;
+  readonly storeId: Uint8Array;
+}
+
+const DEFAULT_READ_BYTES = 1024 * 1024;
+
+/**
+ * An append-only log of records in one directory.
+ *
+ * One process writes to it at a time; any number may read it. Appends made while others are on
+ * their way to the disk share one write and one sync.
+ *
+ * @example
+ * ```ts
+ * import { CommitLog } from "seglog";
+ *
+ * await using log = await CommitLog.open("events");
+ * const offset = await log.append("something happened");
+ * console.log(new TextDecoder().decode((await log.read(offset)).value));
+ * ```
+ */
+export class CommitLog {
+  readonly #view: LogView;
+  readonly #writer: LogWriter | undefined;
+  readonly #release: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+  /** What opening the log found and did. */
+  readonly recovery: RecoveryReport;
+
+  private constructor(
+    view: LogView,
+    writer: LogWriter | undefined,
+    recovery: RecoveryReport,
+    release: () => Promise<void>,
+  ) {
+    this.#view = view;
+    this.#writer = writer;
+    this.recovery = recovery;
+    this.#release = release;
+  }
+
+  /**
+   * Opens the log in `directory`, making it (and the directory) if there is none.
+   *
+   * After a crash it first brings the files in order; see {@link CommitLog.recovery}. Everything
+   * that was acknowledged under `"always"` is there.
+   *
+   * @throws TypeError or RangeError for wrong options, before any file is touched. SeglogError
+   *   `LOCKED` if another writer has it, `NOT_A_LOG`, `BELONGS_TO_STORE`, `CORRUPTION`,
+   *   `UNSUPPORTED_FORMAT`, `NO_SPACE`, `FILE_ACCESS`, `UNSAFE_PATH`.
+   */
+  static open(directory: string, options: OpenLogOptions = {}): Promise<CommitLog> {
+    return CommitLog.openOn(undefined, directory, options);
+  }
+
+  /**
+   * @internal {@link CommitLog.open} on another file system or with another clock, for tests.
+   */
+  static async openOn(
+    environment: LogEnvironment | undefined,
+    directory: string,
+    options: OpenLogOptions = {},
+  ): Promise<CommitLog> {
+    assertDirectory(directory);
+    const { readOnly = false, ...rest } = options;
+    if (typeof readOnly !== "boolean") {
+      throw new TypeError(`readOnly must be a boolean, not ${describe(readOnly)}`);
+    }
+    const resolved = resolveLogOptions(rest, ["readOnly"]);
+    const world = environment ?? createEnvironment();
+    return readOnly
+      ? CommitLog.openForReading(world, directory, resolved)
+      : CommitLog.openForWriting(world, directory, resolved, undefined);
+  }
+
+  /** @internal */
+  static async openForReading(
+    environment: LogEnvironment,
+    directory: string,
+    options: ResolvedLogOptions,
+  ): Promise<CommitLog> {
+    const startedAt = performance.now();
+    const listing = await listLog(environment.fileSystem, directory);
+    if (listing?.hasMetadata !== true) {
+      if (listing !== undefined) await assertMayCreate(environment, directory, listing);
+      throw notALog(directory);
+    }
+    const follower = await LogFollower.open(environment, directory, options.indexIntervalBytes);
+    const report = { ...follower.report, durationMs: performance.now() - startedAt };
+    return new CommitLog(follower, undefined, report, () => follower.close(closed(directory)));
+  }
+
+  /** @internal `membership` is given by the store that the log belongs to, which has the lock. */
+  static async openForWriting(
+    environment: LogEnvironment,
+    directory: string,
+    options: ResolvedLogOptions,
+    membership: Membership | undefined,
+  ): Promise<CommitLog> {
+    const startedAt = performance.now();
+    const { fileSystem } = environment;
+    const before = await listLog(fileSystem, directory);
+    if (before === undefined) await makeDirectories(fileSystem, directory);
+    else if (!before.hasMetadata) await assertMayCreate(environment, directory, before);
+    else assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
+    const session = membership?.session ?? (await WriterSession.open(environment, directory));
+    try {
+      const { bootId } = session;
+      const context = { environment, directory, options, bootId };
+      // Listed again, now that no other writer can change it.
+      const listing = (await listLog(fileSystem, directory))!;
+      const recovered = listing.hasMetadata
+        ? await recoverLog(context, listing)
+        : await createLog(context, membership?.storeId);
+      const published = session.register();
+      const parts = { environment, directory, options, recovered, published, bootId };
+      const writer = new LogWriter(parts);
+      const report = { ...recovered.report, durationMs: performance.now() - startedAt };
+      const release = membership === undefined ? () => session.close() : async () => undefined;
+      return new CommitLog(writer, writer, report, release);
+    } catch (error) {
+      if (membership === undefined) await session.close();
+      throw error;
+    }
+  }
+
+  /** The directory that the log is in, as it was given. */
+  get directory(): string {
+    return this.#view.directory;
+  }
+
+  /** Earliest readable offset, inclusive. It rises with `deleteBefore` and retention. */
+  get startOffset(): number {
+    return this.#view.startOffset;
+  }
+
+  /**
+   * One past the last readable offset: what the next record gets, if nothing is on its way. Of a
+   * log opened for reading only, as of the last {@link refresh} or read at the end.
+   */
+  get endOffset(): number {
+    return this.#view.endOffset;
+  }
+
+  /**
+   * Rises with every truncation and with every recovery that may have lost accepted records: with
+   * the same epoch, an offset names the same record.
+   */
+  get epoch(): number {
+    return this.#view.epoch;
+  }
+
+  /**
+   * Appends a record and resolves with its offset, when it is as safe as the durability policy
+   * says. The value is copied before this returns (unless it has to wait for room; then it must
+   * not be changed until it resolves). Records get their offsets in the order of the calls.
+   *
+   * @throws TypeError for a record of the wrong type. SeglogError `RECORD_TOO_LARGE`, `NO_SPACE`
+   *   (the log is unharmed; try again), `LOG_POISONED` (not known whether it is stored), `CLOSED`,
+   *   `READ_ONLY`. The signal's reason, when it is aborted while waiting for room.
+   */
+  append(record: RecordInput, options?: AppendOptions): Promise<number> {
+    try {
+      options?.signal?.throwIfAborted();
+      return this.#writable().queue.append(record, options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Appends records as one batch: all of them or none, also after a crash. Their offsets follow
+   * each other.
+   *
+   * @returns The offsets of the first and the last record, both inclusive.
+   * @throws As {@link append}; RangeError for no records, SeglogError `BATCH_TOO_LARGE`.
+   */
+  appendBatch(records: Iterable<RecordInput>, options?: AppendOptions): Promise<AppendedBatch> {
+    try {
+      options?.signal?.throwIfAborted();
+      const list = toArray(records);
+      return this.#writable().queue.appendBatch(list, options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Reads one record.
+   *
+   * @throws OffsetOutOfRangeError outside of [startOffset, endOffset); CorruptionError if its block
+   *   is damaged; SeglogError `CLOSED`.
+   */
+  async read(offset: number): Promise<LogRecord> {
+    this.#assertReadable(offset, "offset");
+    if (offset >= this.#view.endOffset) await this.#view.refresh();
+    return runSteps(readRecord(this.#view, offset));
+  }
+
+  /**
+   * As {@link read}, blocking the event loop for one small read of the disk, or of the page cache.
+   * A log opened for reading only does not look for new records here.
+   */
+  readSync(offset: number): LogRecord {
+    this.#assertReadable(offset, "offset");
+    return runStepsSync(readRecord(this.#view, offset));
+  }
+
+  /**
+   * Reads records from `offset` on. At the end offset there are none, which is how a consumer
+   * polls. The range may begin and end inside of a batch.
+   *
+   * @throws OffsetOutOfRangeError outside of [startOffset, endOffset]; as {@link read}.
+   */
+  async readFrom(offset: number, options: ReadOptions = {}): Promise<LogRecord[]> {
+    this.#assertReadable(offset, "offset");
+    const limits = {
+      maxRecords:
+        integer(options.maxRecords, "maxRecords", 1, Number.MAX_SAFE_INTEGER) ??
+        Number.POSITIVE_INFINITY,
+      maxBytes:
+        integer(options.maxBytes, "maxBytes", 1, Number.MAX_SAFE_INTEGER) ?? DEFAULT_READ_BYTES,
+    };
+    if (offset >= this.#view.endOffset) await this.#view.refresh();
+    if (offset === this.#view.endOffset) return [];
+    return readRange(this.#view, offset, limits);
+  }
+
+  /**
+   * Iterates over records, one by one.
+   *
+   * @throws While iterating: OffsetOutOfRangeError if `from` is outside of [startOffset, endOffset]
+   *   or retention overtakes; SeglogError `LOG_TRUNCATED` when the epoch rises, `CLOSED`;
+   *   CorruptionError; the signal's reason.
+   */
+  records(options: IterationOptions = {}): AsyncIterable<LogRecord> {
+    assertIteration(options);
+    return iterateRecords(this.#view, options);
+  }
+
+  /**
+   * Iterates over records in pieces that were read together: the fast way, since only a piece is
+   * awaited, not each record. Failures as {@link records}.
+   */
+  batches(options: IterationOptions = {}): AsyncIterable<RecordBatch> {
+    assertIteration(options);
+    return iterateBatches(this.#view, options);
+  }
+
+  /**
+   * The first offset whose record has a timestamp of at least `timestampMs` (milliseconds since
+   * 1970), or the end offset if there is none.
+   */
+  async offsetForTimestamp(timestampMs: number): Promise<number> {
+    this.#assertReadable(timestampMs, "timestampMs");
+    await this.#view.refresh();
+    return runSteps(findTimestamp(this.#view, timestampMs));
+  }
+
+  /**
+   * Resolves when everything accepted before this call is on stable storage, whatever the policy.
+   *
+   * @throws SeglogError `LOG_POISONED` if the sync fails.
+   */
+  async flush(): Promise<void> {
+    const writer = this.#writable();
+    await writer.queue.exclusive(() => writer.flush());
+  }
+
+  /**
+   * Drops the record with this offset and all later ones; their offsets will be given out again.
+   * The epoch rises. A cut through a batch keeps the batch's beginning. Durable when it resolves.
+   *
+   * @param offset - In [startOffset, endOffset]; the end offset drops nothing.
+   * @throws OffsetOutOfRangeError; SeglogError `NO_SPACE`, `LOG_POISONED`.
+   */
+  async truncateTo(offset: number): Promise<void> {
+    const writer = this.#writable();
+    assertOffset(offset, "offset");
+    await writer.queue.exclusive(() => writer.truncateTo(offset));
+  }
+
+  /**
+   * Moves the start offset up to `offset` and deletes the segments that hold nothing at or behind
+   * it; space is freed segment by segment. Durable when it resolves. An offset at or below the
+   * start changes nothing.
+   *
+   * @param offset - At most the end offset.
+   * @throws OffsetOutOfRangeError; SeglogError `NO_SPACE`, `LOG_POISONED`.
+   */
+  async deleteBefore(offset: number): Promise<void> {
+    const writer = this.#writable();
+    assertOffset(offset, "offset");
+    await writer.queue.exclusive(() => writer.deleteBefore(offset));
+  }
+
+  /**
+   * What the log is made of, in the order of offsets. Reads the headers of indexes that are not in
+   * memory, synchronously: meant for people and for tools.
+   */
+  segments(): SegmentInfo[] {
+    this.#view.assertOpen();
+    return describeSegments(this.#view);
+  }
+
+  /**
+   * Of a log opened for reading only: looks whether its writer has published more. A writer need
+   * not call it.
+   *
+   * @throws SeglogError `LOG_TRUNCATED` once after the epoch has risen.
+   */
+  async refresh(): Promise<void> {
+    this.#view.assertOpen();
+    await this.#view.refresh();
+  }
+
+  /**
+   * Writes and syncs what was accepted, then gives files and lock back. Later calls return the same
+   * promise; other methods fail with `CLOSED`.
+   *
+   * @throws SeglogError `LOG_POISONED` if the log was poisoned or the sync fails; it is closed all
+   *   the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const writer = this.#writer;
+    try {
+      if (writer !== undefined) {
+        const reason = closed(this.directory);
+        const done = writer.queue.exclusive(() => writer.close(reason));
+        writer.queue.refuse(reason);
+        await done;
+      }
+    } finally {
+      await this.#release();
+    }
+  }
+
+  #writable(): LogWriter {
+    if (this.#writer === undefined) {
+      this.#view.assertOpen();
+      throw new SeglogError(
+        "READ_ONLY",
+        `${this.directory} is open for reading only. Open it without { readOnly: true }.`,
+      );
+    }
+    if (this.#closing !== undefined) throw closed(this.directory);
+    return this.#writer;
+  }
+
+  #assertReadable(offset: number, name: string): void {
+    if (this.#closing !== undefined) throw closed(this.directory);
+    this.#view.assertOpen();
+    assertOffset(offset, name);
+  }
+}
+
+function closed(directory: string): SeglogError {
+  return new SeglogError("CLOSED", `${directory} is closed. Open it again.`);
+}
+
+function assertDirectory(directory: string): void {
+  if (typeof directory === "string" && directory !== "" && !directory.includes("\0")) return;
+  throw new TypeError(`directory must be a path, not ${describe(directory)}`);
+}
+
+/** Misuse is told apart from an offset that the log merely does not hold. */
+function assertOffset(offset: number, name: string): void {
+  if (typeof offset !== "number") {
+    throw new TypeError(`${name} must be a number, not ${describe(offset)}`);
+  }
+  if (!Number.isSafeInteger(offset)) {
+    throw new RangeError(`${name} must be an integer of at most 2^53 - 1, not ${offset}`);
+  }
+}
+
+function assertIteration(options: IterationOptions): void {
+  if (options.from !== undefined) assertOffset(options.from, "from");
+  if (options.to !== undefined) assertOffset(options.to, "to");
+}
+
+function toArray(records: Iterable<RecordInput>): readonly RecordInput[] {
+  if (Array.isArray(records)) return records;
+  const isList =
+    typeof records === "object" && Symbol.iterator in records && !(records instanceof Uint8Array);
+  if (!isList) {
+    throw new TypeError(`records must be an array or another iterable, not ${describe(records)}`);
+  }
+  return [...records];
+}

@@ -1,0 +1,90 @@
+import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { runSteps } from "../files/steps.js";
+import type { LogRecord } from "../format/record.js";
+import { SCAN_CHUNK_BYTES } from "../segment/block-source.js";
+import { LogCursor } from "./log-reader.js";
+import type { LogView } from "./log-view.js";
+import { RecordBatch } from "./record-batch.js";
+
+/** Which records to iterate over. */
+export interface IterationOptions {
+  /** First offset, inclusive; may be the end offset. Default: the start offset. */
+  readonly from?: number | undefined;
+  /** End, exclusive. Default: the end offset when the iteration begins, or none with `follow`. */
+  readonly to?: number | undefined;
+  /** Wait for new records at the end instead of ending there. Default `false`. */
+  readonly follow?: boolean | undefined;
+  /** Ends the iteration, waiting or not, by throwing the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Iterates in pieces of about a mebibyte.
+ *
+ * @throws OffsetOutOfRangeError if `from` is outside of the log, also when retention overtakes;
+ *   SeglogError `LOG_TRUNCATED` when the epoch rises, `CLOSED`; CorruptionError.
+ */
+export async function* iterateBatches(
+  view: LogView,
+  options: IterationOptions,
+): AsyncGenerator<RecordBatch, void, void> {
+  const { follow = false, signal } = options;
+  signal?.throwIfAborted();
+  view.assertOpen();
+  const from = options.from ?? view.startOffset;
+  if (from >= view.endOffset) await view.refresh();
+  if (from < view.startOffset || from > view.endOffset) {
+    throw new OffsetOutOfRangeError(from, view.startOffset, view.endOffset);
+  }
+  const to = options.to ?? (follow ? Number.POSITIVE_INFINITY : view.endOffset);
+  const cursor = new LogCursor(view, from);
+  let wanted = from;
+  while (wanted < to) {
+    signal?.throwIfAborted();
+    view.assertOpen();
+    const seen = view.endOffset;
+    const blocks = await runSteps(cursor.next(SCAN_CHUNK_BYTES));
+    assertEpoch(view, cursor);
+    const last = blocks[blocks.length - 1];
+    if (last === undefined) {
+      if (!follow) return;
+      await view.changed(seen, signal);
+      assertEpoch(view, cursor);
+      continue;
+    }
+    const useful = blocks.filter(({ header }) => header.baseOffset < to);
+    if (useful.length > 0) {
+      const batch = new RecordBatch(useful, wanted, to);
+      if (batch.recordCount > 0) yield batch;
+    }
+    wanted = last.header.lastOffset + 1;
+  }
+}
+
+/** Iterates record by record; see {@link iterateBatches}. */
+export async function* iterateRecords(
+  view: LogView,
+  options: IterationOptions,
+): AsyncGenerator<LogRecord, void, void> {
+  for await (const batch of iterateBatches(view, options)) {
+    for (const record of batch) {
+      options.signal?.throwIfAborted();
+      yield record;
+    }
+  }
+}
+
+function assertEpoch(view: LogView, cursor: LogCursor): void {
+  if (view.epoch === cursor.epoch) return;
+  throw logTruncated(view.directory, cursor.epoch, view.epoch);
+}
+
+/** The error for a reader that meets another epoch than the one it began in. */
+export function logTruncated(directory: string, before: number, now: number): SeglogError {
+  return new SeglogError(
+    "LOG_TRUNCATED",
+    `${directory} went from epoch ${before} to ${now}: it was truncated, or lost records in a ` +
+      "crash, so offsets may name other records than before. Compare what you have with the log, " +
+      "then read on.",
+  );
+}

@@ -1,0 +1,131 @@
+import { randomBytes } from "node:crypto";
+import { dirname, join, resolve } from "node:path";
+import { SeglogError } from "../errors.js";
+import { hasSystemCode, isMissing } from "../files/file-errors.js";
+import type { FileSystem } from "../files/file-system.js";
+import { runSteps } from "../files/steps.js";
+import { segmentFileName } from "../format/file-names.js";
+import type { LogMetadata } from "../format/log-metadata.js";
+import { LOG_ID_BYTES, SEGMENT_HEADER_BYTES } from "../format/segment-header.js";
+import type { LogEnvironment } from "./environment.js";
+import { createSegmentFile, type LogListing, writeMetadata } from "./log-files.js";
+import { type RecoveredLog, type RecoveryContext, segmentOpener } from "./recovery.js";
+import { NOTHING_RECOVERED } from "./recovery-report.js";
+
+/**
+ * Makes a directory with the parents that it lacks. Each new one is on stable storage when this
+ * resolves.
+ */
+export async function makeDirectories(fileSystem: FileSystem, directory: string): Promise<void> {
+  const path = resolve(directory);
+  try {
+    await fileSystem.makeDirectory(path);
+  } catch (error) {
+    if (hasSystemCode(error, "EEXIST")) return;
+    if (!isMissing(error) || dirname(path) === path) throw error;
+    await makeDirectories(fileSystem, dirname(path));
+    await makeDirectories(fileSystem, path);
+    return;
+  }
+  await fileSystem.syncDirectory(dirname(path));
+}
+
+/**
+ * Judges a directory without `log.meta`: a log may be made in an empty one, and in one where the
+ * making of a log was interrupted, which shows as an empty first segment and nothing else.
+ *
+ * @throws SeglogError `NOT_A_LOG` for anything else.
+ */
+export async function assertMayCreate(
+  environment: LogEnvironment,
+  directory: string,
+  listing: LogListing,
+): Promise<void> {
+  const refuse = (what: string) =>
+    new SeglogError("NOT_A_LOG", `${directory} ${what} Name another directory.`);
+  if (listing.hasStoreMetadata) {
+    throw refuse("is a store of several logs: open it with LogStore.open().");
+  }
+  const [first, second] = listing.baseOffsets;
+  if (listing.foreignNames.length > 0) {
+    throw refuse(`holds no log, but other files (${listing.foreignNames[0]}).`);
+  }
+  if (first === undefined) return;
+  const path = join(directory, segmentFileName(0, "data"));
+  if (first === 0 && second === undefined) {
+    const file = await environment.fileSystem.open(path, "read");
+    try {
+      if ((await file.size()) <= SEGMENT_HEADER_BYTES) return;
+    } finally {
+      await file.close();
+    }
+  }
+  throw new SeglogError(
+    "CORRUPTION",
+    `${directory} holds segments, but its log.meta is missing. Restore it from a copy, or salvage ` +
+      "the records with `seglog repair`.",
+  );
+}
+
+/** A store's logs are opened through the store, which has the lock, and by no other store. */
+export function assertOwner(
+  directory: string,
+  metadata: LogMetadata,
+  storeId: Uint8Array | undefined,
+): void {
+  const owner = metadata.storeId;
+  if (owner === undefined && storeId === undefined) return;
+  if (owner !== undefined && storeId !== undefined && Buffer.compare(owner, storeId) === 0) return;
+  throw new SeglogError(
+    "BELONGS_TO_STORE",
+    storeId === undefined
+      ? `${directory} is a log of a store. Open the store with LogStore.open(), or this log with ` +
+          "{ readOnly: true }."
+      : `${directory} does not belong to this store, though it lies in it. Move it elsewhere.`,
+  );
+}
+
+/**
+ * Makes the files of an empty log, durably: the first segment, then `log.meta`, whose presence
+ * says that the log exists.
+ */
+export async function createLog(
+  context: RecoveryContext,
+  storeId: Uint8Array | undefined,
+): Promise<RecoveredLog> {
+  const { environment, directory, options, bootId } = context;
+  const { fileSystem } = environment;
+  const logId = new Uint8Array(randomBytes(LOG_ID_BYTES));
+  await createSegmentFile(fileSystem, directory, {
+    logId,
+    epoch: 0,
+    baseOffset: 0,
+    createdAt: environment.now(),
+    predecessor: undefined,
+  });
+  const metadata: LogMetadata = {
+    logId,
+    epoch: 0,
+    startOffset: 0,
+    truncation: undefined,
+    bootId,
+    storeId,
+    clean: false,
+    synced: options.durability === "always",
+    end: {
+      activeBaseOffset: 0,
+      endOffset: 0,
+      maxTimestamp: 0,
+      endPosition: SEGMENT_HEADER_BYTES,
+      lastBlockPosition: 0,
+      lastChecksum: 0,
+    },
+  };
+  const segment = segmentOpener(context, metadata)(0);
+  const { checksum } = await runSteps(segment.header());
+  const end = { ...metadata.end, lastChecksum: checksum };
+  segment.setEndPosition(end.endPosition);
+  await writeMetadata(fileSystem, directory, { ...metadata, end });
+  const report = { ...NOTHING_RECOVERED, kind: "created" as const };
+  return { metadata: { ...metadata, end }, segments: [segment], end, report };
+}

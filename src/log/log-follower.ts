@@ -1,0 +1,293 @@
+import { join } from "node:path";
+import { CorruptionError, SeglogError } from "../errors.js";
+import { runSteps } from "../files/steps.js";
+import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
+import type { PublishedEnd } from "../format/published-end.js";
+import { Segment } from "../segment/segment.js";
+import type { LogEnvironment } from "./environment.js";
+import type { IndexCache } from "./index-cache.js";
+import { logTruncated } from "./iteration.js";
+import { type LogListing, listLog, readMetadata } from "./log-files.js";
+import type { LogView } from "./log-view.js";
+import { PublishedReader } from "./published-reader.js";
+import { checkEpoch, checkSegments, isAtMarker } from "./recovery.js";
+import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
+import { scanTail, type TailScan } from "./tail-scan.js";
+
+/** How often a follower looks for what another process has written. */
+const POLL_MS = 10;
+/** The writer may delete or make segments between two looks; it does so rarely. */
+const MAX_ATTEMPTS = 100;
+
+/**
+ * The reading side of a log that another process may be writing to. It takes no lock and writes
+ * nothing. While a writer lives, it believes what that publishes; else it reads the last segment
+ * to the end of its complete batches.
+ */
+export class LogFollower implements LogView {
+  readonly directory: string;
+  readonly #environment: LogEnvironment;
+  readonly #indexIntervalBytes: number;
+  readonly #published: PublishedReader;
+  #metadata: LogMetadata;
+  #segments: readonly Segment[] = [];
+  #end: LogEnd;
+  #session: object | undefined;
+  /** Length of the last segment's file when it was last scanned without a writer. */
+  #scannedBytes: number | undefined;
+  #damage: CorruptionError | undefined;
+  #report: Omit<RecoveryReport, "durationMs"> = { ...NOTHING_RECOVERED, kind: "read-only" };
+  #closed: SeglogError | undefined;
+  #refreshing: Promise<void> | undefined;
+
+  private constructor(
+    environment: LogEnvironment,
+    directory: string,
+    indexIntervalBytes: number,
+    metadata: LogMetadata,
+  ) {
+    this.#environment = environment;
+    this.directory = directory;
+    this.#indexIntervalBytes = indexIntervalBytes;
+    this.#metadata = metadata;
+    this.#end = metadata.end;
+    const writerDirectory =
+      metadata.storeId === undefined ? directory : join(directory, "..", "..");
+    const { fileSystem } = environment;
+    this.#published = new PublishedReader(fileSystem, writerDirectory, metadata.logId);
+  }
+
+  /** @throws CorruptionError, SeglogError `NOT_A_LOG`, `UNSUPPORTED_FORMAT`. */
+  static async open(
+    environment: LogEnvironment,
+    directory: string,
+    indexIntervalBytes: number,
+  ): Promise<LogFollower> {
+    const metadata = await readMetadata(environment.fileSystem, directory);
+    const follower = new LogFollower(environment, directory, indexIntervalBytes, metadata);
+    try {
+      await follower.#look();
+    } catch (error) {
+      await follower.close(error as SeglogError);
+      throw error;
+    }
+    return follower;
+  }
+
+  get startOffset(): number {
+    return this.#metadata.startOffset;
+  }
+
+  get endOffset(): number {
+    return this.#end.endOffset;
+  }
+
+  get epoch(): number {
+    return this.#metadata.epoch;
+  }
+
+  get maxTimestamp(): number {
+    return this.#end.maxTimestamp;
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get endPosition(): number {
+    return this.#end.endPosition;
+  }
+
+  get indexCache(): IndexCache {
+    return this.#environment.indexCache;
+  }
+
+  get logId(): Uint8Array {
+    return this.#metadata.logId;
+  }
+
+  /** What opening found; later looks do not change it. */
+  get report(): Omit<RecoveryReport, "durationMs"> {
+    return this.#report;
+  }
+
+  assertOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed;
+  }
+
+  async refresh(): Promise<void> {
+    this.assertOpen();
+    const { epoch } = this;
+    this.#refreshing ??= this.#look().finally(() => {
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
+    if (this.epoch !== epoch) throw logTruncated(this.directory, epoch, this.epoch);
+    if (this.#damage !== undefined) throw this.#damage;
+  }
+
+  async changed(seen: number, signal: AbortSignal | undefined): Promise<void> {
+    while (this.#closed === undefined && this.endOffset === seen) {
+      signal?.throwIfAborted();
+      await this.refresh();
+      if (this.endOffset !== seen) return;
+      await pause(POLL_MS, signal);
+    }
+  }
+
+  async close(reason: SeglogError): Promise<void> {
+    this.#closed ??= reason;
+    await this.#refreshing?.catch(() => undefined);
+    await this.#published.close();
+    await this.#dropSegments(this.#segments);
+  }
+
+  async #look(): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const state = await this.#published.read();
+      const isNewSession = state?.session !== this.#session;
+      this.#session = state?.session;
+      if (state?.end === undefined) {
+        if (await this.#lookAtFiles(isNewSession)) return;
+      } else if (await this.#adopt(state.end, isNewSession)) {
+        return;
+      }
+    }
+    throw new SeglogError(
+      "IO_ERROR",
+      `${this.directory} changed faster than it could be listed. Try again.`,
+    );
+  }
+
+  /** Takes over what a living writer says. Returns whether that fits the files; else look again. */
+  async #adopt(end: PublishedEnd, isNewSession: boolean): Promise<boolean> {
+    const isKnown =
+      !isNewSession &&
+      end.epoch === this.epoch &&
+      end.startOffset === this.startOffset &&
+      end.activeBaseOffset === this.#segments[this.#segments.length - 1]?.baseOffset;
+    if (!isKnown) {
+      const listing = await this.#list();
+      const baseOffsets = listing.baseOffsets.filter((base) => base <= end.activeBaseOffset);
+      if (!baseOffsets.includes(end.activeBaseOffset)) return false;
+      await this.#replaceSegments(baseOffsets, isNewSession || end.epoch !== this.epoch);
+      const { epoch, startOffset } = end;
+      this.#metadata = { ...this.#metadata, epoch, startOffset };
+    }
+    this.#end = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
+    this.#damage = undefined;
+    this.#segments[this.#segments.length - 1]!.setEndPosition(end.endPosition);
+    return true;
+  }
+
+  /** Without a writer, the files speak for themselves. */
+  async #lookAtFiles(isNewSession: boolean): Promise<boolean> {
+    const listing = await this.#list();
+    const metadata = await readMetadata(this.#environment.fileSystem, this.directory);
+    const truncatedAt = metadata.truncation?.offset ?? Number.POSITIVE_INFINITY;
+    const isReplaced = isNewSession || metadata.epoch !== this.epoch;
+    await this.#replaceSegments(listing.baseOffsets, isReplaced);
+    checkSegments(this.directory, this.#segments, metadata);
+    const last = this.#segments[this.#segments.length - 1];
+    if (last === undefined) throw notALog(this.directory);
+    last.setEndPosition(undefined);
+    const fileBytes = await runSteps(last.end());
+    const isUnchanged = !isReplaced && fileBytes === this.#scannedBytes;
+    this.#metadata = metadata;
+    if (isUnchanged) {
+      last.setEndPosition(this.#end.endPosition);
+      return true;
+    }
+    const header = await runSteps(last.header());
+    checkEpoch(this.directory, header, metadata);
+    if (metadata.clean && (await isAtMarker(last, header, metadata.end))) {
+      this.#end = metadata.end;
+      this.#damage = undefined;
+    } else {
+      this.#adoptScan(last, await scanTail(last), truncatedAt);
+    }
+    this.#scannedBytes = fileBytes;
+    last.setEndPosition(this.#end.endPosition);
+    // A writer that began meanwhile may have written what it does not let readers see yet.
+    const state = await this.#published.read();
+    return state?.end === undefined;
+  }
+
+  #adoptScan(last: Segment, scan: TailScan, truncatedAt: number): void {
+    const { end } = scan;
+    // A truncation that was interrupted has not cut the files yet, but its bound holds.
+    this.#end = { ...end, endOffset: Math.min(end.endOffset, truncatedAt) };
+    const cutBytes = scan.fileBytes - end.endPosition;
+    this.#report = {
+      ...this.#report,
+      scannedBytes: scan.fileBytes,
+      scannedRecords: scan.index.summary.records,
+      cutBytes,
+      cutPosition: cutBytes > 0 ? end.endPosition : undefined,
+      cutReason: cutBytes > 0 ? scan.reason : undefined,
+    };
+    const proven = this.#metadata.end;
+    const isShort =
+      last.baseOffset === proven.activeBaseOffset &&
+      end.endOffset < Math.min(proven.endOffset, truncatedAt);
+    this.#damage =
+      scan.proof === undefined && !isShort
+        ? undefined
+        : new CorruptionError({
+            file: last.path,
+            position: scan.invalidPosition,
+            reason: scan.reason ?? "the file ends before its data should",
+            offset: end.endOffset,
+          });
+  }
+
+  async #list(): Promise<LogListing> {
+    const listing = await listLog(this.#environment.fileSystem, this.directory);
+    if (listing === undefined) throw notALog(this.directory);
+    return listing;
+  }
+
+  /** @param all - Also those of the same name: their files may have been replaced. */
+  async #replaceSegments(baseOffsets: readonly number[], all: boolean): Promise<void> {
+    const known = new Map(all ? [] : this.#segments.map((each) => [each.baseOffset, each]));
+    const before = this.#segments;
+    // What was the last one may have grown and been sealed since.
+    before[before.length - 1]?.setEndPosition(undefined);
+    const { directory, logId } = this;
+    const owner = { directory, logId, indexIntervalBytes: this.#indexIntervalBytes };
+    this.#segments = baseOffsets.map(
+      (base) => known.get(base) ?? new Segment(this.#environment.pool, owner, base, "read"),
+    );
+    await this.#dropSegments(before.filter((segment) => !this.#segments.includes(segment)));
+  }
+
+  async #dropSegments(segments: readonly Segment[]): Promise<void> {
+    for (const segment of segments) {
+      this.#environment.indexCache.forget(segment);
+      await segment.file.close();
+    }
+  }
+}
+
+/** The error for a directory that holds no log. */
+export function notALog(directory: string): SeglogError {
+  return new SeglogError(
+    "NOT_A_LOG",
+    `${directory} holds no log. Check the path, or open it for writing to make one.`,
+  );
+}
+
+/** Waits, and ends early with the signal's reason. It keeps the process alive, as a wait should. */
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,39 @@
+import type { Segment } from "../segment/segment.js";
+import type { IndexCache } from "./index-cache.js";
+
+/**
+ * What reading needs to know of a log, be it written by this process or by another one. All of it
+ * may change between two calls; what was once readable changes only by truncation and retention.
+ */
+export interface LogView {
+  readonly directory: string;
+  readonly indexCache: IndexCache;
+  /** Earliest readable offset, inclusive. */
+  readonly startOffset: number;
+  /** One past the last readable offset. */
+  readonly endOffset: number;
+  readonly epoch: number;
+  /** Latest timestamp of the readable records; 0 without any. */
+  readonly maxTimestamp: number;
+  /** In the order of their base offsets, never empty. */
+  readonly segments: readonly Segment[];
+  /**
+   * Where the readable part of the last segment ends; all others are readable to the end of their
+   * file.
+   */
+  readonly endPosition: number;
+  /** Throws the reason for which the log cannot be read any more. */
+  assertOpen(): void;
+  /**
+   * Looks whether there is more to read. A writer knows without looking.
+   *
+   * @throws SeglogError `LOG_TRUNCATED` once after the epoch has risen.
+   */
+  refresh(): Promise<void>;
+  /**
+   * Resolves when `endOffset` is no longer `seen`, when the epoch changes, or when the log closes.
+   *
+   * @throws The signal's reason when it is aborted.
+   */
+  changed(seen: number, signal: AbortSignal | undefined): Promise<void>;
+}

@@ -1,0 +1,702 @@
+import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import type { OpenFile } from "../files/file-system.js";
+import { runSteps } from "../files/steps.js";
+import { writeFully } from "../files/whole-file.js";
+import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
+import type { SegmentHeader } from "../format/segment-header.js";
+import { loadedIndex, saveIndex } from "../segment/index-loading.js";
+import { Segment } from "../segment/segment.js";
+import type { IndexedBlock, SegmentIndex } from "../segment/segment-index.js";
+import { AppendQueue, type QueueOwner } from "./append-queue.js";
+import type { BufferPool } from "./buffer-pool.js";
+import { Changes } from "./changes.js";
+import type { LogEnvironment } from "./environment.js";
+import type { IndexCache } from "./index-cache.js";
+import { createSegmentFile, writeMetadata } from "./log-files.js";
+import type { LogView } from "./log-view.js";
+import type { ResolvedLogOptions } from "./options.js";
+import type { PendingBatch } from "./pending.js";
+import type { RecoveredLog } from "./recovery.js";
+import { countExpired } from "./retention.js";
+import { removeSegment } from "./segment-removal.js";
+import { applyTruncation } from "./truncation.js";
+import type { PublishedSlots } from "./writer-session.js";
+
+/** An index entry holds offsets relative to its segment in 32 bits. */
+const MAX_RELATIVE_OFFSET = 2 ** 32 - 1;
+/** How often a log with time limits looks at them while nothing is appended. */
+const LEAST_UPKEEP_MS = 50;
+const MOST_UPKEEP_MS = 60_000;
+
+/** Everything that a log open for writing is made of. */
+export interface LogWriterParts {
+  readonly environment: LogEnvironment;
+  readonly directory: string;
+  readonly options: ResolvedLogOptions;
+  readonly recovered: RecoveredLog;
+  readonly published: PublishedSlots;
+  readonly bootId: Uint8Array;
+}
+
+/**
+ * The writing side of a log: owns the end of the active segment, decides when it is on stable
+ * storage, and only then lets readers see it and callers know it.
+ *
+ * It keeps three ends. `written` is where the next batch goes; `durable` is what the last sync
+ * covered; the published one is what readers see: durable under `"always"`, else written.
+ */
+export class LogWriter implements LogView, QueueOwner {
+  readonly directory: string;
+  readonly options: ResolvedLogOptions;
+  readonly queue: AppendQueue;
+  readonly #environment: LogEnvironment;
+  readonly #slots: PublishedSlots;
+  readonly #bootId: Uint8Array;
+  readonly #changes = new Changes();
+  #metadata: LogMetadata;
+  #segments: readonly Segment[];
+  #written: LogEnd;
+  #durable: LogEnd;
+  #published: LogEnd;
+  #lastTimestamp: number;
+  #clockReported = false;
+  /** When the active segment got its first record in this session, by the clock. */
+  #activeSince: number | undefined;
+  /** Whether a segment was sealed since retention last looked. */
+  #rolled = true;
+  #poison: SeglogError | undefined;
+  #closed: SeglogError | undefined;
+  /** One sync after the other: of two at a time, only one is told of a failure. */
+  #syncing: Promise<void> = Promise.resolve();
+  #flushTimer: NodeJS.Timeout | undefined;
+  #upkeepTimer: NodeJS.Timeout | undefined;
+
+  constructor(parts: LogWriterParts) {
+    const { environment, recovered } = parts;
+    this.#environment = environment;
+    this.directory = parts.directory;
+    this.options = parts.options;
+    this.#slots = parts.published;
+    this.#bootId = parts.bootId;
+    this.#metadata = recovered.metadata;
+    this.#segments = recovered.segments;
+    this.#written = recovered.end;
+    this.#durable = recovered.end;
+    this.#published = recovered.end;
+    this.#lastTimestamp = recovered.end.maxTimestamp;
+    this.queue = new AppendQueue(this);
+    for (const segment of this.#segments) this.#adopt(segment);
+    this.#adoptActive();
+    this.#tellReaders();
+    this.#scheduleUpkeep();
+  }
+
+  get startOffset(): number {
+    return this.#metadata.startOffset;
+  }
+
+  get endOffset(): number {
+    return this.#published.endOffset;
+  }
+
+  get epoch(): number {
+    return this.#metadata.epoch;
+  }
+
+  get logId(): Uint8Array {
+    return this.#metadata.logId;
+  }
+
+  get maxTimestamp(): number {
+    return this.#published.maxTimestamp;
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get endPosition(): number {
+    return this.#published.endPosition;
+  }
+
+  get indexCache(): IndexCache {
+    return this.#environment.indexCache;
+  }
+
+  get buffers(): BufferPool {
+    return this.#environment.buffers;
+  }
+
+  assertOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed;
+  }
+
+  /** A writer knows its own end. */
+  refresh(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  changed(seen: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.endOffset !== seen || this.#closed !== undefined) return Promise.resolve();
+    return this.#changes.next(signal);
+  }
+
+  timestamp(): number {
+    const now = this.#environment.now();
+    if (now >= this.#lastTimestamp) {
+      this.#lastTimestamp = now;
+      this.#clockReported = false;
+    } else if (!this.#clockReported && this.#lastTimestamp - now > this.options.maxClockStepMs) {
+      this.#clockReported = true;
+      this.options.onError(
+        new SeglogError(
+          "CLOCK_STEPPED_BACK",
+          `${this.directory}: the clock is ${this.#lastTimestamp - now} ms behind the last ` +
+            "record. Records get its timestamp until the clock has caught up.",
+        ),
+      );
+    }
+    return this.#lastTimestamp;
+  }
+
+  async commit(batches: readonly PendingBatch[]): Promise<void> {
+    const unsynced: PendingBatch[] = [];
+    let next = 0;
+    try {
+      if (this.#poison !== undefined) throw this.#poison;
+      await this.#beginSession();
+      while (next < batches.length) {
+        if (this.#mustRoll(batches[next]!)) {
+          await this.#sync();
+          this.#acknowledge(unsynced);
+          await this.#roll();
+        }
+        const run = this.#takeRun(batches, next);
+        await this.#write(run);
+        unsynced.push(...run);
+        next += run.length;
+      }
+      if (this.options.durability === "always") await this.#sync();
+      this.#acknowledge(unsynced);
+    } catch (error) {
+      const failure = this.#judge(error);
+      if (this.#poison === undefined && unsynced.length > 0) {
+        // What was written before the failure is whole; it is acknowledged as the policy says.
+        await this.#acknowledgeRest(unsynced);
+      }
+      const verdict = this.#poison ?? failure;
+      this.queue.settle(unsynced, (batch) => batch.reject(verdict));
+      this.queue.settle(batches.slice(next), (batch) => batch.reject(verdict));
+    }
+    if (this.#rolled) await this.#upkeep();
+  }
+
+  /** Resolves when everything written so far is on stable storage. Run it exclusively. */
+  async flush(): Promise<void> {
+    if (this.#poison !== undefined) throw this.#poison;
+    try {
+      await this.#sync();
+    } catch (error) {
+      throw this.#judge(error);
+    }
+  }
+
+  /** See `CommitLog.truncateTo`. Run it exclusively. */
+  async truncateTo(offset: number): Promise<void> {
+    this.#assertWithin(offset, "truncateTo takes an offset from the start to the end offset");
+    if (offset === this.endOffset) return;
+    await this.#change(async () => {
+      await this.#beginSession();
+      await this.#sync();
+      const epoch = this.epoch + 1;
+      const bound = { epoch, offset };
+      const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
+      await this.#replaceMetadata({
+        epoch,
+        truncation: bound,
+        end: {
+          ...this.#durable,
+          endOffset: offset,
+          activeBaseOffset: floor?.baseOffset ?? offset,
+        },
+      });
+      const segments = await this.#environment.pool.transient(() =>
+        applyTruncation(
+          {
+            environment: this.#environment,
+            options: this.options,
+            directory: this.directory,
+            metadata: this.#metadata,
+            openSegment: (baseOffset) => this.#openSegment(baseOffset),
+          },
+          bound,
+          this.#segments,
+        ),
+      );
+      this.#forgetIndexes(segments);
+      this.#metadata = { ...this.#metadata, truncation: undefined };
+      await this.#enterSegments(segments);
+    });
+  }
+
+  /** See `CommitLog.deleteBefore`. Run it exclusively. */
+  async deleteBefore(offset: number): Promise<void> {
+    if (offset > this.endOffset) {
+      this.#assertWithin(offset, "deleteBefore takes at most the end offset");
+    }
+    if (offset <= this.startOffset) return;
+    await this.#change(async () => {
+      await this.#beginSession();
+      await this.#replaceMetadata({ startOffset: offset });
+      this.#tellReaders();
+      let count = 0;
+      while (count + 1 < this.#segments.length && this.#segments[count + 1]!.baseOffset <= offset) {
+        count++;
+      }
+      const removed = this.#segments.slice(0, count);
+      this.#segments = this.#segments.slice(count);
+      for (const segment of removed) {
+        this.#environment.indexCache.forget(segment);
+        await removeSegment(this.#environment.fileSystem, segment);
+      }
+    });
+  }
+
+  /** Syncs, leaves the marker of a clean close, and lets go of all files. Run it exclusively. */
+  async close(reason: SeglogError): Promise<void> {
+    clearTimeout(this.#flushTimer);
+    clearTimeout(this.#upkeepTimer);
+    try {
+      if (this.#poison !== undefined) throw this.#poison;
+      await this.#change(async () => {
+        await this.#sync();
+        if (this.#metadata.clean) return;
+        const { index } = this.#active;
+        if (index !== undefined) await this.#saveIndex(this.#active, index);
+        await this.#replaceMetadata({ clean: true, end: this.#durable });
+      });
+    } finally {
+      this.#closed = reason;
+      this.#changes.announce();
+      for (const segment of this.#segments) {
+        this.#environment.indexCache.forget(segment);
+        await segment.file.close();
+      }
+    }
+  }
+
+  get #active(): Segment {
+    return this.#segments[this.#segments.length - 1]!;
+  }
+
+  #openSegment(baseOffset: number): Segment {
+    const { indexIntervalBytes } = this.options;
+    const owner = { directory: this.directory, logId: this.logId, indexIntervalBytes };
+    const segment = new Segment(this.#environment.pool, owner, baseOffset, "update");
+    this.#adopt(segment);
+    return segment;
+  }
+
+  /** A sealed segment whose index files were of no use gets new ones when somebody notices. */
+  #adopt(segment: Segment): void {
+    segment.onIndexRebuilt = (rebuilt, index) => {
+      if (rebuilt !== this.#active) void this.#saveIndex(rebuilt, index);
+    };
+  }
+
+  /** The active segment's handle may be closed as idle, and its index dropped, but not just so. */
+  #adoptActive(): void {
+    const active = this.#active;
+    active.file.syncBeforeClose = () => this.#syncInBackground();
+    active.onIndexUnwanted = () => {
+      active.onIndexUnwanted = undefined;
+      void this.queue.exclusive(() => this.#giveIndexBack(active));
+    };
+  }
+
+  async #giveIndexBack(segment: Segment): Promise<void> {
+    if (segment.index !== undefined) await this.#saveIndex(segment, segment.index);
+    segment.setEndPosition(
+      segment === this.#active ? this.#written.endPosition : segment.endPosition!,
+    );
+    segment.dropIndex();
+    this.#environment.indexCache.forget(segment);
+    if (segment === this.#active) this.#adoptActive();
+  }
+
+  async #activeIndex(): Promise<SegmentIndex> {
+    const active = this.#active;
+    if (active.index === undefined) active.setEndPosition(this.#written.endPosition);
+    return runSteps(loadedIndex(active));
+  }
+
+  /** Makes the marker of the last clean close void before anything is written. */
+  async #beginSession(): Promise<void> {
+    if (!this.#metadata.clean) return;
+    await this.#replaceMetadata({
+      clean: false,
+      bootId: this.#bootId,
+      synced: this.options.durability === "always",
+      end: this.#durable,
+    });
+  }
+
+  async #replaceMetadata(changes: Partial<LogMetadata>): Promise<void> {
+    const metadata = { ...this.#metadata, ...changes };
+    await this.#environment.pool.transient(() =>
+      writeMetadata(this.#environment.fileSystem, this.directory, metadata),
+    );
+    this.#metadata = metadata;
+  }
+
+  #mustRoll(batch: PendingBatch): boolean {
+    if (this.#written.lastBlockPosition === 0) return false;
+    if (this.#isActiveAged()) return true;
+    return !this.#fits(this.#written.endPosition, this.#written.endOffset, batch);
+  }
+
+  #fits(endPosition: number, endOffset: number, batch: PendingBatch): boolean {
+    const relativeOffset = endOffset + batch.recordCount - this.#written.activeBaseOffset;
+    return (
+      endPosition + batch.end - batch.start <= this.options.segmentBytes &&
+      relativeOffset <= MAX_RELATIVE_OFFSET
+    );
+  }
+
+  #isActiveAged(): boolean {
+    const { segmentMs } = this.options;
+    if (segmentMs === Number.POSITIVE_INFINITY || this.#activeSince === undefined) return false;
+    return this.#environment.now() - this.#activeSince >= segmentMs;
+  }
+
+  /** The batches from `first` on that go into the active segment together; at least one. */
+  #takeRun(batches: readonly PendingBatch[], first: number): PendingBatch[] {
+    const run = [batches[first]!];
+    let position = this.#written.endPosition + run[0]!.end - run[0]!.start;
+    let offset = this.#written.endOffset + run[0]!.recordCount;
+    for (const batch of batches.slice(first + 1)) {
+      if (!this.#fits(position, offset, batch)) break;
+      run.push(batch);
+      position += batch.end - batch.start;
+      offset += batch.recordCount;
+    }
+    return run;
+  }
+
+  /** Writes batches at the end of the active segment, or leaves the file as it was. */
+  async #write(run: readonly PendingBatch[]): Promise<void> {
+    const active = this.#active;
+    const index = await this.#activeIndex();
+    const header = await runSteps(active.header());
+    const before = this.#written;
+    const blocks = this.#stamp(run, header);
+    const file = await active.file.acquire();
+    try {
+      active.file.hasUnsyncedWrites = true;
+      let position = before.endPosition;
+      for (const [bytes, start, end] of pieces(run)) {
+        await writeFully(file, bytes.subarray(start, end), position);
+        position += end - start;
+      }
+    } catch (error) {
+      await this.#undo(file, before.endPosition, error);
+    } finally {
+      // Said again: a sync for the pool may have begun before the write and ended during it.
+      active.file.hasUnsyncedWrites = true;
+      active.file.release();
+    }
+    for (const block of blocks) index.add(block, this.options.indexIntervalBytes);
+    this.#environment.indexCache.touch(active);
+    this.#activeSince ??= this.#environment.now();
+    const last = blocks[blocks.length - 1]!;
+    this.#written = {
+      activeBaseOffset: before.activeBaseOffset,
+      endOffset: last.lastOffset + 1,
+      maxTimestamp: Math.max(before.maxTimestamp, index.summary.maxTimestamp),
+      endPosition: last.position + last.length,
+      lastBlockPosition: last.position,
+      lastChecksum: last.checksum,
+    };
+  }
+
+  /** Gives every block its place: offsets, position, the link to the block before it. */
+  #stamp(run: readonly PendingBatch[], header: SegmentHeader): IndexedBlock[] {
+    let { endPosition: position, endOffset: baseOffset, lastChecksum } = this.#written;
+    const durableEndOffset = this.#durable.endOffset;
+    const stamped: IndexedBlock[] = [];
+    for (const batch of run) {
+      const { encoder } = batch.group;
+      for (let at = batch.firstBlock; at < batch.endBlock; at++) {
+        const block = encoder.blocks[at]!;
+        const place = { position, previousChecksum: lastChecksum, baseOffset, durableEndOffset };
+        lastChecksum = encoder.stamp(block, place, header.blockSeed);
+        stamped.push({
+          checksum: lastChecksum,
+          attributes: block.attributes,
+          position,
+          length: block.length,
+          baseOffset,
+          lastOffset: baseOffset + block.recordCount - 1,
+          recordCount: block.recordCount,
+          bodyBytes: block.bodyBytes,
+          baseTimestamp: block.baseTimestamp,
+          maxTimestamp: block.maxTimestamp,
+        });
+        position += block.length;
+        baseOffset += block.recordCount;
+      }
+    }
+    return stamped;
+  }
+
+  /** After a failed write: a full disk is no reason to give the log up, if the file can be cut. */
+  async #undo(file: OpenFile, endPosition: number, error: unknown): Promise<never> {
+    if (!isRetryable(error)) throw this.#poisonWith(error);
+    try {
+      await file.truncate(endPosition);
+    } catch (second) {
+      throw this.#poisonWith(second);
+    }
+    throw error;
+  }
+
+  /** Puts everything written on stable storage, or poisons the log. */
+  #sync(): Promise<void> {
+    const run = this.#syncing.then(() => this.#syncNow());
+    this.#syncing = run.catch(() => undefined);
+    return run;
+  }
+
+  async #syncNow(): Promise<void> {
+    if (this.#poison !== undefined) throw this.#poison;
+    const end = this.#written;
+    const { file: handle } = this.#active;
+    if (end === this.#durable && !handle.hasUnsyncedWrites) return;
+    const file = await handle.acquire();
+    try {
+      handle.hasUnsyncedWrites = false;
+      await file.datasync();
+    } catch (error) {
+      throw this.#poisonWith(error);
+    } finally {
+      handle.release();
+    }
+    this.#durable = end;
+  }
+
+  /** For the pool, which is about to close the idle handle of the active segment. */
+  async #syncInBackground(): Promise<void> {
+    try {
+      this.#active.file.hasUnsyncedWrites = true;
+      await this.#sync();
+    } catch (error) {
+      this.options.onError(this.#judge(error));
+    }
+  }
+
+  /** Seals the active segment, which must be synced, and begins the next one. */
+  async #roll(): Promise<void> {
+    const sealed = this.#active;
+    const { fileSystem, pool } = this.#environment;
+    await pool.transient(() =>
+      createSegmentFile(fileSystem, this.directory, {
+        logId: this.logId,
+        epoch: this.epoch,
+        baseOffset: this.#written.endOffset,
+        createdAt: this.#environment.now(),
+        predecessor: {
+          baseOffset: sealed.baseOffset,
+          checksum: this.#written.lastChecksum,
+        },
+      }),
+    );
+    sealed.setEndPosition(this.#written.endPosition);
+    sealed.file.syncBeforeClose = undefined;
+    sealed.onIndexUnwanted = undefined;
+    if (sealed.index !== undefined) await this.#saveIndex(sealed, sealed.index);
+    this.#rolled = true;
+    await this.#enterSegments([...this.#segments, this.#openSegment(this.#written.endOffset)]);
+  }
+
+  /** Takes over segments of which the last one is new. */
+  async #enterSegments(segments: readonly Segment[]): Promise<void> {
+    const active = segments[segments.length - 1]!;
+    const header = await runSteps(active.header());
+    const end: LogEnd = {
+      activeBaseOffset: active.baseOffset,
+      endOffset: active.baseOffset,
+      maxTimestamp: this.#written.maxTimestamp,
+      endPosition: header.headerLength,
+      lastBlockPosition: 0,
+      lastChecksum: header.checksum,
+    };
+    this.#segments = segments;
+    this.#written = end;
+    this.#durable = end;
+    this.#published = end;
+    this.#activeSince = undefined;
+    this.#adoptActive();
+    this.#tellReaders();
+  }
+
+  /** An index is a hint: if it cannot be saved, it is rebuilt when it is next needed. */
+  async #saveIndex(segment: Segment, index: SegmentIndex): Promise<void> {
+    const { fileSystem, pool } = this.#environment;
+    await pool.transient(() => saveIndex(fileSystem, segment, index)).catch(() => undefined);
+  }
+
+  #forgetIndexes(kept: readonly Segment[]): void {
+    for (const segment of this.#segments) {
+      if (!kept.includes(segment)) this.#environment.indexCache.forget(segment);
+    }
+  }
+
+  /** Shows readers what was written, then tells the callers. */
+  #acknowledge(batches: PendingBatch[]): void {
+    if (batches.length === 0) return;
+    const { durability, flushIntervalMs } = this.options;
+    let offset = this.#published.endOffset;
+    this.#published = durability === "always" ? this.#durable : this.#written;
+    this.#tellReaders();
+    this.queue.settle(batches, (batch) => {
+      batch.resolve(offset);
+      offset += batch.recordCount;
+    });
+    batches.length = 0;
+    if (durability === "interval") {
+      this.#flushTimer ??= setTimeout(() => this.#flushInBackground(), flushIntervalMs).unref();
+    }
+  }
+
+  async #acknowledgeRest(batches: PendingBatch[]): Promise<void> {
+    try {
+      if (this.options.durability === "always") await this.#sync();
+      this.#acknowledge(batches);
+    } catch {
+      // The log is poisoned now; the caller rejects what is left.
+    }
+  }
+
+  #tellReaders(): void {
+    const { activeBaseOffset, endOffset, endPosition, maxTimestamp } = this.#published;
+    try {
+      this.#slots.publish({
+        logId: this.logId,
+        epoch: this.epoch,
+        startOffset: this.startOffset,
+        endOffset,
+        activeBaseOffset,
+        endPosition,
+        maxTimestamp,
+      });
+    } catch (error) {
+      // Readers in other processes see it with the next publication; the data is not touched.
+      this.options.onError(error as SeglogError);
+    }
+    this.#changes.announce();
+  }
+
+  #flushInBackground(): void {
+    this.#flushTimer = undefined;
+    this.queue
+      .exclusive(() => this.flush())
+      .catch((error: SeglogError) => this.options.onError(error));
+  }
+
+  /** Runs a change of bounds; a failure that may have left it half done poisons the log. */
+  async #change(run: () => Promise<void>): Promise<void> {
+    if (this.#poison !== undefined) throw this.#poison;
+    try {
+      await run();
+    } catch (error) {
+      throw this.#judge(error);
+    }
+  }
+
+  /** What a failure means for the log: a retryable one is passed on, any other poisons it. */
+  #judge(error: unknown): SeglogError {
+    if (this.#poison !== undefined) return this.#poison;
+    return isRetryable(error) ? error : this.#poisonWith(error);
+  }
+
+  #poisonWith(cause: unknown): SeglogError {
+    this.#poison ??= new SeglogError(
+      "LOG_POISONED",
+      `${this.directory} takes no more appends: ${(cause as Error).message} ` +
+        "What was acknowledged is safe as the durability policy says; whether appends that were " +
+        "waiting are stored is not known. Close the log and open it again.",
+      { cause },
+    );
+    this.queue.refuse(this.#poison);
+    this.queue.rejectQueued(this.#poison);
+    return this.#poison;
+  }
+
+  #assertWithin(offset: number, hint: string): void {
+    if (offset >= this.startOffset && offset <= this.endOffset) return;
+    throw new OffsetOutOfRangeError(offset, this.startOffset, this.endOffset, hint);
+  }
+
+  /** Deletes what retention allows. Failures are told, never thrown: no caller asked for it. */
+  async #upkeep(): Promise<void> {
+    this.#rolled = false;
+    if (this.#poison !== undefined) return;
+    try {
+      if (this.#isActiveAged() && this.#written.lastBlockPosition > 0) {
+        await this.#beginSession();
+        await this.#sync();
+        await this.#roll();
+      }
+      const expired = await countExpired(
+        this.#segments,
+        this.#written.endPosition,
+        this.options.retention,
+        this.#environment.now(),
+      );
+      if (expired > 0) await this.deleteBefore(this.#segments[expired]!.baseOffset);
+    } catch (error) {
+      this.options.onError(this.#judge(error));
+    }
+  }
+
+  #scheduleUpkeep(): void {
+    const { retention, segmentMs } = this.options;
+    const shortest = Math.min(retention.ms, segmentMs);
+    if (shortest === Number.POSITIVE_INFINITY) return;
+    const delay = Math.min(Math.max(shortest / 2, LEAST_UPKEEP_MS), MOST_UPKEEP_MS);
+    this.#upkeepTimer = setTimeout(() => {
+      this.queue
+        .exclusive(() => this.#upkeep())
+        .finally(() => {
+          if (this.#closed === undefined) this.#scheduleUpkeep();
+        });
+    }, delay).unref();
+  }
+}
+
+/** The stretches of buffers that batches lie in, each contiguous. */
+function* pieces(
+  run: readonly PendingBatch[],
+): Generator<readonly [bytes: Uint8Array, start: number, end: number]> {
+  let first = run[0]!;
+  let last = first;
+  for (const batch of run.slice(1)) {
+    if (batch.group !== first.group) {
+      yield [first.group.encoder.bytes, first.start, last.end];
+      first = batch;
+    }
+    last = batch;
+  }
+  yield [first.group.encoder.bytes, first.start, last.end];
+}
+
+/** Failures that leave nothing half done and may pass: no space, no handles, no access. */
+function isRetryable(error: unknown): error is SeglogError {
+  return (
+    error instanceof SeglogError &&
+    (error.code === "NO_SPACE" ||
+      error.code === "TOO_MANY_OPEN_FILES" ||
+      error.code === "FILE_ACCESS" ||
+      error.code === "OFFSET_OUT_OF_RANGE")
+  );
+}

@@ -1,0 +1,146 @@
+import type { CompressionName } from "../format/compression.js";
+import { type EncodedBlock, GroupEncoder } from "../format/group-encoder.js";
+import type { StructuredRecord } from "../format/record-codec.js";
+
+/** The offsets that a batch was given, both inclusive. */
+export interface AppendedBatch {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+}
+
+/** A batch on its way to the disk: its blocks, and who waits for it. */
+export abstract class PendingBatch {
+  readonly group: PendingGroup;
+  readonly firstBlock: number;
+  /** One past its last block; set when the batch is complete. */
+  endBlock = 0;
+  recordCount = 0;
+  /** Counts against `maxPendingBytes` until the batch is settled. */
+  admittedBytes = 0;
+
+  constructor(group: PendingGroup) {
+    this.group = group;
+    this.firstBlock = group.encoder.blocks.length;
+  }
+
+  get blocks(): readonly EncodedBlock[] {
+    return this.group.encoder.blocks.slice(this.firstBlock, this.endBlock);
+  }
+
+  /** Where in the group's buffer the batch begins. */
+  get start(): number {
+    return this.group.encoder.blocks[this.firstBlock]!.start;
+  }
+
+  /** Where it ends. */
+  get end(): number {
+    const last = this.group.encoder.blocks[this.endBlock - 1]!;
+    return last.start + last.length;
+  }
+
+  abstract resolve(baseOffset: number): void;
+  abstract reject(error: unknown): void;
+}
+
+/** The single appends that share a group: one batch, and a promise for each record. */
+export class SinglesBatch extends PendingBatch {
+  readonly #resolvers: ((offset: number) => void)[] = [];
+  readonly #rejecters: ((error: unknown) => void)[] = [];
+
+  /** Settles with the offset of the record that was added last. */
+  promise(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#resolvers.push(resolve);
+      this.#rejecters.push(reject);
+    });
+  }
+
+  resolve(baseOffset: number): void {
+    for (let index = 0; index < this.#resolvers.length; index++) {
+      this.#resolvers[index]!(baseOffset + index);
+    }
+  }
+
+  reject(error: unknown): void {
+    for (const reject of this.#rejecters) reject(error);
+  }
+}
+
+/** One call of `appendBatch`. */
+export class AtomicBatch extends PendingBatch {
+  #resolve!: (batch: AppendedBatch) => void;
+  #reject!: (error: unknown) => void;
+  readonly promise: Promise<AppendedBatch> = new Promise((resolve, reject) => {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  });
+
+  resolve(baseOffset: number): void {
+    this.#resolve({ baseOffset, lastOffset: baseOffset + this.recordCount - 1 });
+  }
+
+  reject(error: unknown): void {
+    this.#reject(error);
+  }
+}
+
+/** A record that was checked. `byteLength` is what it will take in a block. */
+export interface PreparedRecord {
+  /** The value, of a record that has nothing else; else {@link parts} has it. */
+  readonly value: Uint8Array | string | undefined;
+  readonly parts: StructuredRecord | undefined;
+  readonly byteLength: number;
+  /** `undefined` asks for the clock's time. */
+  readonly timestamp: number | undefined;
+}
+
+/** Batches that are encoded into one buffer and written in one call. */
+export class PendingGroup {
+  readonly encoder: GroupEncoder;
+  readonly batches: PendingBatch[] = [];
+  #open: SinglesBatch | undefined;
+  /** Batches that are neither resolved nor rejected. */
+  unsettled = 0;
+
+  constructor(buffer: Buffer, blockBytes: number, compression: CompressionName) {
+    this.encoder = new GroupEncoder(buffer, blockBytes, compression);
+  }
+
+  /** The batch that takes single appends; the one that is open, or a new one. */
+  singles(): SinglesBatch {
+    if (this.#open === undefined) {
+      this.#open = new SinglesBatch(this);
+      this.#add(this.#open);
+    }
+    return this.#open;
+  }
+
+  /** Begins a batch of its own; {@link endBatch} must follow. */
+  beginBatch(): AtomicBatch {
+    this.endBatch();
+    const batch = new AtomicBatch(this);
+    this.#add(batch);
+    return batch;
+  }
+
+  /** Completes the batch that is being filled, if there is one. */
+  endBatch(): void {
+    this.#open = undefined;
+    const batch = this.batches[this.batches.length - 1];
+    if (batch === undefined || batch.endBlock > 0) return;
+    this.encoder.endBatch();
+    batch.endBlock = this.encoder.blocks.length;
+  }
+
+  /** Copies a record into `batch`, which must be the last one. */
+  addRecord(batch: PendingBatch, record: PreparedRecord, timestamp: number): void {
+    batch.recordCount++;
+    if (record.parts !== undefined) this.encoder.addStructured(record.parts, timestamp);
+    else this.encoder.addValue(record.value!, record.byteLength, timestamp);
+  }
+
+  #add(batch: PendingBatch): void {
+    this.batches.push(batch);
+    this.unsettled++;
+  }
+}

@@ -1,0 +1,337 @@
+import { join } from "node:path";
+import { CorruptionError } from "../errors.js";
+import { prepareFile } from "../files/atomic-file.js";
+import { readStep, runSteps } from "../files/steps.js";
+import { writeFully } from "../files/whole-file.js";
+import { isInvalid, parseBlockHeader } from "../format/block-header.js";
+import { CUT_MARK, LOG_METADATA_FILE, segmentFileName } from "../format/file-names.js";
+import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
+import { encodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
+import { saveIndex } from "../segment/index-loading.js";
+import { Segment } from "../segment/segment.js";
+import type { LogEnvironment } from "./environment.js";
+import { createSegmentFile, type LogListing, readMetadata, writeMetadata } from "./log-files.js";
+import type { ResolvedLogOptions } from "./options.js";
+import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
+import { removeSegment } from "./segment-removal.js";
+import { copyBytes } from "./segment-rewrite.js";
+import { scanTail, type TailScan } from "./tail-scan.js";
+import { applyTruncation, isUnfinished } from "./truncation.js";
+
+/** A log whose files are in order, ready to be written to. */
+export interface RecoveredLog {
+  readonly metadata: LogMetadata;
+  readonly segments: readonly Segment[];
+  /** The end, all of which is on stable storage. */
+  readonly end: LogEnd;
+  readonly report: Omit<RecoveryReport, "durationMs">;
+}
+
+/** What recovery may use, and what it works on. */
+export interface RecoveryContext {
+  readonly environment: LogEnvironment;
+  readonly directory: string;
+  readonly options: ResolvedLogOptions;
+  readonly bootId: Uint8Array;
+}
+
+/**
+ * Brings a log's files in order after whatever happened to their last writer: see the table of
+ * faults in `docs/crash-safety.md`. Nothing is changed before it is certain that the log can be
+ * opened.
+ *
+ * @throws CorruptionError where data is damaged before the tail; `NO_SPACE`; `UNSUPPORTED_FORMAT`.
+ */
+export async function recoverLog(
+  context: RecoveryContext,
+  listing: LogListing,
+): Promise<RecoveredLog> {
+  const { environment, directory, options } = context;
+  let metadata = await readMetadata(environment.fileSystem, directory);
+  const openSegment = segmentOpener(context, metadata);
+  let segments = listing.baseOffsets.map(openSegment);
+  checkSegments(directory, segments, metadata);
+  const removedFiles = await removeLeftovers(context, listing);
+  const { truncation } = metadata;
+  if (truncation !== undefined) {
+    if (await isUnfinished(truncation, segments)) {
+      const target = { environment, options, directory, metadata, openSegment };
+      segments = await applyTruncation(target, truncation, segments);
+    }
+    // It is complete; the next time that the metadata is written, it goes without it.
+    metadata = { ...metadata, truncation: undefined };
+  }
+  while (segments.length > 1 && segments[1]!.baseOffset <= metadata.startOffset) {
+    const segment = segments.shift()!;
+    await removeSegment(environment.fileSystem, segment);
+    removedFiles.push(segment.path);
+  }
+  const last = segments[segments.length - 1]!;
+  const header = await runSteps(last.header());
+  checkEpoch(directory, header, metadata);
+  if (metadata.clean && (await isAtMarker(last, header, metadata.end))) {
+    last.setEndPosition(metadata.end.endPosition);
+    const report = { ...NOTHING_RECOVERED, kind: "clean" as const, removedFiles };
+    return { metadata, segments, end: metadata.end, report };
+  }
+  return recoverTail(context, { metadata, segments, header, openSegment, removedFiles });
+}
+
+/** Makes the handles of a log's segments. */
+export function segmentOpener(
+  { environment, directory, options }: RecoveryContext,
+  metadata: LogMetadata,
+): (baseOffset: number) => Segment {
+  const { indexIntervalBytes } = options;
+  const owner = { directory, logId: metadata.logId, indexIntervalBytes };
+  return (baseOffset) => new Segment(environment.pool, owner, baseOffset, "update");
+}
+
+/** What the names of the files must agree with. */
+export function checkSegments(
+  directory: string,
+  segments: readonly Segment[],
+  metadata: LogMetadata,
+): void {
+  const first = segments[0];
+  const last = segments[segments.length - 1];
+  const missing = (baseOffset: number, reason: string) =>
+    new CorruptionError({
+      file: join(directory, segmentFileName(baseOffset, "data")),
+      position: 0,
+      reason,
+      offset: baseOffset,
+    });
+  // An interrupted truncation may have deleted every segment, and is about to make a new one.
+  const truncated = metadata.truncation?.offset ?? Number.POSITIVE_INFINITY;
+  if (first === undefined || last === undefined) {
+    if (truncated <= metadata.startOffset) return;
+    throw missing(metadata.end.activeBaseOffset, "the segment is missing");
+  }
+  if (first.baseOffset > metadata.startOffset) {
+    throw missing(metadata.startOffset, "the segment that holds the first offset is missing");
+  }
+  if (last.baseOffset < Math.min(metadata.end.activeBaseOffset, truncated)) {
+    throw missing(metadata.end.activeBaseOffset, "the newest segment is missing");
+  }
+}
+
+export function checkEpoch(directory: string, header: SegmentHeader, metadata: LogMetadata): void {
+  if (header.epoch <= metadata.epoch) return;
+  throw new CorruptionError({
+    file: join(directory, LOG_METADATA_FILE),
+    position: 0,
+    reason: `it is of epoch ${metadata.epoch}, older than the segment's epoch ${header.epoch}`,
+  });
+}
+
+/** Removes what an interrupted operation left; no name among it is ever read. */
+async function removeLeftovers(
+  { environment, directory }: RecoveryContext,
+  listing: LogListing,
+): Promise<string[]> {
+  const names = [...listing.temporaryFiles, ...listing.strayIndexFiles];
+  for (const name of names) await environment.fileSystem.unlink(join(directory, name));
+  return names.map((name) => join(directory, name));
+}
+
+/**
+ * Whether a segment ends just where the marker of a clean close says. Anything else is looked at
+ * closely: the marker may be the older one of two.
+ */
+export async function isAtMarker(
+  segment: Segment,
+  header: SegmentHeader,
+  end: LogEnd,
+): Promise<boolean> {
+  if (segment.baseOffset !== end.activeBaseOffset) return false;
+  if ((await runSteps(segment.end())) !== end.endPosition) return false;
+  if (end.lastBlockPosition === 0) {
+    return end.lastChecksum === header.checksum && end.endPosition === header.headerLength;
+  }
+  const bytes = new Uint8Array(256);
+  const count = await runSteps(readStep(segment.file, bytes, end.lastBlockPosition));
+  const block = parseBlockHeader(bytes.subarray(0, count), end.lastBlockPosition, header.blockSeed);
+  return !isInvalid(block) && block.checksum === end.lastChecksum;
+}
+
+interface UncleanLog {
+  readonly metadata: LogMetadata;
+  readonly segments: Segment[];
+  /** Of the last segment. */
+  readonly header: SegmentHeader;
+  readonly openSegment: (baseOffset: number) => Segment;
+  readonly removedFiles: readonly string[];
+}
+
+/**
+ * The last writer did not close the log. The complete batches of the last segment are written to a
+ * new file, which replaces the old one: what the page cache shows after a failed sync need not be
+ * on the disk, so nothing may be built on the old file. Bytes behind the complete batches are kept
+ * aside, and the log goes on under a new epoch.
+ */
+async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<RecoveredLog> {
+  const { environment, directory } = context;
+  const { fileSystem } = environment;
+  const { segments, header } = log;
+  const last = segments[segments.length - 1]!;
+  const scan = await scanTail(last);
+  const sameBoot = isSameBoot(log.metadata.bootId, context.bootId);
+  refuseDamage(last, scan, log.metadata.end, sameBoot);
+
+  const cutBytes = scan.fileBytes - scan.end.endPosition;
+  const isEmpty = scan.end.lastBlockPosition === 0;
+  // After a power cut, a policy that acknowledges before the sync may have lost records without
+  // leaving a trace in the file.
+  const mayHaveLost = cutBytes > 0 || (!sameBoot && !log.metadata.synced);
+  const epoch = log.metadata.epoch + (mayHaveLost ? 1 : 0);
+  const newHeader = { ...header, epoch, createdAt: environment.now() };
+  const startAnew = mayHaveLost && isEmpty;
+  const rewritten = await prepareFile(fileSystem, last.path, (file) =>
+    startAnew
+      ? writeFully(file, encodeSegmentHeader(newHeader), 0)
+      : copyBytes(last.file, 0, scan.end.endPosition, file),
+  );
+  let quarantineFile: string | undefined;
+  try {
+    quarantineFile = await keepCutBytes(context, last, scan, epoch);
+  } catch (error) {
+    // Most likely the disk is full: leave it no fuller than it was.
+    await fileSystem.unlink(rewritten).catch(() => undefined);
+    throw error;
+  }
+  // The epoch first: once the tail is gone, nothing else tells that records may be lost.
+  if (mayHaveLost) {
+    await writeMetadata(fileSystem, directory, { ...log.metadata, epoch, clean: false });
+  }
+  await fileSystem.rename(rewritten, last.path);
+  await fileSystem.syncDirectory(directory);
+  await last.file.close();
+
+  const replaced = log.openSegment(last.baseOffset);
+  segments[segments.length - 1] = replaced;
+  let { end } = scan;
+  if (!startAnew) {
+    replaced.setEndPosition(end.endPosition);
+    replaced.setIndex(scan.index);
+    environment.indexCache.touch(replaced);
+  }
+  if (mayHaveLost && !isEmpty) {
+    // Sealed now. An index that cannot be saved is rebuilt when it is needed.
+    await saveIndex(fileSystem, replaced, scan.index).catch(() => undefined);
+    await createSegmentFile(fileSystem, directory, {
+      logId: log.metadata.logId,
+      epoch,
+      baseOffset: end.endOffset,
+      createdAt: environment.now(),
+      predecessor: { baseOffset: last.baseOffset, checksum: end.lastChecksum },
+    });
+    segments.push(log.openSegment(end.endOffset));
+  }
+  const active = segments[segments.length - 1]!;
+  if (mayHaveLost) end = await emptyEnd(active, end);
+  const metadata: LogMetadata = {
+    ...log.metadata,
+    epoch,
+    clean: false,
+    bootId: context.bootId,
+    synced: context.options.durability === "always",
+    end,
+  };
+  await writeMetadata(fileSystem, directory, metadata);
+  return {
+    metadata,
+    segments,
+    end,
+    report: {
+      kind: "unclean",
+      scannedBytes: scan.fileBytes,
+      scannedRecords: scan.index.summary.records,
+      cutBytes,
+      cutPosition: cutBytes > 0 ? scan.end.endPosition : undefined,
+      cutReason: cutBytes > 0 ? scan.reason : undefined,
+      quarantineFile,
+      rebuiltIndexes: [last.baseOffset],
+      epochRaised: mayHaveLost,
+      removedFiles: log.removedFiles,
+    },
+  };
+}
+
+/** The end of a log whose active segment is new. */
+async function emptyEnd(active: Segment, before: LogEnd): Promise<LogEnd> {
+  const header = await runSteps(active.header());
+  active.setEndPosition(header.headerLength);
+  return {
+    activeBaseOffset: header.baseOffset,
+    endOffset: header.baseOffset,
+    maxTimestamp: before.maxTimestamp,
+    endPosition: header.headerLength,
+    lastBlockPosition: 0,
+    lastChecksum: header.checksum,
+  };
+}
+
+function isSameBoot(one: Uint8Array, other: Uint8Array): boolean {
+  return one.some((byte) => byte !== 0) && Buffer.compare(one, other) === 0;
+}
+
+/**
+ * Tells damage from a torn tail. A tail that the last write left torn has nothing valid behind it
+ * that was written later; and it never reaches below what was durable before.
+ */
+function refuseDamage(segment: Segment, scan: TailScan, proven: LogEnd, sameBoot: boolean): void {
+  const { end } = scan;
+  const damage = (reason: string) =>
+    new CorruptionError({
+      file: segment.path,
+      position: scan.invalidPosition,
+      reason,
+      offset: end.endOffset,
+    });
+  const reason = scan.reason ?? "the file ends before its data should";
+  if (segment.baseOffset === proven.activeBaseOffset && end.endOffset < proven.endOffset) {
+    throw damage(`${reason}, though the log was on stable storage up to ${proven.endOffset}`);
+  }
+  if (scan.proof !== undefined) {
+    const { position, durableEndOffset } = scan.proof;
+    throw damage(
+      `${reason}, though the block at position ${position} was written when the log was on ` +
+        `stable storage up to offset ${durableEndOffset}`,
+    );
+  }
+  // When only the process died, the page cache has every write in order.
+  if (sameBoot && scan.hasLaterBlock) throw damage(`${reason}, with valid blocks behind it`);
+}
+
+/** Keeps what is about to be cut in a file of its own, unless it is nothing but zeros. */
+async function keepCutBytes(
+  { environment, directory }: RecoveryContext,
+  segment: Segment,
+  scan: TailScan,
+  epoch: number,
+): Promise<string | undefined> {
+  const from = scan.end.endPosition;
+  if (from === scan.fileBytes || (await isAllZeros(segment, from, scan.fileBytes))) {
+    return undefined;
+  }
+  const name = `${segmentFileName(segment.baseOffset, "data")}${CUT_MARK}${from}-${epoch}`;
+  const path = join(directory, name);
+  const temporary = await prepareFile(environment.fileSystem, path, (file) =>
+    copyBytes(segment.file, from, scan.fileBytes, file),
+  );
+  await environment.fileSystem.rename(temporary, path);
+  return path;
+}
+
+async function isAllZeros(segment: Segment, from: number, to: number): Promise<boolean> {
+  const buffer = new Uint8Array(64 * 1024);
+  for (let position = from; position < to; ) {
+    const wanted = buffer.subarray(0, Math.min(buffer.length, to - position));
+    const count = await runSteps(readStep(segment.file, wanted, position));
+    if (count === 0) return true;
+    if (wanted.subarray(0, count).some((byte) => byte !== 0)) return false;
+    position += count;
+  }
+  return true;
+}

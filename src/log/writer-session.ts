@@ -1,0 +1,113 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { DirectoryLock } from "../files/directory-lock.js";
+import type { OpenFile } from "../files/file-system.js";
+import { writeFully } from "../files/whole-file.js";
+import { PUBLISHED_FILE, TEMPORARY_SUFFIX } from "../format/file-names.js";
+import {
+  encodePublishedHeader,
+  encodeSlot,
+  type PublishedEnd,
+  publishedSlotSeed,
+  SLOT_BYTES,
+  slotPosition,
+} from "../format/published-end.js";
+import type { LogEnvironment } from "./environment.js";
+
+/**
+ * One writer's hold on a directory, be it a log's or a store's: the lock that keeps other writers
+ * out, and the file that tells readers in other processes how far they may read.
+ */
+export class WriterSession {
+  readonly #environment: LogEnvironment;
+  readonly #directory: string;
+  readonly #lock: DirectoryLock;
+  readonly #published: OpenFile;
+  readonly #slotSeed: number;
+  #slots = 0;
+  /** Of this start of the machine; recorded with the logs, to judge a crash by. */
+  readonly bootId: Uint8Array;
+
+  private constructor(
+    environment: LogEnvironment,
+    directory: string,
+    lock: DirectoryLock,
+    published: OpenFile,
+    sessionId: Uint8Array,
+    bootId: Uint8Array,
+  ) {
+    this.#environment = environment;
+    this.#directory = directory;
+    this.#lock = lock;
+    this.#published = published;
+    this.#slotSeed = publishedSlotSeed(sessionId);
+    this.bootId = bootId;
+  }
+
+  /** @throws SeglogError `LOCKED` if another writer has the directory. */
+  static async open(environment: LogEnvironment, directory: string): Promise<WriterSession> {
+    const { fileSystem } = environment;
+    const lock = await DirectoryLock.acquire(fileSystem, directory);
+    try {
+      const bootId = await fileSystem.bootId();
+      const sessionId = new Uint8Array(randomBytes(16));
+      const path = join(directory, PUBLISHED_FILE);
+      const published = await fileSystem.open(path + TEMPORARY_SUFFIX, "create");
+      try {
+        // Locked before it gets its name: whoever sees it knows that its writer lives.
+        published.tryLock("exclusive");
+        await writeFully(published, encodePublishedHeader(sessionId, process.pid), 0);
+        await fileSystem.rename(path + TEMPORARY_SUFFIX, path);
+      } catch (error) {
+        await published.close();
+        throw error;
+      }
+      return new WriterSession(environment, directory, lock, published, sessionId, bootId);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** Gives a log that was opened its place in the file of published ends. */
+  register(): PublishedSlots {
+    return new PublishedSlots(this.#published, slotPosition(this.#slots++), this.#slotSeed);
+  }
+
+  /** Lets others write. From here on, what is on disk speaks for itself. */
+  async close(): Promise<void> {
+    const path = join(this.#directory, PUBLISHED_FILE);
+    await this.#environment.fileSystem.unlink(path).catch(() => undefined);
+    try {
+      await this.#published.close();
+    } finally {
+      await this.#lock.release();
+    }
+  }
+}
+
+/** The two slots of one log, filled in turn so that a reader always finds a whole one. */
+export class PublishedSlots {
+  readonly #file: OpenFile;
+  readonly #position: number;
+  readonly #seed: number;
+  readonly #slot = new Uint8Array(SLOT_BYTES);
+  #sequence = 0;
+
+  constructor(file: OpenFile, position: number, seed: number) {
+    this.#file = file;
+    this.#position = position;
+    this.#seed = seed;
+  }
+
+  /**
+   * Stores the end for readers in other processes. Eighty bytes into the page cache, never synced:
+   * a synchronous write takes a microsecond, a hop to the thread pool many.
+   */
+  publish(end: Omit<PublishedEnd, "sequence">): void {
+    this.#sequence++;
+    encodeSlot(this.#slot, { ...end, sequence: this.#sequence }, this.#seed);
+    const place = this.#position + (this.#sequence % 2) * SLOT_BYTES;
+    this.#file.writeSync(this.#slot, place);
+  }
+}
