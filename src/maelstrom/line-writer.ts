@@ -8,7 +8,9 @@ import type { Writable } from "node:stream";
 export class LineWriter {
   readonly #output: Writable;
   readonly #broken = new AbortController();
+  /** Lines that are not written yet, and how long they are together. */
   #lines: string[] = [];
+  #length = 0;
 
   constructor(output: Writable) {
     this.#output = output;
@@ -23,7 +25,10 @@ export class LineWriter {
   /** Writes a line, given without its end; drops it if the stream is broken. */
   write(line: string): void {
     this.#lines.push(line);
-    if (this.#lines.length === 1) process.nextTick(() => this.#flush());
+    this.#length += line.length;
+    // From here on the stream must know, so that it can say when it is enough.
+    if (this.#length >= this.#output.writableHighWaterMark) this.#flush();
+    else if (this.#lines.length === 1) process.nextTick(() => this.#flush());
   }
 
   /** Resolves when the stream wants more, or never will. Never rejects. */
@@ -36,6 +41,7 @@ export class LineWriter {
   #flush(): void {
     const lines = this.#lines;
     this.#lines = [];
-    if (!this.broken.aborted) this.#output.write(`${lines.join("\n")}\n`);
+    this.#length = 0;
+    if (lines.length > 0 && !this.broken.aborted) this.#output.write(`${lines.join("\n")}\n`);
   }
 }

@@ -68,6 +68,13 @@ export class KafkaClient {
     this.#assign(new Map(keys.map((key) => [key, (committed.get(key) ?? -1) + 1])));
   }
 
+  /** Reads `keys` from their beginning until there is no more, then what is committed of them. */
+  async readAll(keys: readonly string[]): Promise<void> {
+    this.assignFromStart(keys);
+    while ((await this.poll()) > 0);
+    await this.assignFromCommitted(keys);
+  }
+
   #assign(positions: Map<string, number>): void {
     this.#positions = positions;
     this.#processed = new Map();

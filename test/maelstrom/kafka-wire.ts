@@ -29,7 +29,7 @@ export function keysOf({ request }: Operation): string[] {
 
 /** The members of an object of offsets. */
 export function numbersOf(members: unknown): Map<string, number> {
-  return new Map(Object.entries(members as Record<string, number>));
+  return new Map(Object.entries((members ?? {}) as Record<string, number>));
 }
 
 /** By key, the messages in the answer to a poll. */

@@ -24,6 +24,8 @@ export class NodeProcess {
   readonly exit: Promise<Exit>;
   /** What came on standard output and answers no open request. Must stay empty. */
   readonly strayLines: string[] = [];
+  /** The last line on standard output. */
+  lastLine = "";
   /** All of standard error so far. */
   log = "";
   readonly #waiting = new Map<string, Waiting>();
@@ -97,6 +99,17 @@ export class NodeProcess {
     return await this.exit;
   }
 
+  /** Resolves when the log holds `text`. Rejects if the process ends without it. */
+  async logged(text: string): Promise<void> {
+    while (!this.log.includes(text)) {
+      if (this.#ended) throw new Error(`the log ended without ${text}: ${this.log}`);
+      await new Promise<void>((resolve) => {
+        this.child.stderr?.once("data", () => resolve());
+        this.child.once("close", () => resolve());
+      });
+    }
+  }
+
   /** Kills the process as the machine would and resolves when it is gone. */
   async kill(): Promise<Exit> {
     this.child.kill("SIGKILL");
@@ -104,6 +117,7 @@ export class NodeProcess {
   }
 
   #take(line: string): void {
+    this.lastLine = line;
     const message = parse(line);
     const body = message?.body;
     const name = body ? nameOf(message.dest, body.in_reply_to) : "";

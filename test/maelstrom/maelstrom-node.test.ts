@@ -1,0 +1,197 @@
+import { PassThrough, Writable } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { MaelstromNode } from "../../src/maelstrom/maelstrom-node.js";
+
+/** More requests than may be in flight. */
+const MANY = 1000;
+
+const INIT = { type: "init", node_id: "n0", node_ids: ["n0"] };
+
+/** A node in this process, between streams that the test has in its hands. */
+class Setup {
+  readonly input = new PassThrough();
+  readonly output: Writable;
+  readonly stop = new AbortController();
+  readonly log: string[] = [];
+  /** Requests of type `wait` that were begun; each ends when its function is called. */
+  readonly waiting: (() => void)[] = [];
+  /** Requests of type `echo` that were handled. */
+  echoes = 0;
+  readonly ended: Promise<void>;
+  #written = "";
+  #messages = 0;
+
+  /** @param takeOutput - Called with what ends a write; without it, writes end at once. */
+  constructor(takeOutput: (done: (error?: Error) => void) => void = (done) => done()) {
+    this.output = new Writable({
+      highWaterMark: 100,
+      write: (chunk, _, done) => {
+        this.#written += chunk;
+        takeOutput(done);
+      },
+    });
+    const wait = async () => {
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+      return { type: "wait_ok" };
+    };
+    const echo = async () => {
+      this.echoes++;
+      return { type: "echo_ok" };
+    };
+    const fail = async () => {
+      throw new TypeError("a fault\nof the program");
+    };
+    const node = new MaelstromNode({
+      handlers: new Map([
+        ["wait", wait],
+        ["fail", fail],
+        ["echo", echo],
+      ]),
+      output: this.output,
+      log: (line) => this.log.push(line),
+    });
+    this.ended = node.run(this.input, this.stop.signal);
+  }
+
+  ask(...bodies: readonly object[]): void {
+    for (const body of bodies) {
+      const message = { src: "c", dest: "n0", body: { ...body, msg_id: ++this.#messages } };
+      this.input.write(`${JSON.stringify(message)}\n`);
+    }
+  }
+
+  /** The types of the answers so far, or the codes of errors. */
+  get answers(): unknown[] {
+    const lines = this.#written.split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line).body).map(({ type, code }) => code ?? type);
+  }
+
+  /** All that can happen without the test has happened. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+describe("MaelstromNode", () => {
+  it("answers as answers come, not in the order of the requests", async () => {
+    const setup = new Setup();
+    setup.ask(INIT, { type: "wait" }, { type: "wait" }, { type: "echo" });
+    await setup.settle();
+    expect(setup.answers).toEqual(["init_ok", "echo_ok"]);
+    expect(setup.waiting).toHaveLength(2);
+  });
+
+  it("knows nothing before init", async () => {
+    const setup = new Setup();
+    setup.ask({ type: "echo" }, { type: "unknown" }, INIT, { type: "echo" });
+    await setup.settle();
+    expect(setup.answers).toEqual([11, 10, "init_ok", "echo_ok"]);
+  });
+
+  it.each([
+    [{ type: "init", node_ids: ["n0"] }, 12],
+    [{ type: "init", node_id: "", node_ids: [""] }, 12],
+    [{ type: "init", node_id: 5, node_ids: [5] }, 12],
+    [{ type: "init", node_id: "n0" }, 12],
+    [{ type: "init", node_id: "n0", node_ids: "n0" }, 12],
+    [{ type: "init", node_id: "n0", node_ids: ["n1"] }, 12],
+    [{ type: "init", node_id: "n0", node_ids: ["n0", "n1"] }, 10],
+  ])("refuses %j and waits for a better one", async (body, code) => {
+    const setup = new Setup();
+    setup.ask(body, { type: "echo" }, INIT);
+    await setup.settle();
+    expect(setup.answers).toEqual([code, 11, "init_ok"]);
+  });
+
+  it("takes init again if it says the same", async () => {
+    const setup = new Setup();
+    setup.ask(INIT, INIT, { type: "init", node_id: "n1", node_ids: ["n1"] });
+    await setup.settle();
+    expect(setup.answers).toEqual(["init_ok", "init_ok", 12]);
+  });
+
+  it("survives a fault of a handler and logs it on one line", async () => {
+    const setup = new Setup();
+    setup.ask(INIT, { type: "fail" }, { type: "echo" });
+    await setup.settle();
+    expect(setup.answers).toEqual(["init_ok", 13, "echo_ok"]);
+    expect(setup.log).toHaveLength(1);
+    expect(setup.log[0]).toMatch(/^fail failed: .*a fault\\nof the program/);
+    expect(setup.log[0]).not.toContain("\n");
+  });
+
+  it("escapes what it logs", async () => {
+    const setup = new Setup();
+    setup.input.write("\u001b[2J\u202e\u009b ü\n");
+    await setup.settle();
+    expect(setup.log).toEqual([
+      String.raw`ignored a line (not JSON): "\u001b[2J\u202e\u009b \u00fc"`,
+    ]);
+  });
+
+  it("does not take more requests than it can hold", async () => {
+    const setup = new Setup();
+    setup.ask(INIT, ...Array.from({ length: MANY }, () => ({ type: "wait" })));
+    await setup.settle();
+    const held = setup.waiting.length;
+    expect(held).toBeLessThan(MANY);
+    setup.waiting.shift()?.();
+    await setup.settle();
+    expect(setup.waiting).toHaveLength(held);
+    expect(setup.answers).toEqual(["init_ok", "wait_ok"]);
+  });
+
+  it("takes no requests while nobody takes the answers", async () => {
+    const writes: (() => void)[] = [];
+    const setup = new Setup((done) => writes.push(done));
+    setup.ask(INIT, ...Array.from({ length: MANY }, () => ({ type: "echo" })));
+    await setup.settle();
+    expect(setup.echoes).toBeLessThan(10);
+    while (writes.length > 0) {
+      writes.shift()?.();
+      await setup.settle();
+    }
+    expect(setup.answers).toHaveLength(MANY + 1);
+  });
+
+  it("ends when input ends and all is answered", async () => {
+    const setup = new Setup();
+    setup.ask(INIT, { type: "wait" });
+    setup.input.end(`{"src":"c","dest":"n0","body":{"type":"echo","msg_id":99}}`);
+    await setup.settle();
+    expect(setup.answers).toEqual(["init_ok", "echo_ok"]);
+    setup.waiting.shift()?.();
+    await setup.ended;
+    await setup.settle();
+    expect(setup.answers).toEqual(["init_ok", "echo_ok", "wait_ok"]);
+  });
+
+  it("answers what it has taken when it is told to stop, and takes no more", async () => {
+    const setup = new Setup();
+    setup.ask(INIT, { type: "wait" });
+    await setup.settle();
+    setup.stop.abort();
+    setup.ask({ type: "echo" });
+    await setup.settle();
+    setup.waiting.shift()?.();
+    await setup.ended;
+    await setup.settle();
+    expect(setup.answers).toEqual(["init_ok", "wait_ok"]);
+    expect(setup.input.destroyed).toBe(true);
+  });
+
+  it("ends when nobody reads its output any more", async () => {
+    const setup = new Setup((done) => done(new Error("EPIPE")));
+    setup.ask(INIT, { type: "wait" });
+    await setup.settle();
+    setup.waiting.shift()?.();
+    await setup.ended;
+    expect(setup.input.destroyed).toBe(true);
+  });
+
+  it("fails when input fails", async () => {
+    const setup = new Setup();
+    setup.input.destroy(new Error("EIO"));
+    await expect(setup.ended).rejects.toThrow("EIO");
+  });
+});
