@@ -12,6 +12,7 @@ export type {
   RecordHeader,
   RecordInput,
 } from "./format/record.js";
+export { AppendedBatch } from "./log/appended-batch.js";
 export {
   type AppendOptions,
   CommitLog,
@@ -20,7 +21,16 @@ export {
 } from "./log/commit-log.js";
 export type { IterationOptions } from "./log/iteration.js";
 export type { Durability, LogOptions, RetentionOptions } from "./log/options.js";
-export type { AppendedBatch } from "./log/pending.js";
 export { RecordBatch } from "./log/record-batch.js";
 export type { RecoveryReport } from "./log/recovery-report.js";
 export type { SegmentContents, SegmentInfo } from "./log/segment-info.js";
+export { ConsumerGroup } from "./store/consumer-group.js";
+export type {
+  KeyBounds,
+  KeyedBatch,
+  KeyedGroup,
+  KeyedLog,
+  KeyedRead,
+  OffsetsByKey,
+} from "./store/keyed-log.js";
+export { LogStore, type StoreOptions, type StoreRecoveryReport } from "./store/log-store.js";

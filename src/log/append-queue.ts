@@ -2,14 +2,10 @@ import { SeglogError } from "../errors.js";
 import { encodedBound } from "../format/group-encoder.js";
 import type { RecordInput } from "../format/record.js";
 import { needsStructure, prepareRecord, utf8Length } from "../format/record-codec.js";
+import type { AppendedBatch } from "./appended-batch.js";
 import type { BufferPool } from "./buffer-pool.js";
 import type { ResolvedLogOptions } from "./options.js";
-import {
-  type AppendedBatch,
-  type PendingBatch,
-  PendingGroup,
-  type PreparedRecord,
-} from "./pending.js";
+import { type PendingBatch, PendingGroup, type PreparedRecord } from "./pending.js";
 
 /** Length up to which a group takes more: the size of write that disks and page cache like. */
 const GROUP_BYTES = 1024 * 1024;

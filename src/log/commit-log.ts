@@ -2,6 +2,7 @@ import { SeglogError } from "../errors.js";
 import { runSteps, runStepsSync } from "../files/steps.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
+import type { AppendedBatch } from "./appended-batch.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
 import { type IterationOptions, iterateBatches, iterateRecords } from "./iteration.js";
 import { assertMayCreate, assertOwner, createLog, makeDirectories } from "./log-creation.js";
@@ -11,7 +12,6 @@ import { findTimestamp, readRange, readRecord } from "./log-reader.js";
 import type { LogView } from "./log-view.js";
 import { LogWriter } from "./log-writer.js";
 import { integer, type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
-import type { AppendedBatch } from "./pending.js";
 import type { RecordBatch } from "./record-batch.js";
 import { recoverLog } from "./recovery.js";
 import type { RecoveryReport } from "./recovery-report.js";
@@ -48,6 +48,8 @@ export interface ReadOptions {
 interface Membership {
   readonly session: WriterSession;
   readonly storeId: Uint8Array;
+  /** Called after a truncation, before the log takes another append. */
+  readonly onTruncated: (endOffset: number) => Promise<void>;
 }
 
 const DEFAULT_READ_BYTES = 1024 * 1024;
@@ -161,7 +163,16 @@ export class CommitLog {
         ? await recoverLog(context, listing)
         : await createLog(context, membership?.storeId);
       const published = session.register();
-      const parts = { environment, directory, options, recovered, published, bootId };
+      const onTruncated = membership?.onTruncated;
+      const parts = {
+        environment,
+        directory,
+        options,
+        recovered,
+        published,
+        bootId,
+        onTruncated,
+      };
       const writer = new LogWriter(parts);
       const report = { ...recovered.report, durationMs: performance.now() - startedAt };
       const release = membership === undefined ? () => session.close() : async () => undefined;
@@ -170,6 +181,11 @@ export class CommitLog {
       if (membership === undefined) await session.close();
       throw error;
     }
+  }
+
+  /** @internal Whether `close()` has not been called. */
+  get isOpen(): boolean {
+    return this.#closing === undefined;
   }
 
   /** The directory that the log is in, as it was given. */

@@ -36,6 +36,8 @@ export interface LogWriterParts {
   readonly recovered: RecoveredLog;
   readonly published: PublishedSlots;
   readonly bootId: Uint8Array;
+  /** Called after a truncation, before the next append is taken. */
+  readonly onTruncated: ((endOffset: number) => Promise<void>) | undefined;
 }
 
 /**
@@ -52,6 +54,7 @@ export class LogWriter implements LogView, QueueOwner {
   readonly #environment: LogEnvironment;
   readonly #slots: PublishedSlots;
   readonly #bootId: Uint8Array;
+  readonly #onTruncated: LogWriterParts["onTruncated"];
   readonly #changes = new Changes();
   #metadata: LogMetadata;
   #segments: readonly Segment[];
@@ -78,6 +81,7 @@ export class LogWriter implements LogView, QueueOwner {
     this.options = parts.options;
     this.#slots = parts.published;
     this.#bootId = parts.bootId;
+    this.#onTruncated = parts.onTruncated;
     this.#metadata = recovered.metadata;
     this.#segments = recovered.segments;
     this.#written = recovered.end;
@@ -236,6 +240,7 @@ export class LogWriter implements LogView, QueueOwner {
       this.#forgetIndexes(segments);
       this.#metadata = { ...this.#metadata, truncation: undefined };
       await this.#enterSegments(segments);
+      await this.#onTruncated?.(offset);
     });
   }
 

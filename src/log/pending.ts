@@ -1,12 +1,7 @@
 import type { CompressionName } from "../format/compression.js";
 import { type EncodedBlock, GroupEncoder } from "../format/group-encoder.js";
 import type { StructuredRecord } from "../format/record-codec.js";
-
-/** The offsets that a batch was given, both inclusive. */
-export interface AppendedBatch {
-  readonly baseOffset: number;
-  readonly lastOffset: number;
-}
+import { AppendedBatch } from "./appended-batch.js";
 
 /** A batch on its way to the disk: its blocks, and who waits for it. */
 export abstract class PendingBatch {
@@ -76,7 +71,7 @@ export class AtomicBatch extends PendingBatch {
   });
 
   resolve(baseOffset: number): void {
-    this.#resolve({ baseOffset, lastOffset: baseOffset + this.recordCount - 1 });
+    this.#resolve(new AppendedBatch(baseOffset, baseOffset + this.recordCount - 1));
   }
 
   reject(error: unknown): void {

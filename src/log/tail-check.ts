@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import { LOG_METADATA_FILE } from "../format/file-names.js";
+import type { LogEnvironment } from "./environment.js";
+import { type Finding, finding } from "./finding.js";
+import type { LogSurvey } from "./log-survey.js";
+import type { SegmentCheck } from "./segment-check.js";
+import { flawFinding, pendingTruncation } from "./verify.js";
+
+/**
+ * Judges the end of a log as recovery would: what lies behind the last complete batch is a torn
+ * tail that recovery cuts, unless something proves that it was once whole.
+ */
+export async function checkTail(
+  environment: LogEnvironment,
+  survey: LogSurvey,
+  checks: readonly SegmentCheck[],
+): Promise<Finding[]> {
+  const { metadata, published, directory } = survey;
+  const last = checks.at(-1);
+  const { bound } = pendingTruncation(survey);
+  if (last === undefined) {
+    if (bound !== undefined || metadata === undefined) return [];
+    const { endOffset } = metadata.end;
+    const message = "the log's data files are missing";
+    const lost = endOffset > metadata.startOffset ? [metadata.startOffset, endOffset] : undefined;
+    return [
+      {
+        ...finding("damage", join(directory, LOG_METADATA_FILE), message, "salvage"),
+        lost: lost as Finding["lost"],
+      },
+    ];
+  }
+  const { segment, endPosition } = last.surveyed;
+  const { path } = segment;
+  const { complete } = last;
+  const short = shortOf(survey, last);
+  const torn = endPosition - complete.endPosition;
+  if (torn === 0 || bound !== undefined) return short === undefined ? [] : [short];
+
+  const sameBoot =
+    metadata !== undefined &&
+    metadata.bootId.some((byte) => byte !== 0) &&
+    Buffer.compare(metadata.bootId, await environment.fileSystem.bootId()) === 0;
+  const isProven =
+    short !== undefined ||
+    published !== undefined ||
+    last.provenBehindFlaw > complete.endOffset ||
+    (sameBoot && last.provenBehindFlaw >= 0);
+  const [first] = last.flaws;
+  if (isProven || metadata === undefined) {
+    const findings = last.flaws.map((flaw) => flawFinding(path, flaw));
+    if (findings.length > 0 || short !== undefined) {
+      return short === undefined ? findings : [...findings, short];
+    }
+    if (published !== undefined) {
+      const message = "the published end lies inside a batch";
+      return [{ ...finding("damage", path, message, "salvage"), position: complete.endPosition }];
+    }
+  }
+  const reason = first?.reason ?? "the last batch is not complete";
+  return [
+    {
+      ...finding(
+        "warning",
+        path,
+        `torn tail: ${torn} bytes behind offset ${complete.endOffset} belong to no complete ` +
+          `batch (${reason}). Recovery cuts them, keeping a copy, when the log is next opened ` +
+          "for writing",
+        "recovery",
+      ),
+      position: complete.endPosition,
+    },
+  ];
+}
+
+/** Whether the log ends before what its metadata, or its living writer, says was there. */
+function shortOf(survey: LogSurvey, last: SegmentCheck): Finding | undefined {
+  const { metadata, published } = survey;
+  const proven = published ?? metadata?.end;
+  if (proven === undefined || pendingTruncation(survey).bound !== undefined) return undefined;
+  const { segment } = last.surveyed;
+  const { complete } = last;
+  const lost = [Math.max(complete.endOffset, segment.baseOffset), proven.endOffset] as const;
+  const damage = (message: string): Finding => ({
+    ...finding("damage", segment.path, message, "salvage"),
+    position: complete.endPosition,
+    lost: lost[1] > lost[0] ? lost : undefined,
+  });
+  if (segment.baseOffset < proven.activeBaseOffset) {
+    return damage(`the segment behind it (base offset ${proven.activeBaseOffset}) is missing`);
+  }
+  if (segment.baseOffset > proven.activeBaseOffset) return undefined;
+  if (complete.endOffset >= proven.endOffset) return undefined;
+  return damage(
+    `complete batches end at offset ${complete.endOffset}, though the log was on stable storage ` +
+      `up to offset ${proven.endOffset}`,
+  );
+}

@@ -1,0 +1,145 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { SeglogError } from "../errors.js";
+import { prepareFile, replaceFile } from "../files/atomic-file.js";
+import { isMissing } from "../files/file-errors.js";
+import type { FileSystem } from "../files/file-system.js";
+import { readFile, writeFully } from "../files/whole-file.js";
+import {
+  CHECKPOINT_HEADER_BYTES,
+  type CheckpointEntry,
+  decodeCheckpointHeader,
+  decodeFrame,
+  encodeCheckpointHeader,
+  encodeFrame,
+  frameChecksum,
+} from "../format/checkpoint-frame.js";
+import { CHECKPOINT_FILE, CUT_MARK } from "../format/file-names.js";
+
+/** More than this no checkpoint takes: it is rewritten long before. */
+const MAX_CHECKPOINT_BYTES = 1024 * 1024 * 1024;
+/** Entries of a snapshot that share a frame. */
+const SNAPSHOT_FRAME_ENTRIES = 4096;
+
+/** Groups, and for each key the next offset to read. Maps, since names come from outside. */
+export type CommittedState = Map<string, Map<string, number>>;
+
+/** What was found in a checkpoint file. */
+export interface LoadedCheckpoint {
+  readonly state: CommittedState;
+  /** Length of the part that is valid; 0 without a usable header. */
+  readonly validBytes: number;
+  readonly fileBytes: number;
+  /** Why the rest is not used; `undefined` if there is none. */
+  readonly damage: string | undefined;
+}
+
+/**
+ * Reads the checkpoint as far as it is valid; a missing or damaged one never keeps a store from
+ * opening, since with less of it a group only sees records again.
+ *
+ * @throws SeglogError `UNSUPPORTED_FORMAT` for one of a newer version.
+ */
+export async function loadCheckpoint(
+  fileSystem: FileSystem,
+  directory: string,
+  storeId: Uint8Array,
+): Promise<LoadedCheckpoint> {
+  const path = join(directory, CHECKPOINT_FILE);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(fileSystem, path, MAX_CHECKPOINT_BYTES);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return { state: new Map(), validBytes: 0, fileBytes: 0, damage: undefined };
+  }
+  const state: CommittedState = new Map();
+  const fileBytes = bytes.length;
+  const header = decodeCheckpointHeader(bytes);
+  if ("kind" in header) {
+    if (header.kind === "damaged") {
+      return { state, validBytes: 0, fileBytes, damage: header.reason };
+    }
+    throw new SeglogError(
+      "UNSUPPORTED_FORMAT",
+      `${path}: ${header.reason} is of a newer seglog. Open the store with that version.`,
+    );
+  }
+  if (Buffer.compare(header.storeId, storeId) !== 0) {
+    return { state, validBytes: 0, fileBytes, damage: "the checkpoint is another store's" };
+  }
+  let position = CHECKPOINT_HEADER_BYTES;
+  let previous = header.checksum;
+  for (;;) {
+    const frame = decodeFrame(bytes, position, previous);
+    if (frame === undefined || typeof frame === "string") {
+      return { state, validBytes: position, fileBytes, damage: frame };
+    }
+    applyEntries(state, frame.entries);
+    position += frame.length;
+    previous = frame.checksum;
+  }
+}
+
+/** Brings `state` up to date with `entries`. */
+export function applyEntries(state: CommittedState, entries: readonly CheckpointEntry[]): void {
+  for (const entry of entries) {
+    if (entry.kind === "committed") {
+      const group = state.get(entry.group);
+      if (group === undefined) state.set(entry.group, new Map([[entry.key, entry.next]]));
+      else group.set(entry.key, entry.next);
+    } else {
+      for (const group of state.values()) group.delete(entry.key);
+    }
+  }
+}
+
+/** A checkpoint file that was written just now. */
+export interface WrittenCheckpoint {
+  readonly bytes: number;
+  /** What the next frame's checksum starts from. */
+  readonly checksum: number;
+}
+
+/** Replaces the checkpoint by one that holds just `state`; durable when it resolves. */
+export async function writeSnapshot(
+  fileSystem: FileSystem,
+  directory: string,
+  storeId: Uint8Array,
+  state: CommittedState,
+): Promise<WrittenCheckpoint> {
+  const header = encodeCheckpointHeader(storeId, randomBytes(16));
+  const pieces = [header];
+  let checksum = frameChecksum(header);
+  let entries: CheckpointEntry[] = [];
+  const close = () => {
+    const frame = encodeFrame(entries, checksum);
+    checksum = frameChecksum(frame);
+    pieces.push(frame);
+    entries = [];
+  };
+  for (const [group, offsets] of state) {
+    for (const [key, next] of offsets) {
+      entries.push({ kind: "committed", group, key, next });
+      if (entries.length === SNAPSHOT_FRAME_ENTRIES) close();
+    }
+  }
+  if (entries.length > 0) close();
+  const bytes = Buffer.concat(pieces);
+  await replaceFile(fileSystem, join(directory, CHECKPOINT_FILE), bytes);
+  return { bytes: bytes.length, checksum };
+}
+
+/** Keeps a copy of a checkpoint that is not valid to its end, before it is replaced. */
+export async function keepDamagedCheckpoint(
+  fileSystem: FileSystem,
+  directory: string,
+  loaded: LoadedCheckpoint,
+): Promise<string> {
+  const source = join(directory, CHECKPOINT_FILE);
+  const copy = `${source}${CUT_MARK}${loaded.validBytes}-${loaded.fileBytes}`;
+  const bytes = await readFile(fileSystem, source, MAX_CHECKPOINT_BYTES);
+  const temporary = await prepareFile(fileSystem, copy, (file) => writeFully(file, bytes, 0));
+  await fileSystem.rename(temporary, copy);
+  return copy;
+}

@@ -1,0 +1,253 @@
+import { join } from "node:path";
+import { SeglogError } from "../errors.js";
+import type { FileSystem, OpenFile } from "../files/file-system.js";
+import { writeFully } from "../files/whole-file.js";
+import { type CheckpointEntry, encodeFrame, frameChecksum } from "../format/checkpoint-frame.js";
+import { CHECKPOINT_FILE } from "../format/file-names.js";
+import type { ResolvedLogOptions } from "../log/options.js";
+import {
+  applyEntries,
+  type CommittedState,
+  keepDamagedCheckpoint,
+  type LoadedCheckpoint,
+  writeSnapshot,
+} from "./checkpoint-file.js";
+
+/** A checkpoint shorter than this is not worth rewriting. */
+const MIN_REWRITE_BYTES = 64 * 1024;
+/** The file is rewritten when it is this many times as long as its last snapshot. */
+const REWRITE_FACTOR = 4;
+
+/** How the entries of one call are to be understood. */
+export type CommitMode = "advance" | "set";
+
+interface Request {
+  readonly entries: readonly CheckpointEntry[];
+  readonly mode: CommitMode;
+  /** Sync before answering, whatever the policy. */
+  readonly sync: boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * The committed offsets of all groups of a store, in memory and in the checkpoint file. Calls that
+ * wait together share one write and one sync; what a call costs does not depend on how many keys
+ * there are.
+ *
+ * The first change of a session writes a snapshot to a new file: what an earlier process left
+ * behind may be torn, or be in the page cache and nowhere else.
+ */
+export class CommittedOffsets {
+  readonly #fileSystem: FileSystem;
+  readonly #directory: string;
+  readonly #storeId: Uint8Array;
+  readonly #options: ResolvedLogOptions;
+  readonly #state: CommittedState;
+  #loaded: LoadedCheckpoint | undefined;
+  #file: OpenFile | undefined;
+  #endPosition = 0;
+  #snapshotBytes = 0;
+  #checksum = 0;
+  #unsynced = false;
+  #requests: Request[] = [];
+  #running: Promise<void> | undefined;
+  #poison: SeglogError | undefined;
+  #flushTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    fileSystem: FileSystem,
+    directory: string,
+    storeId: Uint8Array,
+    options: ResolvedLogOptions,
+    loaded: LoadedCheckpoint,
+  ) {
+    this.#fileSystem = fileSystem;
+    this.#directory = directory;
+    this.#storeId = storeId;
+    this.#options = options;
+    this.#loaded = loaded;
+    this.#state = loaded.state;
+  }
+
+  /** Names of the groups that have committed anything. */
+  groups(): string[] {
+    return [...this.#state].filter(([, offsets]) => offsets.size > 0).map(([group]) => group);
+  }
+
+  /** The next offset of every key that `group` has committed. */
+  of(group: string): ReadonlyMap<string, number> {
+    return this.#state.get(group) ?? new Map();
+  }
+
+  /**
+   * Records changes, all of one call or none.
+   *
+   * @param mode - `"advance"` leaves out what would move an offset back.
+   * @throws SeglogError `NO_SPACE`, `LOG_POISONED`.
+   */
+  apply(
+    entries: readonly CheckpointEntry[],
+    mode: CommitMode,
+    sync = this.#options.durability === "always",
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#requests.push({ entries, mode, sync, resolve, reject });
+      this.#running ??= this.#drain();
+    });
+  }
+
+  /** Brings back offsets of `key` that lie past the end of its log, which lost unsynced records. */
+  async clamp(key: string, endOffset: number): Promise<void> {
+    const entries: CheckpointEntry[] = [];
+    for (const [group, offsets] of this.#state) {
+      const next = offsets.get(key);
+      if (next === undefined || next <= endOffset) continue;
+      entries.push({ kind: "committed", group, key, next: endOffset });
+    }
+    if (entries.length > 0) await this.apply(entries, "set", true);
+  }
+
+  /** Resolves when everything applied before this call is on stable storage. */
+  flush(): Promise<void> {
+    return this.apply([], "set", true);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#flushTimer);
+    try {
+      await this.flush();
+    } finally {
+      await this.#file?.close();
+      this.#file = undefined;
+    }
+  }
+
+  async #drain(): Promise<void> {
+    // Calls made in the same turn share the first write.
+    await Promise.resolve();
+    while (this.#requests.length > 0) {
+      const requests = this.#requests;
+      this.#requests = [];
+      try {
+        await this.#write(requests);
+        for (const request of requests) request.resolve();
+      } catch (error) {
+        for (const request of requests) request.reject(error);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #write(requests: readonly Request[]): Promise<void> {
+    if (this.#poison !== undefined) throw this.#poison;
+    const changes = this.#choose(requests);
+    if (changes.length > 0) {
+      const file = this.#file ?? (await this.#rewrite());
+      await this.#append(file, changes);
+    }
+    if (this.#unsynced && requests.some((request) => request.sync)) await this.#sync();
+    for (const entries of changes) applyEntries(this.#state, entries);
+    if (this.#unsynced && this.#options.durability === "interval") this.#scheduleFlush();
+    if (this.#endPosition > Math.max(MIN_REWRITE_BYTES, REWRITE_FACTOR * this.#snapshotBytes)) {
+      await this.#rewrite().catch((error: SeglogError) => this.#options.onError(error));
+    }
+  }
+
+  /** The entries of each request that change anything; requests without any are left out. */
+  #choose(requests: readonly Request[]): (readonly CheckpointEntry[])[] {
+    const ahead: CommittedState = new Map();
+    const changes: (readonly CheckpointEntry[])[] = [];
+    for (const { entries, mode } of requests) {
+      const wanted = entries.filter((entry) => mode === "set" || this.#advances(entry, ahead));
+      if (wanted.length === 0) continue;
+      applyEntries(ahead, wanted);
+      changes.push(wanted);
+    }
+    return changes;
+  }
+
+  #advances(entry: CheckpointEntry, ahead: CommittedState): boolean {
+    if (entry.kind !== "committed") return true;
+    const { group, key, next } = entry;
+    const current = ahead.get(group)?.get(key) ?? this.#state.get(group)?.get(key);
+    return current === undefined || next > current;
+  }
+
+  /** Writes a frame for each list of entries, or leaves the file as it was. */
+  async #append(file: OpenFile, changes: readonly (readonly CheckpointEntry[])[]): Promise<void> {
+    let checksum = this.#checksum;
+    const frames = changes.map((entries) => {
+      const frame = encodeFrame(entries, checksum);
+      checksum = frameChecksum(frame);
+      return frame;
+    });
+    const bytes = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
+    try {
+      this.#unsynced = true;
+      await writeFully(file, bytes, this.#endPosition);
+    } catch (error) {
+      if (!(error instanceof SeglogError) || error.code !== "NO_SPACE") throw this.#fail(error);
+      try {
+        await file.truncate(this.#endPosition);
+      } catch (second) {
+        throw this.#fail(second);
+      }
+      throw error;
+    }
+    this.#checksum = checksum;
+    this.#endPosition += bytes.length;
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      this.#unsynced = false;
+      await this.#file?.datasync();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  /** Replaces the file by a snapshot of the state and goes on behind it. */
+  async #rewrite(): Promise<OpenFile> {
+    const fileSystem = this.#fileSystem;
+    if (this.#loaded?.damage !== undefined) {
+      await keepDamagedCheckpoint(fileSystem, this.#directory, this.#loaded);
+    }
+    try {
+      const written = await writeSnapshot(fileSystem, this.#directory, this.#storeId, this.#state);
+      this.#loaded = undefined;
+      const before = this.#file;
+      this.#file = undefined;
+      await before?.close();
+      this.#file = await fileSystem.open(join(this.#directory, CHECKPOINT_FILE), "update");
+      this.#endPosition = written.bytes;
+      this.#snapshotBytes = written.bytes;
+      this.#checksum = written.checksum;
+      this.#unsynced = false;
+      return this.#file;
+    } catch (error) {
+      const isRetryable =
+        error instanceof SeglogError &&
+        (error.code === "NO_SPACE" || error.code === "TOO_MANY_OPEN_FILES");
+      throw isRetryable ? error : this.#fail(error);
+    }
+  }
+
+  #scheduleFlush(): void {
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = undefined;
+      this.flush().catch((error: SeglogError) => this.#options.onError(error));
+    }, this.#options.flushIntervalMs).unref();
+  }
+
+  #fail(cause: unknown): SeglogError {
+    this.#poison ??= new SeglogError(
+      "LOG_POISONED",
+      `${join(this.#directory, CHECKPOINT_FILE)} takes no more commits: ` +
+        `${(cause as Error).message} Close the store and open it again.`,
+      { cause },
+    );
+    return this.#poison;
+  }
+}

@@ -1,0 +1,69 @@
+import type { LogRecord, RecordInput } from "../format/record.js";
+import type { AppendOptions, ReadOptions } from "../log/commit-log.js";
+
+/** The offsets that a batch was given: they rise, but need not follow each other. */
+export interface KeyedBatch {
+  readonly baseOffset: number;
+  /** Inclusive. */
+  readonly lastOffset: number;
+  /** Offset of the record at `index` of the batch, from 0. */
+  offsetAt(index: number): number;
+}
+
+/** Records of one key, and where to read on. */
+export interface KeyedRead {
+  readonly records: LogRecord[];
+  /** From where the next read goes on. Offsets may have holes, so it is not always last + 1. */
+  readonly nextOffset: number;
+  /** One past the last readable record of the key; 0 for a key that does not exist. */
+  readonly endOffset: number;
+}
+
+/** The readable offsets of a key. */
+export interface KeyBounds {
+  /** Inclusive. */
+  readonly startOffset: number;
+  /** Exclusive. */
+  readonly endOffset: number;
+}
+
+/** Next offsets to read by key: a `Map`, pairs, or a plain object. */
+export type OffsetsByKey =
+  | Iterable<readonly [key: string, next: number]>
+  | Readonly<Record<string, number>>;
+
+/** Consumers that share their place in each key. */
+export interface KeyedGroup {
+  readonly name: string;
+  /**
+   * Commits, for each key, the next offset to read. An offset below the committed one changes
+   * nothing. All keys or none.
+   */
+  commit(offsets: OffsetsByKey): Promise<void>;
+  /** The next offset to read of each key that has one; of all keys by default. */
+  committed(keys?: Iterable<string>): Promise<Map<string, number>>;
+}
+
+/**
+ * One ordered log per key: what a program that serves logs needs of an engine. `LogStore` is the
+ * one that keeps them in local files. Offsets of a key rise strictly but may have holes.
+ */
+export interface KeyedLog {
+  append(key: string, record: RecordInput, options?: AppendOptions): Promise<number>;
+  appendBatch(
+    key: string,
+    records: Iterable<RecordInput>,
+    options?: AppendOptions,
+  ): Promise<KeyedBatch>;
+  /** Reads records with offsets of at least `from`; never makes a key. */
+  read(key: string, from: number, options?: ReadOptions): Promise<KeyedRead>;
+  /** The readable offsets of a key, or `undefined` if there is no such key. */
+  bounds(key: string): Promise<KeyBounds | undefined>;
+  keys(): string[];
+  /** Records of a key from an offset on, waiting for more, also for the key to be made. */
+  follow(
+    key: string,
+    options?: { readonly from?: number | undefined; readonly signal?: AbortSignal | undefined },
+  ): AsyncIterable<LogRecord>;
+  group(name: string): KeyedGroup;
+}

@@ -1,0 +1,483 @@
+import { join } from "node:path";
+import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { MIN_OPEN_FILES } from "../files/handle-pool.js";
+import { LOGS_DIRECTORY } from "../format/file-names.js";
+import type { LogRecord, RecordInput } from "../format/record.js";
+import { describe } from "../format/record-codec.js";
+import type { AppendedBatch } from "../log/appended-batch.js";
+import { Changes } from "../log/changes.js";
+import { type AppendOptions, CommitLog, type ReadOptions } from "../log/commit-log.js";
+import {
+  createEnvironment,
+  DEFAULT_MAX_OPEN_FILES,
+  type LogEnvironment,
+} from "../log/environment.js";
+import { makeDirectories } from "../log/log-creation.js";
+import {
+  integer,
+  type LogOptions,
+  type ResolvedLogOptions,
+  resolveLogOptions,
+} from "../log/options.js";
+import { WriterSession } from "../log/writer-session.js";
+import { loadCheckpoint } from "./checkpoint-file.js";
+import { CommittedOffsets } from "./committed-offsets.js";
+import { ConsumerGroup, type GroupStore } from "./consumer-group.js";
+import { encodeKey } from "./key-directory.js";
+import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
+import { OpenLogs } from "./open-logs.js";
+import {
+  assertMayCreateStore,
+  createStore,
+  deletedPath,
+  keyPath,
+  listKeys,
+  listStore,
+  readStoreMetadata,
+} from "./store-files.js";
+
+/** Options of {@link LogStore.open}; those of logs hold for every log of the store. */
+export interface StoreOptions extends LogOptions {
+  /**
+   * How many files of logs may be open at a time, over all keys. The least recently used are
+   * closed; one that was written to is synced first. Default 128, at least 16.
+   */
+  readonly maxOpenFiles?: number | undefined;
+  /**
+   * Open for reading only: takes no lock and writes nothing, so it also works beside a writer in
+   * another process. Default `false`.
+   */
+  readonly readOnly?: boolean | undefined;
+}
+
+/** What opening a store found. */
+export interface StoreRecoveryReport {
+  /** Whether the store is new. */
+  readonly created: boolean;
+  /** Keys whose deletion had been interrupted, and was completed. */
+  readonly deletedKeys: readonly string[];
+  /** Why the end of the file of committed offsets is not used; `undefined` if all of it is. */
+  readonly checkpointDamage: string | undefined;
+}
+
+interface StoreParts {
+  readonly environment: LogEnvironment;
+  readonly directory: string;
+  readonly options: ResolvedLogOptions;
+  readonly storeId: Uint8Array;
+  readonly keys: Set<string>;
+  readonly session: WriterSession | undefined;
+  readonly committed: CommittedOffsets | undefined;
+  readonly recovery: StoreRecoveryReport;
+}
+
+/**
+ * A directory of logs, one for each key, with one lock and one file of committed offsets for all.
+ * Logs are opened when they are first used, so opening a store of many keys is quick.
+ *
+ * @example
+ * ```ts
+ * import { LogStore } from "seglog";
+ *
+ * await using store = await LogStore.open("data");
+ * await store.append("orders", "one pizza");
+ * const { records, nextOffset } = await store.read("orders", 0);
+ * await store.group("kitchen").commit({ orders: nextOffset });
+ * console.log(records.length, await store.group("kitchen").committed());
+ * ```
+ */
+export class LogStore implements KeyedLog {
+  readonly directory: string;
+  /** What opening the store found. Each log has a report of its own. */
+  readonly recovery: StoreRecoveryReport;
+  readonly #environment: LogEnvironment;
+  readonly #storeId: Uint8Array;
+  readonly #keys: Set<string>;
+  readonly #session: WriterSession | undefined;
+  readonly #committed: CommittedOffsets | undefined;
+  readonly #logs: OpenLogs;
+  readonly #newKeys = new Changes();
+  readonly #groupStore: GroupStore;
+  #closing: Promise<void> | undefined;
+
+  private constructor(parts: StoreParts) {
+    const { environment, directory, options, session, storeId } = parts;
+    this.directory = directory;
+    this.recovery = parts.recovery;
+    this.#environment = environment;
+    this.#storeId = storeId;
+    this.#keys = parts.keys;
+    this.#session = session;
+    this.#committed = parts.committed;
+    this.#logs = new OpenLogs(async (key) => {
+      const path = keyPath(directory, encodeKey(key));
+      if (session === undefined) return CommitLog.openForReading(environment, path, options);
+      const onTruncated = (endOffset: number) => parts.committed!.clamp(key, endOffset);
+      const membership = { session, storeId, onTruncated };
+      const log = await environment.pool.transient(() =>
+        CommitLog.openForWriting(environment, path, options, membership),
+      );
+      // Before it takes an append: a lost offset that is given out again must not be skipped.
+      await parts.committed?.clamp(key, log.endOffset);
+      return log;
+    });
+    this.#groupStore = {
+      bounds: (key) => this.bounds(key),
+      change: async (entries, mode) => {
+        const committed = this.#writable();
+        // Keys may have been deleted while the others' logs were opened.
+        for (const { key } of entries) if (!this.#keys.has(key)) throw this.#noKey(key);
+        return committed.apply(entries, mode);
+      },
+      committedBy: (group) => this.#committedBy(group),
+    };
+  }
+
+  /**
+   * Opens the store in `directory`, making it (and the directory) if there is none.
+   *
+   * @throws TypeError or RangeError for wrong options, before any file is touched. SeglogError
+   *   `LOCKED` if another writer has it, `NOT_A_STORE`, `CORRUPTION`, `UNSUPPORTED_FORMAT`,
+   *   `NO_SPACE`, `FILE_ACCESS`, `UNSAFE_PATH`.
+   */
+  static open(directory: string, options: StoreOptions = {}): Promise<LogStore> {
+    return LogStore.openOn(undefined, directory, options);
+  }
+
+  /** @internal {@link LogStore.open} on another file system or with another clock, for tests. */
+  static async openOn(
+    given: LogEnvironment | undefined,
+    directory: string,
+    options: StoreOptions = {},
+  ): Promise<LogStore> {
+    if (typeof directory !== "string" || directory === "" || directory.includes("\0")) {
+      throw new TypeError(`directory must be a path, not ${describe(directory)}`);
+    }
+    const { maxOpenFiles, readOnly = false, ...rest } = options;
+    if (typeof readOnly !== "boolean") {
+      throw new TypeError(`readOnly must be a boolean, not ${describe(readOnly)}`);
+    }
+    const limit =
+      integer(maxOpenFiles, "maxOpenFiles", MIN_OPEN_FILES, 2 ** 31 - 1) ?? DEFAULT_MAX_OPEN_FILES;
+    const resolved = resolveLogOptions(rest, ["maxOpenFiles", "readOnly"]);
+    const environment = given ?? createEnvironment(undefined, limit);
+    return readOnly
+      ? LogStore.#openForReading(environment, directory, resolved)
+      : LogStore.#openForWriting(environment, directory, resolved);
+  }
+
+  static async #openForReading(
+    environment: LogEnvironment,
+    directory: string,
+    options: ResolvedLogOptions,
+  ): Promise<LogStore> {
+    const { fileSystem } = environment;
+    const listing = await listStore(fileSystem, directory);
+    if (listing?.hasMetadata !== true) {
+      if (listing !== undefined) assertMayCreateStore(directory, listing);
+      throw new SeglogError("NOT_A_STORE", `${directory} holds no store. Check the path.`);
+    }
+    const { storeId } = await readStoreMetadata(fileSystem, directory);
+    const { keys } = await listKeys(fileSystem, directory);
+    const { damage } = await loadCheckpoint(fileSystem, directory, storeId);
+    return new LogStore({
+      environment,
+      directory,
+      options,
+      storeId,
+      keys: new Set(keys),
+      session: undefined,
+      committed: undefined,
+      recovery: { created: false, deletedKeys: [], checkpointDamage: damage },
+    });
+  }
+
+  static async #openForWriting(
+    environment: LogEnvironment,
+    directory: string,
+    options: ResolvedLogOptions,
+  ): Promise<LogStore> {
+    const { fileSystem } = environment;
+    const before = await listStore(fileSystem, directory);
+    if (before === undefined) await makeDirectories(fileSystem, directory);
+    else if (!before.hasMetadata) assertMayCreateStore(directory, before);
+    else await readStoreMetadata(fileSystem, directory);
+    const session = await WriterSession.open(environment, directory);
+    try {
+      // Listed again, now that no other writer can change it.
+      const listing = (await listStore(fileSystem, directory))!;
+      const { storeId } = listing.hasMetadata
+        ? await readStoreMetadata(fileSystem, directory)
+        : await createStore(fileSystem, directory, environment.now());
+      for (const name of listing.temporaryFiles) await fileSystem.unlink(join(directory, name));
+      const { keys, deleted } = await listKeys(fileSystem, directory);
+      const loaded = await loadCheckpoint(fileSystem, directory, storeId);
+      const committed = new CommittedOffsets(fileSystem, directory, storeId, options, loaded);
+      const store = new LogStore({
+        environment,
+        directory,
+        options,
+        storeId,
+        keys: new Set(keys),
+        session,
+        committed,
+        recovery: {
+          created: !listing.hasMetadata,
+          deletedKeys: deleted,
+          checkpointDamage: loaded.damage,
+        },
+      });
+      for (const key of deleted) await store.#finishDeletion(key);
+      return store;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  /** All keys, in no particular order. Of a store opened for reading, as of the last `refresh`. */
+  keys(): string[] {
+    this.#assertOpen();
+    return [...this.#keys];
+  }
+
+  /** Names of the consumer groups that have committed offsets. */
+  async groups(): Promise<string[]> {
+    this.#assertOpen();
+    if (this.#committed !== undefined) return this.#committed.groups();
+    const { state } = await this.#loadCommitted();
+    return [...state.keys()];
+  }
+
+  /**
+   * The log of a key, making it if there is none. It is closed by the store; closing it by itself
+   * takes it out of the store until it is asked for again.
+   *
+   * @throws SeglogError `INVALID_KEY`; `KEY_NOT_FOUND` in a store opened for reading only; as
+   *   `CommitLog.open`.
+   */
+  async log(key: string): Promise<CommitLog> {
+    return this.#opened(key, true);
+  }
+
+  /**
+   * Appends a record to the log of `key`, making that if there is none. See `CommitLog.append`.
+   */
+  append(key: string, record: RecordInput, options?: AppendOptions): Promise<number> {
+    const open = this.#logs.ready(key);
+    if (open !== undefined && this.#closing === undefined) return open.append(record, options);
+    const copy = copyRecord(record);
+    return this.#use(key, (log) => log.append(copy, options));
+  }
+
+  /** Appends records to the log of `key` as one batch. See `CommitLog.appendBatch`. */
+  appendBatch(
+    key: string,
+    records: Iterable<RecordInput>,
+    options?: AppendOptions,
+  ): Promise<AppendedBatch> {
+    const open = this.#logs.ready(key);
+    if (open !== undefined && this.#closing === undefined) {
+      return open.appendBatch(records, options);
+    }
+    return this.#use(key, (log) => log.appendBatch(records, options));
+  }
+
+  /**
+   * Reads records of a key from an offset on. A key that does not exist reads as an empty log; it
+   * is not made.
+   *
+   * @throws OffsetOutOfRangeError outside of [start offset, end offset]; as `CommitLog.readFrom`.
+   */
+  async read(key: string, from: number, options: ReadOptions = {}): Promise<KeyedRead> {
+    const log = await this.#existing(key);
+    if (log === undefined) {
+      if (from !== 0) throw new OffsetOutOfRangeError(from, 0, 0);
+      return { records: [], nextOffset: 0, endOffset: 0 };
+    }
+    const records = await log.readFrom(from, options);
+    const last = records[records.length - 1];
+    const nextOffset = last === undefined ? from : last.offset + 1;
+    return { records, nextOffset, endOffset: log.endOffset };
+  }
+
+  /** The readable offsets of a key, or `undefined` if there is no such key. */
+  async bounds(key: string): Promise<KeyBounds | undefined> {
+    const log = await this.#existing(key);
+    if (log === undefined) return undefined;
+    return { startOffset: log.startOffset, endOffset: log.endOffset };
+  }
+
+  /**
+   * Iterates over the records of a key and waits for more; also for the key, if there is none yet.
+   * Failures as `CommitLog.records`.
+   */
+  async *follow(
+    key: string,
+    options: { readonly from?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<LogRecord, void, void> {
+    encodeKey(key);
+    let log = await this.#existing(key);
+    while (log === undefined) {
+      options.signal?.throwIfAborted();
+      await this.#newKeys.next(options.signal);
+      log = await this.#existing(key);
+    }
+    yield* log.records({ ...options, follow: true });
+  }
+
+  /**
+   * Deletes a key with all its records and committed offsets. A key of the same name that is made
+   * later is another log, with another id. After a crash the key is there, whole, or gone.
+   *
+   * @returns Whether there was such a key.
+   */
+  async deleteKey(key: string): Promise<boolean> {
+    const name = encodeKey(key);
+    this.#writable();
+    if (!this.#keys.has(key)) return false;
+    return this.#logs.exclude(key, async () => {
+      if (!this.#keys.has(key)) return false;
+      const { fileSystem } = this.#environment;
+      await fileSystem.rename(keyPath(this.directory, name), deletedPath(this.directory, name));
+      this.#keys.delete(key);
+      await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
+      await this.#finishDeletion(key);
+      return true;
+    });
+  }
+
+  /** A consumer group; it exists from its first commit on. */
+  group(name: string): ConsumerGroup {
+    this.#assertOpen();
+    return new ConsumerGroup(name, this.#groupStore);
+  }
+
+  /** Of a store opened for reading only: looks for keys that its writer has made or deleted. */
+  async refresh(): Promise<void> {
+    this.#assertOpen();
+    if (this.#session !== undefined) return;
+    const { keys } = await listKeys(this.#environment.fileSystem, this.directory);
+    const known = new Set(keys);
+    for (const key of this.#keys) {
+      if (known.has(key)) continue;
+      this.#keys.delete(key);
+      await this.#logs.exclude(key, async () => undefined);
+    }
+    for (const key of keys) this.#keys.add(key);
+  }
+
+  /** Resolves when everything accepted before this call is on stable storage. */
+  async flush(): Promise<void> {
+    const committed = this.#writable();
+    await Promise.all(this.#logs.all().map((log) => log.flush()));
+    await committed.flush();
+  }
+
+  /**
+   * Closes all logs, writing and syncing what they accepted, and gives the lock back. Later calls
+   * return the same promise.
+   *
+   * @throws The first failure of a log, such as `LOG_POISONED`; all others are closed all the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#newKeys.announce();
+    try {
+      await this.#logs.close();
+    } finally {
+      try {
+        await this.#committed?.close();
+      } finally {
+        await this.#session?.close();
+      }
+    }
+  }
+
+  /** The committed offsets of `key` go once nobody can open the key any more, then its files. */
+  async #finishDeletion(key: string): Promise<void> {
+    await this.#committed?.apply([{ kind: "key deleted", key }], "set", true);
+    await this.#environment.fileSystem.removeTree(deletedPath(this.directory, encodeKey(key)));
+  }
+
+  async #use<T>(key: string, run: (log: CommitLog) => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    encodeKey(key);
+    this.#writable();
+    return this.#logs.use(key, (log) => {
+      this.#addKey(key);
+      return run(log);
+    });
+  }
+
+  async #opened(key: string, create: boolean): Promise<CommitLog> {
+    this.#assertOpen();
+    encodeKey(key);
+    const mayCreate = create && this.#session !== undefined;
+    if (!mayCreate && !this.#keys.has(key)) await this.refresh();
+    if (!mayCreate && !this.#keys.has(key)) {
+      throw this.#noKey(key);
+    }
+    const log = await this.#logs.use(key, (each) => Promise.resolve(each));
+    this.#addKey(key);
+    return log;
+  }
+
+  /** The log of a key that exists. */
+  async #existing(key: string): Promise<CommitLog | undefined> {
+    this.#assertOpen();
+    encodeKey(key);
+    if (!this.#keys.has(key)) await this.refresh();
+    return this.#keys.has(key) ? this.#opened(key, false) : undefined;
+  }
+
+  #noKey(key: string): SeglogError {
+    return new SeglogError("KEY_NOT_FOUND", `${this.directory} has no key ${describe(key)}.`);
+  }
+
+  #addKey(key: string): void {
+    if (this.#keys.has(key)) return;
+    this.#keys.add(key);
+    this.#newKeys.announce();
+  }
+
+  #loadCommitted() {
+    return loadCheckpoint(this.#environment.fileSystem, this.directory, this.#storeId);
+  }
+
+  async #committedBy(group: string): Promise<ReadonlyMap<string, number>> {
+    this.#assertOpen();
+    if (this.#committed !== undefined) return this.#committed.of(group);
+    const { state } = await this.#loadCommitted();
+    return state.get(group) ?? new Map();
+  }
+
+  #writable(): CommittedOffsets {
+    this.#assertOpen();
+    if (this.#committed !== undefined) return this.#committed;
+    throw new SeglogError(
+      "READ_ONLY",
+      `${this.directory} is open for reading only. Open it without { readOnly: true }.`,
+    );
+  }
+
+  #assertOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new SeglogError("CLOSED", `${this.directory} is closed. Open it again.`);
+  }
+}
+
+/** A record may have to wait until its log is open; the caller's bytes are free by then. */
+function copyRecord(record: RecordInput): RecordInput {
+  if (record instanceof Uint8Array) return record.slice();
+  if (typeof record !== "object" || record === null) return record;
+  return record.value instanceof Uint8Array ? { ...record, value: record.value.slice() } : record;
+}

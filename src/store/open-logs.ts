@@ -1,0 +1,100 @@
+import type { CommitLog } from "../log/commit-log.js";
+
+interface Entry {
+  /** Set once the log is open. */
+  log: CommitLog | undefined;
+  /** Resolves when the log is open. */
+  ready: Promise<void>;
+  /** Uses that wait; while there are any, later ones must not overtake them. */
+  waiting: number;
+}
+
+/** The logs of a store that are open, each opened when it is first used. */
+export class OpenLogs {
+  readonly #open: (key: string) => Promise<CommitLog>;
+  readonly #entries = new Map<string, Entry>();
+  readonly #excluded = new Map<string, Promise<unknown>>();
+
+  constructor(open: (key: string) => Promise<CommitLog>) {
+    this.#open = open;
+  }
+
+  /** The log of `key`, if it is open and nobody waits for it. */
+  ready(key: string): CommitLog | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.waiting > 0) return undefined;
+    return entry.log?.isOpen ? entry.log : undefined;
+  }
+
+  /** Runs `run` with the log of `key`, in the order of the calls. */
+  async use<T>(key: string, run: (log: CommitLog) => Promise<T>): Promise<T> {
+    const entry = this.#entry(key);
+    let result: Promise<T>;
+    entry.waiting++;
+    try {
+      await entry.ready;
+      result = run(entry.log!);
+    } finally {
+      entry.waiting--;
+    }
+    return result;
+  }
+
+  /** Closes the log of `key` and runs `run` while nobody can open it. */
+  async exclude<T>(key: string, run: () => Promise<T>): Promise<T> {
+    const entry = this.#entries.get(key);
+    this.#entries.delete(key);
+    const earlier = this.#excluded.get(key);
+    const done = (async () => {
+      await earlier?.catch(() => undefined);
+      await entry?.ready.catch(() => undefined);
+      // A poisoned log fails to close, which is no reason to keep its files.
+      await entry?.log?.close().catch(() => undefined);
+      return run();
+    })();
+    this.#excluded.set(key, done);
+    try {
+      return await done;
+    } finally {
+      if (this.#excluded.get(key) === done) this.#excluded.delete(key);
+    }
+  }
+
+  /** All logs that are open. */
+  all(): CommitLog[] {
+    const logs: CommitLog[] = [];
+    for (const { log } of this.#entries.values()) if (log !== undefined) logs.push(log);
+    return logs;
+  }
+
+  /** Closes all logs; throws the first failure after all were tried. */
+  async close(): Promise<void> {
+    const closing = [...this.#entries.values()].map(async (entry) => {
+      await entry.ready.catch(() => undefined);
+      await entry.log?.close();
+    });
+    const results = await Promise.allSettled(closing);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  /** The entry of a key; a new one if its log is not open, or was closed by its user. */
+  #entry(key: string): Entry {
+    const known = this.#entries.get(key);
+    if (known !== undefined && known.log?.isOpen !== false) return known;
+    const entry: Entry = { log: undefined, ready: Promise.resolve(), waiting: 0 };
+    entry.ready = this.#fill(key, entry, known?.log);
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  async #fill(key: string, entry: Entry, closed: CommitLog | undefined): Promise<void> {
+    await this.#excluded.get(key)?.catch(() => undefined);
+    await closed?.close().catch(() => undefined);
+    try {
+      entry.log = await this.#open(key);
+    } catch (error) {
+      if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      throw error;
+    }
+  }
+}
