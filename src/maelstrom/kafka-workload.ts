@@ -1,3 +1,4 @@
+import type { KeyedGroup, KeyedLog, LogRecord } from "../index.js";
 import { type Json, JsonText } from "./json.js";
 import { PendingWork } from "./pending-work.js";
 import { isObject, MaelstromError, type ReplyBody, type Request } from "./protocol.js";
@@ -11,30 +12,11 @@ const POLL_MESSAGES_PER_KEY = 20;
  */
 const POLL_BYTES = 1024 * 1024;
 
-/** The part of a store that the workload needs. Its offsets rise strictly within a key. */
-export interface MessageLogs {
-  /** Resolves with the offset when the record is as durable as the store's policy makes it. */
-  append(key: string, value: string): Promise<number>;
-  /** Reads records from offset `from` on, in order and leaving out none; never makes a key. */
-  read(
-    key: string,
-    from: number,
-    limits: { readonly maxRecords: number; readonly maxBytes: number },
-  ): Promise<{ readonly records: readonly StoredMessage[] }>;
-}
+/** What the workload needs of an engine. */
+export type MessageLogs = Pick<KeyedLog, "append" | "read">;
 
-/** A record, the part of it that the workload needs. */
-export interface StoredMessage {
-  readonly offset: number;
-  readonly value: Uint8Array;
-}
-
-/** A consumer group: by key, the next offset to read. */
-export interface CommittedOffsets {
-  /** All keys or none; a key whose committed offset is higher already keeps it. */
-  commit(next: ReadonlyMap<string, number>): Promise<void>;
-  committed(keys: readonly string[]): Promise<ReadonlyMap<string, number>>;
-}
+/** What it needs of a consumer group. */
+export type CommittedOffsets = Pick<KeyedGroup, "commit" | "committed">;
 
 /** Answers one request; rejects with what {@link toMaelstromError} understands. */
 export type Handler = (request: Request) => Promise<ReplyBody>;
@@ -156,7 +138,7 @@ function readKeys(request: Request): string[] {
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Whatever else may have written to the store, only JSON goes out. */
-function decodeMessage(key: string, record: StoredMessage): JsonText {
+function decodeMessage(key: string, record: LogRecord): JsonText {
   try {
     const text = decoder.decode(record.value);
     JSON.parse(text);

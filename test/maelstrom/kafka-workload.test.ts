@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { LogRecord, OffsetsByKey, ReadOptions } from "../../src/index.js";
 import { encodeJson, type Json } from "../../src/maelstrom/json.js";
 import {
   type CommittedOffsets,
@@ -35,25 +36,26 @@ class HeldLogs implements MessageLogs, CommittedOffsets {
     return this.put(key, value);
   }
 
-  async read(key: string, from: number, limits: { maxRecords: number; maxBytes: number }) {
+  async read(key: string, from: number, { maxRecords, maxBytes }: ReadOptions = {}) {
     this.reads.push(key);
-    const records: { offset: number; value: Uint8Array }[] = [];
+    const values = this.#logs.get(key) ?? [];
+    const records: LogRecord[] = [];
     let bytes = 0;
-    for (const [offset, value] of (this.#logs.get(key) ?? []).entries()) {
-      if (offset < from || records.length === limits.maxRecords) continue;
-      if (records.length > 0 && bytes + value.length > limits.maxBytes) break;
+    for (const [index, value] of values.slice(from).entries()) {
       bytes += value.length;
-      records.push({ offset, value });
+      if (records.length === maxRecords || (records.length > 0 && bytes > maxBytes!)) break;
+      records.push({ offset: from + index, timestamp: 0, value });
     }
-    return { records };
+    return { records, nextOffset: from + records.length, endOffset: values.length };
   }
 
-  async commit(next: ReadonlyMap<string, number>): Promise<void> {
-    await this.#hold(`commit ${JSON.stringify([...next])}`);
+  async commit(offsets: OffsetsByKey): Promise<void> {
+    const next = [...(offsets as ReadonlyMap<string, number>)];
+    await this.#hold(`commit ${JSON.stringify(next)}`);
     for (const [key, offset] of next) this.#committed.set(key, offset);
   }
 
-  async committed(): Promise<ReadonlyMap<string, number>> {
+  async committed(): Promise<Map<string, number>> {
     return this.#committed;
   }
 
