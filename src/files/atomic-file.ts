@@ -31,6 +31,24 @@ export async function prepareFile(
 }
 
 /**
+ * Makes a file in a directory that nothing can see yet, and puts its content on stable storage; not
+ * its name.
+ */
+export async function writeNewFile(
+  fileSystem: FileSystem,
+  path: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  const file = await fileSystem.open(path, "create");
+  try {
+    await writeFully(file, bytes, 0);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
  * Replaces a file as a whole: after a crash it has the old content or the new, never a mixture.
  * The new content is on stable storage when this resolves.
  */

@@ -61,15 +61,21 @@ export function encodePublishedHeader(sessionId: Uint8Array, processId: number):
 }
 
 /** Decodes it; `slotSeed` is what its slots' checksums start from. */
-export function decodePublishedHeader(
-  bytes: Uint8Array,
-): { readonly processId: number; readonly slotSeed: number } | InvalidHeader {
+export function decodePublishedHeader(bytes: Uint8Array):
+  | {
+      readonly processId: number;
+      readonly sessionId: Uint8Array;
+      readonly slotSeed: number;
+    }
+  | InvalidHeader {
   const header = bytes.subarray(0, PUBLISHED_HEADER_BYTES);
   const invalid = checkEnvelope(header, PUBLISHED_MAGIC, PUBLISHED_HEADER_BYTES, "published end");
   if (invalid !== undefined) return invalid;
+  const sessionId = header.slice(24, 40);
   return {
     processId: viewOf(header).getUint32(16, true),
-    slotSeed: publishedSlotSeed(header.subarray(24, 40)),
+    sessionId,
+    slotSeed: publishedSlotSeed(sessionId),
   };
 }
 

@@ -5,7 +5,13 @@ import { describe } from "../format/record-codec.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
 import { type IterationOptions, iterateBatches, iterateRecords } from "./iteration.js";
-import { assertMayCreate, assertOwner, createLog, makeDirectories } from "./log-creation.js";
+import {
+  assertMayCreate,
+  assertOwner,
+  createLog,
+  createLogDirectory,
+  makeDirectories,
+} from "./log-creation.js";
 import { listLog, readMetadata } from "./log-files.js";
 import { LogFollower, notALog } from "./log-follower.js";
 import { findTimestamp, readRange, readRecord } from "./log-reader.js";
@@ -48,6 +54,8 @@ export interface ReadOptions {
 interface Membership {
   readonly session: WriterSession;
   readonly storeId: Uint8Array;
+  /** Where a new log's directory is filled before it gets its name. */
+  readonly temporaryDirectory: string;
   /** Called after a truncation, before the log takes another append. */
   readonly onTruncated: (endOffset: number) => Promise<void>;
 }
@@ -150,18 +158,25 @@ export class CommitLog {
     const startedAt = performance.now();
     const { fileSystem } = environment;
     const before = await listLog(fileSystem, directory);
-    if (before === undefined) await makeDirectories(fileSystem, directory);
-    else if (!before.hasMetadata) await assertMayCreate(environment, directory, before);
-    else assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
+    if (before?.hasMetadata === true) {
+      assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
+    } else if (before !== undefined) {
+      await assertMayCreate(environment, directory, before);
+    } else if (membership === undefined) {
+      await makeDirectories(fileSystem, directory);
+    }
     const session = membership?.session ?? (await WriterSession.open(environment, directory));
     try {
       const { bootId } = session;
       const context = { environment, directory, options, bootId };
       // Listed again, now that no other writer can change it.
-      const listing = (await listLog(fileSystem, directory))!;
-      const recovered = listing.hasMetadata
-        ? await recoverLog(context, listing)
-        : await createLog(context, membership?.storeId);
+      const listing = await listLog(fileSystem, directory);
+      const recovered =
+        listing?.hasMetadata === true
+          ? await recoverLog(context, listing)
+          : membership === undefined
+            ? await createLog(context)
+            : await createLogDirectory(context, membership.storeId, membership.temporaryDirectory);
       const published = session.register();
       const onTruncated = membership?.onTruncated;
       const parts = {

@@ -1,12 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { dirname, join, resolve } from "node:path";
 import { SeglogError } from "../errors.js";
+import { writeNewFile } from "../files/atomic-file.js";
 import { hasSystemCode, isMissing } from "../files/file-errors.js";
 import type { FileSystem } from "../files/file-system.js";
-import { runSteps } from "../files/steps.js";
-import { segmentFileName } from "../format/file-names.js";
-import type { LogMetadata } from "../format/log-metadata.js";
-import { LOG_ID_BYTES, SEGMENT_HEADER_BYTES } from "../format/segment-header.js";
+import { LOG_METADATA_FILE, segmentFileName } from "../format/file-names.js";
+import { encodeLogMetadata, type LogMetadata } from "../format/log-metadata.js";
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  LOG_ID_BYTES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+} from "../format/segment-header.js";
 import type { LogEnvironment } from "./environment.js";
 import { createSegmentFile, type LogListing, writeMetadata } from "./log-files.js";
 import { type RecoveredLog, type RecoveryContext, segmentOpener } from "./recovery.js";
@@ -86,23 +92,58 @@ export function assertOwner(
 }
 
 /**
- * Makes the files of an empty log, durably: the first segment, then `log.meta`, whose presence
- * says that the log exists.
+ * Makes the files of an empty log in a directory that exists, durably: the first segment, then
+ * `log.meta`, whose presence says that the log exists.
  */
-export async function createLog(
+export async function createLog(context: RecoveryContext): Promise<RecoveredLog> {
+  const { environment, directory } = context;
+  const { header, metadata } = emptyLog(context, undefined);
+  await createSegmentFile(environment.fileSystem, directory, header);
+  await writeMetadata(environment.fileSystem, directory, metadata);
+  return asRecovered(context, metadata);
+}
+
+/**
+ * Makes an empty log with its directory, durably: the directory is filled under another name,
+ * which costs fewer syncs than to fill it in place.
+ *
+ * @param temporary - Where to fill it, in the same parent directory.
+ */
+export async function createLogDirectory(
   context: RecoveryContext,
-  storeId: Uint8Array | undefined,
+  storeId: Uint8Array,
+  temporary: string,
 ): Promise<RecoveredLog> {
-  const { environment, directory, options, bootId } = context;
+  const { environment, directory } = context;
   const { fileSystem } = environment;
+  const { header, metadata } = emptyLog(context, storeId);
+  // Left by an attempt that failed, as for want of space.
+  await fileSystem.removeTree(temporary);
+  await fileSystem.makeDirectory(temporary);
+  await Promise.all([
+    writeNewFile(
+      fileSystem,
+      join(temporary, segmentFileName(0, "data")),
+      encodeSegmentHeader(header),
+    ),
+    writeNewFile(fileSystem, join(temporary, LOG_METADATA_FILE), encodeLogMetadata(metadata)),
+  ]);
+  await fileSystem.syncDirectory(temporary);
+  await fileSystem.rename(temporary, directory);
+  await fileSystem.syncDirectory(dirname(directory));
+  return asRecovered(context, metadata);
+}
+
+type NewSegmentHeader = Parameters<typeof encodeSegmentHeader>[0];
+
+function emptyLog(
+  { environment, options, bootId }: RecoveryContext,
+  storeId: Uint8Array | undefined,
+): { readonly header: NewSegmentHeader; readonly metadata: LogMetadata } {
   const logId = new Uint8Array(randomBytes(LOG_ID_BYTES));
-  await createSegmentFile(fileSystem, directory, {
-    logId,
-    epoch: 0,
-    baseOffset: 0,
-    createdAt: environment.now(),
-    predecessor: undefined,
-  });
+  const createdAt = environment.now();
+  const header = { logId, epoch: 0, baseOffset: 0, createdAt, predecessor: undefined };
+  const encoded = decodeSegmentHeader(encodeSegmentHeader(header)) as SegmentHeader;
   const metadata: LogMetadata = {
     logId,
     epoch: 0,
@@ -116,16 +157,17 @@ export async function createLog(
       activeBaseOffset: 0,
       endOffset: 0,
       maxTimestamp: 0,
-      endPosition: SEGMENT_HEADER_BYTES,
+      endPosition: encoded.headerLength,
       lastBlockPosition: 0,
-      lastChecksum: 0,
+      lastChecksum: encoded.checksum,
     },
   };
+  return { header, metadata };
+}
+
+function asRecovered(context: RecoveryContext, metadata: LogMetadata): RecoveredLog {
   const segment = segmentOpener(context, metadata)(0);
-  const { checksum } = await runSteps(segment.header());
-  const end = { ...metadata.end, lastChecksum: checksum };
-  segment.setEndPosition(end.endPosition);
-  await writeMetadata(fileSystem, directory, { ...metadata, end });
+  segment.setEndPosition(metadata.end.endPosition);
   const report = { ...NOTHING_RECOVERED, kind: "created" as const };
-  return { metadata: { ...metadata, end }, segments: [segment], end, report };
+  return { metadata, segments: [segment], end: metadata.end, report };
 }

@@ -32,7 +32,7 @@ export class LogFollower implements LogView {
   #metadata: LogMetadata;
   #segments: readonly Segment[] = [];
   #end: LogEnd;
-  #session: object | undefined;
+  #session: string | undefined;
   /** Length of the last segment's file when it was last scanned without a writer. */
   #scannedBytes: number | undefined;
   #damage: CorruptionError | undefined;
@@ -138,7 +138,6 @@ export class LogFollower implements LogView {
   async close(reason: SeglogError): Promise<void> {
     this.#closed ??= reason;
     await this.#refreshing?.catch(() => undefined);
-    await this.#published.close();
     await this.#dropSegments(this.#segments);
   }
 

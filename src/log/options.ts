@@ -66,7 +66,7 @@ export interface LogOptions {
   /** What to delete by itself. Default: nothing. */
   readonly retention?: RetentionOptions | undefined;
   /**
-   * Told of failures that no call reports: a sync in the background, retention. It must not throw.
+   * Told of failures that no call reports: a sync in the background, retention.
    */
   readonly onError?: ((error: SeglogError) => void) | undefined;
 }
@@ -157,9 +157,23 @@ export function resolveLogOptions(
         integer(retention.ms, "retention.ms", 0, Number.MAX_SAFE_INTEGER) ??
         Number.POSITIVE_INFINITY,
     },
-    onError: options.onError ?? (() => undefined),
+    onError: shield(options.onError),
   };
   return resolved;
+}
+
+/** A callback that throws shows as an uncaught exception, and stops no writer half-way. */
+function shield(onError: LogOptions["onError"]): (error: SeglogError) => void {
+  if (onError === undefined) return () => undefined;
+  return (error) => {
+    try {
+      onError(error);
+    } catch (thrown) {
+      queueMicrotask(() => {
+        throw thrown;
+      });
+    }
+  };
 }
 
 /** Throws a `TypeError` unless `value` is an object. */

@@ -12,25 +12,27 @@ import {
   slotPosition,
 } from "../format/published-end.js";
 
-/** A reader meets a half-written slot only by rare chance; twice in a row, hardly ever. */
+/** A reader meets a half-written slot only by rare chance; several times in a row, hardly ever. */
 const MAX_ATTEMPTS = 8;
 
 /** What a living writer says of a log. */
 export interface WriterState {
-  /** Changes with every session of a writer. */
-  readonly session: object;
+  /** Differs between any two sessions of writers. */
+  readonly session: string;
   /** `undefined` if the writer did not open this log. */
   readonly end: PublishedEnd | undefined;
 }
 
-/** Reads, from another process, how far a writer lets its readers go. */
+/**
+ * Reads, from another process, how far a writer lets its readers go. It keeps no file open: a
+ * store may have thousands of logs that are read.
+ */
 export class PublishedReader {
   readonly #fileSystem: FileSystem;
   readonly #path: string;
   readonly #logId: Uint8Array;
-  #file: OpenFile | undefined;
-  #slotSeed: number | undefined;
-  #slot: number | undefined;
+  /** Which slot is this log's, and in which session. */
+  #known: { readonly session: string; readonly slot: number } | undefined;
 
   /** @param directory - The one that the writer locks: the log's own, or its store's. */
   constructor(fileSystem: FileSystem, directory: string, logId: Uint8Array) {
@@ -41,54 +43,44 @@ export class PublishedReader {
 
   /** What the living writer says, or `undefined` if there is no writer. */
   async read(): Promise<WriterState | undefined> {
-    for (let attempt = 0; attempt < 2; attempt++) {
-      const file = await this.#open();
-      if (file === undefined) return undefined;
-      if (file.tryLock("shared")) {
-        // Nobody holds it, so its writer is gone. Perhaps another one has made a new file.
-        await this.close();
-        continue;
-      }
-      return { session: file, end: await this.#readEnd(file) };
+    const file = await this.#open();
+    if (file === undefined) return undefined;
+    try {
+      // Its writer locks the file before it gets its name, and holds the lock while it lives.
+      if (file.tryLock("shared")) return undefined;
+      return await this.#readState(file);
+    } finally {
+      await file.close();
     }
-    return undefined;
-  }
-
-  async close(): Promise<void> {
-    const file = this.#file;
-    this.#file = undefined;
-    this.#slotSeed = undefined;
-    this.#slot = undefined;
-    await file?.close();
   }
 
   async #open(): Promise<OpenFile | undefined> {
     try {
-      this.#file ??= await this.#fileSystem.open(this.#path, "read");
-      return this.#file;
+      return await this.#fileSystem.open(this.#path, "read");
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
     }
   }
 
-  async #readEnd(file: OpenFile): Promise<PublishedEnd | undefined> {
-    if (this.#slotSeed === undefined) {
-      const bytes = new Uint8Array(PUBLISHED_HEADER_BYTES);
-      const count = await readFully(file, bytes, 0);
-      const header = decodePublishedHeader(bytes.subarray(0, count));
-      if ("kind" in header) return undefined;
-      this.#slotSeed = header.slotSeed;
+  async #readState(file: OpenFile): Promise<WriterState | undefined> {
+    const bytes = new Uint8Array(PUBLISHED_HEADER_BYTES);
+    const count = await readFully(file, bytes, 0);
+    const header = decodePublishedHeader(bytes.subarray(0, count));
+    if ("kind" in header) return undefined;
+    const session = Buffer.from(header.sessionId).toString("hex");
+    if (this.#known?.session !== session) {
+      const slot = await this.#findSlot(file, header.slotSeed);
+      if (slot === undefined) return { session, end: undefined };
+      this.#known = { session, slot };
     }
-    this.#slot ??= await this.#findSlot(file, this.#slotSeed);
-    if (this.#slot === undefined) return undefined;
     const pair = new Uint8Array(2 * SLOT_BYTES);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      await readFully(file, pair, slotPosition(this.#slot));
-      const end = newer(pair, this.#slotSeed);
-      if (end !== undefined) return end;
+      await readFully(file, pair, slotPosition(this.#known.slot));
+      const end = newer(pair, header.slotSeed);
+      if (end !== undefined) return { session, end };
     }
-    return undefined;
+    return { session, end: undefined };
   }
 
   async #findSlot(file: OpenFile, seed: number): Promise<number | undefined> {

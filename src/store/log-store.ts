@@ -34,6 +34,7 @@ import {
   listKeys,
   listStore,
   readStoreMetadata,
+  unfinishedPath,
 } from "./store-files.js";
 
 /** Options of {@link LogStore.open}; those of logs hold for every log of the store. */
@@ -110,10 +111,12 @@ export class LogStore implements KeyedLog {
     this.#session = session;
     this.#committed = parts.committed;
     this.#logs = new OpenLogs(async (key) => {
-      const path = keyPath(directory, encodeKey(key));
+      const name = encodeKey(key);
+      const path = keyPath(directory, name);
       if (session === undefined) return CommitLog.openForReading(environment, path, options);
       const onTruncated = (endOffset: number) => parts.committed!.clamp(key, endOffset);
-      const membership = { session, storeId, onTruncated };
+      const temporaryDirectory = unfinishedPath(directory, name);
+      const membership = { session, storeId, temporaryDirectory, onTruncated };
       const log = await environment.pool.transient(() =>
         CommitLog.openForWriting(environment, path, options, membership),
       );
@@ -210,7 +213,8 @@ export class LogStore implements KeyedLog {
         ? await readStoreMetadata(fileSystem, directory)
         : await createStore(fileSystem, directory, environment.now());
       for (const name of listing.temporaryFiles) await fileSystem.unlink(join(directory, name));
-      const { keys, deleted } = await listKeys(fileSystem, directory);
+      const { keys, deleted, unfinished } = await listKeys(fileSystem, directory);
+      for (const path of unfinished) await fileSystem.removeTree(path);
       const loaded = await loadCheckpoint(fileSystem, directory, storeId);
       const committed = new CommittedOffsets(fileSystem, directory, storeId, options, loaded);
       const store = new LogStore({

@@ -1,5 +1,8 @@
 import type { CommitLog } from "../log/commit-log.js";
 
+/** Enough for the disk to work on several syncs together; more only takes memory. */
+const CLOSING_AT_A_TIME = 16;
+
 interface Entry {
   /** Set once the log is open. */
   log: CommitLog | undefined;
@@ -67,14 +70,23 @@ export class OpenLogs {
     return logs;
   }
 
-  /** Closes all logs; throws the first failure after all were tried. */
+  /** Closes all logs, a few at a time; throws the first failure after all were tried. */
   async close(): Promise<void> {
-    const closing = [...this.#entries.values()].map(async (entry) => {
-      await entry.ready.catch(() => undefined);
-      await entry.log?.close();
-    });
-    const results = await Promise.allSettled(closing);
-    for (const result of results) if (result.status === "rejected") throw result.reason;
+    const failures: unknown[] = [];
+    const entries = this.#entries.values();
+    const closeSome = async () => {
+      for (const entry of entries) {
+        try {
+          await entry.ready;
+        } catch {
+          // It never opened, and whoever asked for it was told.
+          continue;
+        }
+        await entry.log?.close().catch((error) => failures.push(error));
+      }
+    };
+    await Promise.all(Array.from({ length: CLOSING_AT_A_TIME }, closeSome));
+    if (failures.length > 0) throw failures[0];
   }
 
   /** The entry of a key; a new one if its log is not open, or was closed by its user. */

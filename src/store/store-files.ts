@@ -25,6 +25,8 @@ import { decodeKey } from "./key-directory.js";
 
 /** Part of the name of a key's directory that is being deleted; no key's name has a dot. */
 const DELETED_PREFIX = ".deleted-";
+/** Part of the name of a key's directory that is being made. */
+const NEW_PREFIX = ".new-";
 const MAX_METADATA_BYTES = 4096;
 
 /** What the names in a store's directory say. */
@@ -156,10 +158,13 @@ export async function readStoreMetadata(
   );
 }
 
-/** The keys of a store, and those whose deletion was interrupted. */
+/** The keys of a store, and what was interrupted. */
 export interface KeyListing {
   readonly keys: string[];
+  /** Keys whose deletion is to be completed. */
   readonly deleted: string[];
+  /** Paths of directories that were to become logs. */
+  readonly unfinished: string[];
 }
 
 /** @throws SeglogError `UNSAFE_PATH` for a key's directory that is a symbolic link or a file. */
@@ -167,7 +172,12 @@ export async function listKeys(fileSystem: FileSystem, directory: string): Promi
   const logs = join(directory, LOGS_DIRECTORY);
   const keys: string[] = [];
   const deleted: string[] = [];
+  const unfinished: string[] = [];
   for (const { name, kind } of await fileSystem.readDirectory(logs)) {
+    if (name.startsWith(NEW_PREFIX)) {
+      unfinished.push(join(logs, name));
+      continue;
+    }
     const isDeleted = name.startsWith(DELETED_PREFIX);
     const key = decodeKey(isDeleted ? name.slice(DELETED_PREFIX.length) : name);
     if (key === undefined) continue;
@@ -179,7 +189,7 @@ export async function listKeys(fileSystem: FileSystem, directory: string): Promi
     }
     (isDeleted ? deleted : keys).push(key);
   }
-  return { keys, deleted };
+  return { keys, deleted, unfinished };
 }
 
 /** The directory of a key's log. */
@@ -190,4 +200,9 @@ export function keyPath(directory: string, keyName: string): string {
 /** Where a key's log is moved to be deleted. */
 export function deletedPath(directory: string, keyName: string): string {
   return join(directory, LOGS_DIRECTORY, DELETED_PREFIX + keyName);
+}
+
+/** Where a key's log is made. */
+export function unfinishedPath(directory: string, keyName: string): string {
+  return join(directory, LOGS_DIRECTORY, NEW_PREFIX + keyName);
 }
