@@ -8,7 +8,7 @@ import { VarintReader, varintLength, writeVarint } from "./varint.js";
  * integers are little-endian.
  *
  *   position  bytes  field
- *   0         4      CRC-32 of bytes [4, 56)
+ *   0         4      CRC-32 of bytes [4, header length)
  *   4         4      magic "SLC0"
  *   8         2      format version: 0
  *   10        2      header length: 56
@@ -63,14 +63,30 @@ export function encodeCheckpointHeader(storeId: Uint8Array, random: Uint8Array):
   return sealEnvelope(bytes, CHECKPOINT_MAGIC);
 }
 
-/** Decodes it; `checksum` is what the first frame's starts from. */
-export function decodeCheckpointHeader(
-  bytes: Uint8Array,
-): { readonly storeId: Uint8Array; readonly checksum: number } | InvalidHeader {
-  const header = bytes.subarray(0, CHECKPOINT_HEADER_BYTES);
-  const invalid = checkEnvelope(header, CHECKPOINT_MAGIC, CHECKPOINT_HEADER_BYTES, "checkpoint");
+/** The decoded header of a checkpoint file. */
+export interface CheckpointHeader {
+  readonly storeId: Uint8Array;
+  /** What the first frame's checksum starts from. */
+  readonly checksum: number;
+  /** Where the first frame begins. */
+  readonly headerLength: number;
+}
+
+/**
+ * Decodes the header of a checkpoint file.
+ *
+ * @param bytes - Of the whole file: a newer version's header may be longer, and must not be taken
+ *   for a damaged one.
+ */
+export function decodeCheckpointHeader(bytes: Uint8Array): CheckpointHeader | InvalidHeader {
+  const invalid = checkEnvelope(bytes, CHECKPOINT_MAGIC, CHECKPOINT_HEADER_BYTES, "checkpoint");
   if (invalid !== undefined) return invalid;
-  return { storeId: header.slice(24, 40), checksum: viewOf(header).getUint32(0, true) };
+  const view = viewOf(bytes);
+  return {
+    storeId: bytes.slice(24, 40),
+    checksum: view.getUint32(0, true),
+    headerLength: view.getUint16(10, true),
+  };
 }
 
 /**

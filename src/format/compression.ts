@@ -45,8 +45,10 @@ export function decompressBody(stored: Uint8Array, bodyBytes: number): Uint8Arra
     return "the declared length is more than LZ4 data of this size can hold";
   }
   try {
-    const body = uncompressSync(stored);
-    return body.length === bodyBytes ? body : "the LZ4 data decodes to another length";
+    const { buffer, byteOffset, length } = uncompressSync(stored);
+    if (length !== bodyBytes) return "the LZ4 data decodes to another length";
+    // Not a `Buffer`: readers get views of this, and `slice()` of a `Buffer` would copy nothing.
+    return new Uint8Array(buffer, byteOffset, length);
   } catch {
     return "the LZ4 data does not decode";
   }

@@ -6,7 +6,6 @@ import { isMissing } from "../files/file-errors.js";
 import type { FileSystem } from "../files/file-system.js";
 import { readFile, writeFully } from "../files/whole-file.js";
 import {
-  CHECKPOINT_HEADER_BYTES,
   type CheckpointEntry,
   decodeCheckpointHeader,
   decodeFrame,
@@ -68,7 +67,7 @@ export async function loadCheckpoint(
   if (Buffer.compare(header.storeId, storeId) !== 0) {
     return { state, validBytes: 0, fileBytes, damage: "the checkpoint is another store's" };
   }
-  let position = CHECKPOINT_HEADER_BYTES;
+  let position = header.headerLength;
   let previous = header.checksum;
   for (;;) {
     const frame = decodeFrame(bytes, position, previous);
