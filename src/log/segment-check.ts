@@ -6,6 +6,7 @@ import { blockError } from "../segment/block-source.js";
 import { blockEnd, type WalkStep, walkBlocks } from "../segment/block-walk.js";
 import type { IndexCheck } from "../segment/index-check.js";
 import { SegmentIndex } from "../segment/segment-index.js";
+import type { Finding } from "./finding.js";
 import type { SurveyedSegment } from "./log-survey.js";
 import { continuity } from "./tail-scan.js";
 
@@ -194,4 +195,19 @@ export function checkRecords(block: Block): string | undefined {
     throw error;
   }
   return before === lastOffset ? undefined : "its records do not reach its last offset";
+}
+
+/** A flaw as a finding. */
+export function flawFinding(path: string, flaw: Flaw): Finding {
+  const { position, endPosition, reason, lost } = flaw;
+  const bytes = endPosition - position;
+  const message = `${reason} (${bytes} bytes up to the next valid block)`;
+  return {
+    level: "damage",
+    file: path,
+    position,
+    message: bytes > 0 ? message : reason,
+    lost: lost[1] > lost[0] ? lost : undefined,
+    remedy: "salvage",
+  };
 }

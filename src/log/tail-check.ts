@@ -2,9 +2,8 @@ import { join } from "node:path";
 import { LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogEnvironment } from "./environment.js";
 import { type Finding, finding } from "./finding.js";
-import type { LogSurvey } from "./log-survey.js";
-import type { SegmentCheck } from "./segment-check.js";
-import { flawFinding, pendingTruncation } from "./verify.js";
+import { type LogSurvey, pendingTruncation } from "./log-survey.js";
+import { flawFinding, type SegmentCheck } from "./segment-check.js";
 
 /**
  * Judges the end of a log as recovery would: what lies behind the last complete batch is a torn
@@ -17,7 +16,7 @@ export async function checkTail(
 ): Promise<Finding[]> {
   const { metadata, published, directory } = survey;
   const last = checks.at(-1);
-  const { bound } = pendingTruncation(survey);
+  const bound = pendingTruncation(survey);
   if (last === undefined) {
     if (bound !== undefined || metadata === undefined) return [];
     const { endOffset } = metadata.end;
@@ -38,8 +37,7 @@ export async function checkTail(
   if (torn === 0 || bound !== undefined) return short === undefined ? [] : [short];
 
   const sameBoot =
-    metadata !== undefined &&
-    metadata.bootId.some((byte) => byte !== 0) &&
+    metadata?.bootId.some((byte) => byte !== 0) === true &&
     Buffer.compare(metadata.bootId, await environment.fileSystem.bootId()) === 0;
   const isProven =
     short !== undefined ||
@@ -77,7 +75,7 @@ export async function checkTail(
 function shortOf(survey: LogSurvey, last: SegmentCheck): Finding | undefined {
   const { metadata, published } = survey;
   const proven = published ?? metadata?.end;
-  if (proven === undefined || pendingTruncation(survey).bound !== undefined) return undefined;
+  if (proven === undefined || pendingTruncation(survey) !== undefined) return undefined;
   const { segment } = last.surveyed;
   const { complete } = last;
   const lost = [Math.max(complete.endOffset, segment.baseOffset), proven.endOffset] as const;

@@ -47,7 +47,12 @@ export class IndexCheck {
     const load = async (path: string, magic: number): Promise<CheckedFile> => {
       try {
         const decoded = decodeIndexFile(await readFile(fileSystem, path, most), magic);
-        return new CheckedFile(path, baseOffset, magic, "kind" in decoded ? decoded.reason : decoded);
+        return new CheckedFile(
+          path,
+          baseOffset,
+          magic,
+          "kind" in decoded ? decoded.reason : decoded,
+        );
       } catch (error) {
         if (isMissing(error)) return new CheckedFile(path, baseOffset, magic, undefined);
         throw error;

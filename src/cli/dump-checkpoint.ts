@@ -1,0 +1,41 @@
+import {
+  CHECKPOINT_HEADER_BYTES,
+  decodeCheckpointHeader,
+  decodeFrame,
+} from "../format/checkpoint-frame.js";
+import { hex } from "./display.js";
+import type { DumpPrinter } from "./dump-printer.js";
+
+/** Dumps `committed-offsets`, frame by frame, up to the first that is not valid. */
+export async function dumpCheckpoint(printer: DumpPrinter, bytes: Uint8Array): Promise<void> {
+  const header = decodeCheckpointHeader(bytes);
+  if ("kind" in header) {
+    await printer.invalid(0, header.reason);
+    return;
+  }
+  await printer.line(`0: checkpoint of store ${hex(header.storeId)}, checksum valid`);
+  let position = CHECKPOINT_HEADER_BYTES;
+  let previous = header.checksum;
+  for (;;) {
+    const frame = decodeFrame(bytes, position, previous);
+    if (frame === undefined) break;
+    if (typeof frame === "string") {
+      const left = bytes.length - position;
+      await printer.invalid(position, frame, `; the last ${left} bytes are not used`);
+      break;
+    }
+    const { entries, length } = frame;
+    await printer.line(`${position}: frame, ${entries.length} entries, ${length} bytes, valid`);
+    for (const entry of entries) {
+      const key = printer.text(entry.key);
+      await printer.line(
+        entry.kind === "committed"
+          ? `  group ${printer.text(entry.group)}  key ${key}  next offset ${entry.next}`
+          : `  key ${key} was deleted`,
+      );
+    }
+    position += length;
+    previous = frame.checksum;
+  }
+  await printer.line(`${position}: end of what is used`);
+}

@@ -1,0 +1,187 @@
+import { runSteps } from "../files/steps.js";
+import { CommitLog } from "../index.js";
+import { type LogSurvey, type SurveyedSegment, startOf, surveyLog } from "../log/log-survey.js";
+import { type IndexSummary, readSummary, rebuildIndex } from "../segment/index-loading.js";
+import type { CommandContext } from "./context.js";
+import { isDamage } from "./damage.js";
+import { formatBytes, formatTime, hex, renderTable } from "./display.js";
+import { escapeText } from "./escape.js";
+import { ExitCode } from "./exit-code.js";
+
+/** One segment as `inspect` shows it; `null` stands for what cannot be known. */
+export interface SegmentDescription {
+  readonly baseOffset: number;
+  /** Exclusive. */
+  readonly endOffset: number | null;
+  readonly state: "sealed" | "active" | "damaged";
+  readonly bytes: number;
+  readonly records: number | null;
+  readonly batches: number | null;
+  readonly blocks: number | null;
+  /** Bytes of the bodies when not compressed. */
+  readonly uncompressedBytes: number | null;
+  readonly minTimestamp: number | null;
+  readonly maxTimestamp: number | null;
+  /** Of the offset index; `null` without a usable index file. */
+  readonly indexEntries: number | null;
+}
+
+/** A log as `inspect` shows it. */
+export interface LogDescription {
+  readonly kind: "log";
+  readonly directory: string;
+  readonly id: string | null;
+  readonly epoch: number | null;
+  readonly startOffset: number;
+  readonly endOffset: number | null;
+  /** Of the data files, as far as readers see them. */
+  readonly bytes: number;
+  readonly state: "open for writing" | "closed cleanly" | "not closed cleanly" | "damaged";
+  readonly inStore: boolean;
+  readonly damage: readonly string[];
+  /** Files that keep what recoveries cut off. */
+  readonly cutFiles: readonly string[];
+  readonly temporaryFiles: readonly string[];
+  readonly segments: readonly SegmentDescription[];
+}
+
+/** Looks at a log, damaged or not; damage that it meets sets the exit code. */
+export async function describeLog(
+  context: CommandContext,
+  directory: string,
+): Promise<LogDescription> {
+  const survey = await surveyLog(context.environment, directory);
+  const damage: string[] = [];
+  if (survey.metadataFault !== undefined) damage.push(`log.meta: ${survey.metadataFault}`);
+  const segments: SegmentDescription[] = [];
+  for (const surveyed of survey.segments) {
+    if (surveyed.fault !== undefined) {
+      damage.push(`segment ${surveyed.segment.baseOffset}: ${surveyed.fault}`);
+    }
+    segments.push(await describeSegment(survey, surveyed));
+  }
+  const endOffset = await findEnd(directory, damage);
+  if (damage.length > 0) context.exitCode = ExitCode.damage;
+  const { metadata, listing } = survey;
+  const header = survey.segments.find((each) => each.header !== undefined)?.header;
+  const id = metadata?.logId ?? header?.logId;
+  return {
+    kind: "log",
+    directory,
+    id: id === undefined ? null : hex(id),
+    epoch: survey.published?.epoch ?? metadata?.epoch ?? null,
+    startOffset: startOf(survey),
+    endOffset,
+    bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
+    state: stateOf(survey, damage),
+    inStore: metadata?.storeId !== undefined,
+    damage,
+    cutFiles: listing.cutFiles,
+    temporaryFiles: survey.hasWriter ? [] : listing.temporaryFiles,
+    segments,
+  };
+}
+
+function stateOf(survey: LogSurvey, damage: readonly string[]): LogDescription["state"] {
+  if (survey.published !== undefined) return "open for writing";
+  if (damage.length > 0) return "damaged";
+  return survey.metadata?.clean === true ? "closed cleanly" : "not closed cleanly";
+}
+
+/** The end that readers see; notes damage that keeps readers out. */
+async function findEnd(directory: string, damage: string[]): Promise<number | null> {
+  try {
+    await using log = await CommitLog.open(directory, { readOnly: true });
+    await log.refresh();
+    return log.endOffset;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    damage.push((error as Error).message);
+    return null;
+  }
+}
+
+async function describeSegment(
+  survey: LogSurvey,
+  surveyed: SurveyedSegment,
+): Promise<SegmentDescription> {
+  const { segment, header, endPosition } = surveyed;
+  const next = survey.segments[survey.segments.indexOf(surveyed) + 1];
+  const saved = header === undefined ? undefined : await runSteps(readSummary(segment));
+  const summary = saved?.summary ?? (await scan(surveyed))?.summary;
+  const isEmpty = summary === undefined || summary.records === 0;
+  return {
+    baseOffset: segment.baseOffset,
+    endOffset: next?.segment.baseOffset ?? summary?.endOffset ?? null,
+    state: header === undefined ? "damaged" : next === undefined ? "active" : "sealed",
+    bytes: endPosition,
+    records: summary?.records ?? null,
+    batches: summary?.batches ?? null,
+    blocks: summary?.blocks ?? null,
+    uncompressedBytes: summary?.bodyBytes ?? null,
+    minTimestamp: isEmpty ? null : summary.minTimestamp,
+    maxTimestamp: isEmpty ? null : summary.maxTimestamp,
+    indexEntries: saved?.offsetEntries ?? null,
+  };
+}
+
+/** Without a usable index file the data itself has to be read. */
+async function scan({
+  segment,
+  header,
+}: SurveyedSegment): Promise<Pick<IndexSummary, "summary"> | undefined> {
+  return header === undefined ? undefined : runSteps(rebuildIndex(segment));
+}
+
+/** The same for people. */
+export function logAsText(log: LogDescription, raw: boolean): string {
+  const safe = raw ? (text: string) => text : escapeText;
+  const end = log.endOffset ?? "unknown";
+  const lines = [
+    `log ${safe(log.directory)}`,
+    `  id       ${log.id ?? "unknown"}, epoch ${log.epoch ?? "unknown"}`,
+    `  offsets  start ${log.startOffset}, end ${end}`,
+    `  size     ${formatBytes(log.bytes)}`,
+    `  state    ${log.state}${log.inStore ? ", belongs to a store" : ""}`,
+    ...log.damage.map((text) => `  damage   ${safe(text)}`),
+    ...log.cutFiles.map((name) => `  cut off  ${safe(name)} keeps what a recovery cut`),
+    ...log.temporaryFiles.map((name) => `  left     ${safe(name)}, of an interrupted operation`),
+  ];
+  const table = renderTable(
+    [
+      ["base", "right"],
+      ["end", "right"],
+      ["records", "right"],
+      ["bytes", "right"],
+      ["ratio", "right"],
+      ["from", "left"],
+      ["to", "left"],
+      ["index", "right"],
+      ["state", "left"],
+    ],
+    log.segments.map(segmentRow),
+  );
+  return `${lines.join("\n")}\n\n${table}`;
+}
+
+function segmentRow(segment: SegmentDescription): string[] {
+  const { uncompressedBytes, bytes, blocks } = segment;
+  // Headers are not compressed: 80 bytes for the segment, 80 for each block.
+  const stored = bytes - 80 * ((blocks ?? 0) + 1);
+  const ratio =
+    uncompressedBytes === null || uncompressedBytes === 0 || stored <= 0
+      ? "-"
+      : (uncompressedBytes / stored).toFixed(2);
+  const time = (timestamp: number | null) => (timestamp === null ? "-" : formatTime(timestamp));
+  return [
+    String(segment.baseOffset),
+    String(segment.endOffset ?? "?"),
+    String(segment.records ?? "?"),
+    String(bytes),
+    ratio,
+    time(segment.minTimestamp),
+    time(segment.maxTimestamp),
+    String(segment.indexEntries ?? "none"),
+    segment.state,
+  ];
+}

@@ -1,0 +1,116 @@
+import type { Command } from "commander";
+import { LogStore } from "../index.js";
+import type { CommandContext } from "./context.js";
+import { isDamage } from "./damage.js";
+import { renderTable } from "./display.js";
+import { escapeText, safeJson } from "./escape.js";
+import { EXIT_CODE_HELP, ExitCode } from "./exit-code.js";
+import { UsageError } from "./failure.js";
+import { locate } from "./location.js";
+
+interface OffsetsFlags {
+  readonly json?: boolean;
+  readonly raw?: boolean;
+}
+
+interface Row {
+  readonly group: string;
+  readonly key: string;
+  readonly committed: number;
+  /** `null` where there is no such key, or its log cannot be opened. */
+  readonly end: number | null;
+  readonly lag: number | null;
+}
+
+/** `seglog offsets`: how far each consumer group has come. */
+export function addOffsets(program: Command, context: CommandContext): void {
+  program
+    .command("offsets")
+    .summary("show the committed offsets of consumer groups")
+    .description(
+      "Shows, for every consumer group and key of a store, the next offset to read, the end of the\n" +
+        "log and the distance between them.",
+    )
+    .argument("<store>", "directory of the store")
+    .option("--json", "one JSON array instead of a table")
+    .option("--raw", "names as they are, not escaped")
+    .addHelpText(
+      "after",
+      `
+Example:
+  $ seglog offsets store
+
+${EXIT_CODE_HELP}`,
+    )
+    .action((directory: string, flags: OffsetsFlags) => offsets(context, directory, flags));
+}
+
+async function offsets(
+  context: CommandContext,
+  directory: string,
+  { json, raw }: OffsetsFlags,
+): Promise<void> {
+  const { kind } = await locate(context.environment.fileSystem, directory, undefined);
+  if (kind === "log") {
+    throw new UsageError(`${directory} is a single log; only stores have consumer groups.`);
+  }
+  await using store = await LogStore.open(directory, { readOnly: true });
+  const damage = store.recovery.checkpointDamage;
+  if (damage !== undefined) {
+    context.tell(
+      `the end of the file of committed offsets is not used: ${damage}. These are the last valid ` +
+        "ones; a group may see records again.",
+    );
+  }
+  const rows: Row[] = [];
+  for (const group of (await store.groups()).sort()) {
+    const committed = await store.group(group).committed();
+    for (const [key, next] of [...committed].sort(([one], [other]) => (one < other ? -1 : 1))) {
+      const end = await endOf(context, store, key);
+      const lag = end === null ? null : Math.max(end - next, 0);
+      rows.push({ group, key, committed: next, end, lag });
+    }
+  }
+  if (json === true) {
+    await context.output.line(safeJson(rows, 2));
+    return;
+  }
+  if (rows.length === 0) {
+    await context.output.line("no consumer group has committed an offset");
+    return;
+  }
+  const name = raw === true ? (text: string) => text : escapeText;
+  const table = renderTable(
+    [
+      ["group", "left"],
+      ["key", "left"],
+      ["committed", "right"],
+      ["end", "right"],
+      ["lag", "right"],
+    ],
+    rows.map((row) => [
+      name(row.group),
+      name(row.key),
+      String(row.committed),
+      row.end === null ? "-" : String(row.end),
+      row.lag === null ? "-" : String(row.lag),
+    ]),
+  );
+  await context.output.line(table);
+}
+
+async function endOf(
+  context: CommandContext,
+  store: LogStore,
+  key: string,
+): Promise<number | null> {
+  try {
+    const bounds = await store.bounds(key);
+    return bounds?.endOffset ?? null;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    context.exitCode = ExitCode.damage;
+    context.tell(`CORRUPTION: ${(error as Error).message}`);
+    return null;
+  }
+}

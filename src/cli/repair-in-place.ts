@@ -1,0 +1,154 @@
+import { runSteps } from "../files/steps.js";
+import type { RecoveryReport } from "../index.js";
+import { CommitLog, LogStore } from "../index.js";
+import { surveyLog } from "../log/log-survey.js";
+import type { LogVerification } from "../log/verify.js";
+import { rebuildIndex, saveIndex } from "../segment/index-loading.js";
+import { loadCheckpoint } from "../store/checkpoint-file.js";
+import type { CommandContext } from "./context.js";
+import { count } from "./display.js";
+import type { Location } from "./location.js";
+import type { Verification } from "./verification.js";
+
+/** Something to put right in one log, or in the store itself. */
+export interface RepairStep {
+  /** What will be done, to follow "would". */
+  readonly plan: string;
+  readonly kind: "recover" | "index" | "checkpoint";
+  /** Of the log, if it is one of a store. */
+  readonly key: string | undefined;
+  /** Base offsets of the segments whose indexes are to be built anew. */
+  readonly baseOffsets: readonly number[];
+}
+
+/** What there is to do for a log or a store without damaged data. */
+export async function planRepair(
+  { environment }: CommandContext,
+  location: Location,
+  { log, store }: Verification,
+): Promise<RepairStep[]> {
+  if (log !== undefined) return planLog(log, undefined);
+  const steps: RepairStep[] = [];
+  for (const [key, each] of store?.logs ?? []) steps.push(...planLog(each, key));
+  if (store?.storeId === undefined) return steps;
+  const { fileSystem } = environment;
+  const { damage } = await loadCheckpoint(fileSystem, location.directory, store.storeId);
+  if (damage !== undefined) {
+    const plan = `rewrite committed-offsets from its last valid state, keeping a copy (${damage})`;
+    steps.push({ plan, kind: "checkpoint", key: undefined, baseOffsets: [] });
+  }
+  return steps;
+}
+
+function planLog(log: LogVerification, key: string | undefined): RepairStep[] {
+  const steps: RepairStep[] = [];
+  const of = key === undefined ? "" : ` of key ${JSON.stringify(key)}`;
+  const wanting = log.findings.filter(({ remedy }) => remedy === "recovery");
+  const isUnclean = log.survey.metadata?.clean === false && !log.survey.hasWriter;
+  if (wanting.length > 0 || isUnclean) {
+    const last = log.checks.at(-1);
+    const torn = last === undefined ? 0 : last.surveyed.endPosition - last.complete.endPosition;
+    const cut =
+      torn > 0
+        ? `cut a torn tail of ${count(torn, "byte")} behind offset ${log.endOffset}, keeping a copy`
+        : "complete what the last writer left undone";
+    const plan = `recover the log${of}: ${cut}, and close it cleanly`;
+    steps.push({ plan, kind: "recover", key, baseOffsets: [] });
+  }
+  const baseOffsets = log.unsoundIndexes;
+  if (baseOffsets.length > 0) {
+    const plan = `rebuild the indexes${of} of the segments ${baseOffsets.join(", ")}`;
+    steps.push({ plan, kind: "index", key, baseOffsets });
+  }
+  return steps;
+}
+
+/**
+ * Carries the steps out under the writer's lock and says what was done.
+ *
+ * @throws SeglogError `LOCKED` and what else opening for writing throws.
+ */
+export async function repairInPlace(
+  context: CommandContext,
+  { kind, directory }: Location,
+  steps: readonly RepairStep[],
+): Promise<string[]> {
+  const done: string[] = [];
+  if (kind === "log") {
+    const log = await CommitLog.open(directory);
+    try {
+      done.push(...(await repairLog(context, log, steps)));
+    } finally {
+      await log.close();
+    }
+    return done;
+  }
+  const store = await LogStore.open(directory);
+  try {
+    for (const key of new Set(steps.flatMap((step) => step.key ?? []))) {
+      const log = await store.log(key);
+      done.push(
+        ...(await repairLog(
+          context,
+          log,
+          steps.filter((step) => step.key === key),
+        )),
+      );
+    }
+    if (steps.some((step) => step.kind === "checkpoint")) done.push(await rewriteCheckpoint(store));
+  } finally {
+    await store.close();
+  }
+  return done;
+}
+
+async function repairLog(
+  { environment }: CommandContext,
+  log: CommitLog,
+  steps: readonly RepairStep[],
+): Promise<string[]> {
+  const { recovery, directory } = log;
+  const done: string[] = [];
+  if (steps.some((step) => step.kind === "recover")) {
+    done.push(`${directory}: ${recoveryText(recovery, log.endOffset)}`);
+  }
+  const wanted = new Set(steps.flatMap((step) => step.baseOffsets));
+  if (wanted.size === 0) return done;
+  // This process has the lock, so nobody else writes these files.
+  const survey = await surveyLog(environment, directory);
+  for (const { segment, header } of survey.segments) {
+    if (header === undefined || !wanted.has(segment.baseOffset)) continue;
+    await saveIndex(environment.fileSystem, segment, await runSteps(rebuildIndex(segment)));
+    done.push(`${directory}: rebuilt the indexes of segment ${segment.baseOffset}`);
+  }
+  return done;
+}
+
+function recoveryText(report: RecoveryReport, endOffset: number): string {
+  const parts = [`recovered up to offset ${endOffset}`];
+  if (report.cutBytes > 0) {
+    const kept =
+      report.quarantineFile === undefined ? "all zeros" : `kept in ${report.quarantineFile}`;
+    parts.push(`cut ${count(report.cutBytes, "byte")} (${report.cutReason}; ${kept})`);
+  }
+  if (report.removedFiles.length > 0) {
+    parts.push(`removed ${count(report.removedFiles.length, "left-over file")}`);
+  }
+  return parts.join(", ");
+}
+
+/** A session's first change replaces the file as a whole; setting an offset to itself is one. */
+async function rewriteCheckpoint(store: LogStore): Promise<string> {
+  for (const group of await store.groups()) {
+    for (const [key, next] of await store.group(group).committed()) {
+      const bounds = await store.bounds(key);
+      if (bounds === undefined || next > bounds.endOffset) continue;
+      await store.group(group).seek(new Map([[key, next]]));
+      return `${store.directory}: rewrote committed-offsets`;
+    }
+  }
+  return (
+    `${store.directory}: committed-offsets holds nothing that can be kept; it is replaced with ` +
+    "the next commit"
+  );
+}

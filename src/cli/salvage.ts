@@ -1,0 +1,116 @@
+import { join } from "node:path";
+import { isMissing } from "../files/file-errors.js";
+import { LOG_METADATA_FILE } from "../format/file-names.js";
+import { LogStore } from "../index.js";
+import { surveyLog } from "../log/log-survey.js";
+import { type SalvageReport, salvageLog } from "../log/salvage.js";
+import { loadCheckpoint } from "../store/checkpoint-file.js";
+import { decodeKey } from "../store/key-directory.js";
+import { keyPath, readStoreMetadata } from "../store/store-files.js";
+import type { CommandContext } from "./context.js";
+import { isDamage } from "./damage.js";
+import { type Location, listKeyDirectories } from "./location.js";
+
+/** What became of one log. */
+export interface SalvagedLog {
+  /** The directory of the log, or the key of a store. */
+  readonly name: string;
+  readonly report: SalvageReport | undefined;
+  /** Why there is no report. */
+  readonly failure: string | undefined;
+}
+
+/**
+ * Copies what is readable of a log, or of every log of a store, to a new directory.
+ *
+ * @param target - `undefined` writes nothing and tells what would be saved.
+ */
+export async function salvage(
+  context: CommandContext,
+  { kind, directory }: Location,
+  target: string | undefined,
+  onBytes: (count: number) => void,
+): Promise<SalvagedLog[]> {
+  const { environment } = context;
+  if (kind === "log") {
+    const survey = await surveyLog(environment, directory);
+    const report = await salvageLog(environment, survey, { target, onBytes });
+    return [{ name: directory, report, failure: undefined }];
+  }
+  const storeId = target === undefined ? undefined : await makeStore(context, target);
+  const logs: SalvagedLog[] = [];
+  for (const name of await listKeyDirectories(environment.fileSystem, directory)) {
+    const key = decodeKey(name);
+    if (key === undefined) continue;
+    const into = target === undefined ? undefined : keyPath(target, name);
+    try {
+      const survey = await surveyLog(environment, keyPath(directory, name));
+      const report = await salvageLog(environment, survey, { target: into, storeId, onBytes });
+      logs.push({ name: key, report, failure: undefined });
+    } catch (error) {
+      if (!isEmptyLog(error)) throw error;
+      logs.push({ name: key, report: undefined, failure: "it holds no data file" });
+    }
+  }
+  if (target !== undefined) await copyCommitted(context, directory, target, logs);
+  return logs;
+}
+
+function isEmptyLog(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "NOT_A_LOG";
+}
+
+/** Makes an empty store and returns its id. */
+async function makeStore({ environment }: CommandContext, target: string): Promise<Uint8Array> {
+  await (await LogStore.open(target)).close();
+  return (await readStoreMetadata(environment.fileSystem, target)).storeId;
+}
+
+/** Takes the committed offsets over, as far as the checkpoint is valid. */
+async function copyCommitted(
+  context: CommandContext,
+  directory: string,
+  target: string,
+  logs: readonly SalvagedLog[],
+): Promise<void> {
+  const storeId = await findStoreId(context, directory);
+  if (storeId === undefined) {
+    context.tell(`no id of the store was found in ${directory}: committed offsets are not saved`);
+    return;
+  }
+  const { fileSystem } = context.environment;
+  const { state, damage } = await loadCheckpoint(fileSystem, directory, storeId);
+  if (damage !== undefined) {
+    context.tell(`committed offsets are saved as of their last valid state: ${damage}`);
+  }
+  const ends = new Map(logs.map(({ name, report }) => [name, report?.endOffset]));
+  await using store = await LogStore.open(target);
+  for (const [group, offsets] of state) {
+    const kept = new Map<string, number>();
+    for (const [key, next] of offsets) {
+      const end = ends.get(key);
+      if (end !== undefined) kept.set(key, Math.min(next, end));
+    }
+    if (kept.size > 0) await store.group(group).seek(kept);
+  }
+}
+
+/** From `store.meta`, or from the first log that names its store. */
+async function findStoreId(
+  { environment }: CommandContext,
+  directory: string,
+): Promise<Uint8Array | undefined> {
+  const { fileSystem } = environment;
+  try {
+    return (await readStoreMetadata(fileSystem, directory)).storeId;
+  } catch (error) {
+    if (!isDamage(error) && !isMissing(error)) throw error;
+  }
+  for (const name of await listKeyDirectories(fileSystem, directory)) {
+    const path = keyPath(directory, name);
+    if ((await fileSystem.kindOf(join(path, LOG_METADATA_FILE))) !== "file") continue;
+    const { metadata } = await surveyLog(environment, path);
+    if (metadata?.storeId !== undefined) return metadata.storeId;
+  }
+  return undefined;
+}

@@ -1,0 +1,208 @@
+import { join } from "node:path";
+import { SeglogError } from "../errors.js";
+import { isMissing } from "../files/file-errors.js";
+import { runSteps } from "../files/steps.js";
+import { readFile } from "../files/whole-file.js";
+import { isInvalidHeader } from "../format/envelope.js";
+import { LOG_METADATA_FILE } from "../format/file-names.js";
+import {
+  decodeLogMetadata,
+  type LogMetadata,
+  type TruncationBound,
+} from "../format/log-metadata.js";
+import type { PublishedEnd } from "../format/published-end.js";
+import { decodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
+import type { BlockSource } from "../segment/block-source.js";
+import { Segment } from "../segment/segment.js";
+import type { LogEnvironment } from "./environment.js";
+import { type LogListing, listLog } from "./log-files.js";
+import { PublishedReader } from "./published-reader.js";
+import { guessBlockSeed } from "./seed-guess.js";
+
+/** More than the header of any version takes, and than any `log.meta`. */
+const MAX_HEADER_BYTES = 4096;
+/** The header of a data file whose own is damaged is taken to be this long. */
+const USUAL_HEADER_BYTES = 80;
+
+/** One data file, as far as it can be made sense of. */
+export interface SurveyedSegment {
+  readonly segment: Segment;
+  readonly fileBytes: number;
+  /** Where the part that may be read ends: before what a living writer has not published. */
+  readonly endPosition: number;
+  readonly firstPosition: number;
+  /** `undefined` where {@link fault} says why. */
+  readonly header: SegmentHeader | undefined;
+  readonly fault: string | undefined;
+  /** `undefined` if not even its blocks can be told from other bytes. */
+  readonly source: BlockSource | undefined;
+}
+
+/** A log's directory as it is found, damaged or not. */
+export interface LogSurvey {
+  readonly directory: string;
+  readonly listing: LogListing;
+  /** `undefined` where {@link metadataFault} says why. */
+  readonly metadata: LogMetadata | undefined;
+  readonly metadataFault: string | undefined;
+  /** A process has the log open for writing, or the store that it belongs to. */
+  readonly hasWriter: boolean;
+  /** What that process lets readers see, if it has this very log open. */
+  readonly published: PublishedEnd | undefined;
+  readonly segments: readonly SurveyedSegment[];
+}
+
+/**
+ * Looks at a log without believing that it is in order: no lock, no change, and no failure for
+ * damage, only for what cannot be read at all.
+ *
+ * @throws SeglogError `NOT_A_LOG`, `UNSUPPORTED_FORMAT`, `FILE_ACCESS`, `UNSAFE_PATH`.
+ */
+export async function surveyLog(
+  environment: LogEnvironment,
+  directory: string,
+): Promise<LogSurvey> {
+  const found = await readLogMetadata(environment, directory);
+  const { metadata } = found;
+  const writer = metadata && (await askWriter(environment, directory, metadata));
+  const published = writer?.end;
+  const listing = await listLog(environment.fileSystem, directory);
+  if (listing === undefined || (listing.baseOffsets.length === 0 && !listing.hasMetadata)) {
+    throw new SeglogError("NOT_A_LOG", `${directory} holds no log. Check the path.`);
+  }
+  const baseOffsets =
+    published === undefined
+      ? listing.baseOffsets
+      : listing.baseOffsets.filter((base) => base <= published.activeBaseOffset);
+  const segments: SurveyedSegment[] = [];
+  const identity: Identity = { logId: metadata?.logId, epochs: [metadata?.epoch ?? 0] };
+  for (const baseOffset of baseOffsets) {
+    const isActive = baseOffset === published?.activeBaseOffset;
+    const limit = isActive ? published?.endPosition : undefined;
+    const surveyed = await surveySegment(environment, directory, baseOffset, identity, limit);
+    if (surveyed === undefined) continue;
+    if (surveyed.header !== undefined) {
+      identity.logId ??= surveyed.header.logId;
+      identity.epochs.unshift(surveyed.header.epoch);
+    }
+    segments.push(surveyed);
+  }
+  return {
+    directory,
+    listing,
+    metadata,
+    metadataFault: found.fault,
+    hasWriter: writer !== undefined,
+    published,
+    segments,
+  };
+}
+
+/** Earliest readable offset, as far as it is known. */
+export function startOf({ published, metadata, segments }: LogSurvey): number {
+  return published?.startOffset ?? metadata?.startOffset ?? segments[0]?.segment.baseOffset ?? 0;
+}
+
+/** A truncation that was recorded, but perhaps not carried out to its end. */
+export function pendingTruncation(survey: LogSurvey): TruncationBound | undefined {
+  const bound = survey.published === undefined ? survey.metadata?.truncation : undefined;
+  const newest = survey.segments.at(-1)?.header;
+  const isPending = bound !== undefined && (newest === undefined || newest.epoch < bound.epoch);
+  return isPending ? bound : undefined;
+}
+
+async function readLogMetadata(
+  environment: LogEnvironment,
+  directory: string,
+): Promise<{ metadata: LogMetadata | undefined; fault: string | undefined }> {
+  const path = join(directory, LOG_METADATA_FILE);
+  try {
+    const bytes = await readFile(environment.fileSystem, path, MAX_HEADER_BYTES);
+    const metadata = decodeLogMetadata(bytes);
+    if (!isInvalidHeader(metadata)) return { metadata, fault: undefined };
+    if (metadata.kind === "unsupported") throw newerVersion(path, metadata.reason);
+    return { metadata: undefined, fault: metadata.reason };
+  } catch (error) {
+    if (isMissing(error)) return { metadata: undefined, fault: "the file is missing" };
+    throw error;
+  }
+}
+
+function askWriter(
+  { fileSystem }: LogEnvironment,
+  directory: string,
+  metadata: LogMetadata,
+): Promise<{ readonly end: PublishedEnd | undefined } | undefined> {
+  const owner = metadata.storeId === undefined ? directory : join(directory, "..", "..");
+  return new PublishedReader(fileSystem, owner, metadata.logId).read();
+}
+
+/** What the files seen so far say of the log; the latest epoch comes first. */
+interface Identity {
+  logId: Uint8Array | undefined;
+  readonly epochs: number[];
+}
+
+/** @returns `undefined` for a file that was deleted meanwhile. */
+async function surveySegment(
+  environment: LogEnvironment,
+  directory: string,
+  baseOffset: number,
+  identity: Identity,
+  limit: number | undefined,
+): Promise<SurveyedSegment | undefined> {
+  const { fileSystem, pool } = environment;
+  let logId = identity.logId;
+  const path = new Segment(pool, owner(directory, logId), baseOffset, "read").path;
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(fileSystem, path, MAX_HEADER_BYTES);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  const decoded = decodeSegmentHeader(bytes);
+  if (isInvalidHeader(decoded) && decoded.kind === "unsupported") {
+    throw newerVersion(path, decoded.reason);
+  }
+  if (!isInvalidHeader(decoded)) logId ??= decoded.logId;
+  const segment = new Segment(pool, owner(directory, logId), baseOffset, "read");
+  const fileBytes = await runSteps(segment.end());
+  const endPosition = limit ?? fileBytes;
+  segment.setEndPosition(endPosition);
+  const base = { segment, fileBytes, endPosition };
+  if (isInvalidHeader(decoded)) {
+    const seed = await guessBlockSeed(segment, logId, identity.epochs, endPosition);
+    return {
+      ...base,
+      firstPosition: USUAL_HEADER_BYTES,
+      header: undefined,
+      fault: decoded.reason,
+      source: seed === undefined ? undefined : { file: segment.file, blockSeed: seed },
+    };
+  }
+  const isForeign = logId !== undefined && Buffer.compare(decoded.logId, logId) !== 0;
+  const fault = isForeign
+    ? "the segment belongs to another log"
+    : decoded.baseOffset === baseOffset
+      ? undefined
+      : `the segment is that of base offset ${decoded.baseOffset}`;
+  return {
+    ...base,
+    firstPosition: decoded.headerLength,
+    header: fault === undefined ? decoded : undefined,
+    fault,
+    source: fault === undefined ? { file: segment.file, blockSeed: decoded.blockSeed } : undefined,
+  };
+}
+
+function owner(directory: string, logId: Uint8Array | undefined) {
+  return { directory, logId: logId ?? new Uint8Array(16), indexIntervalBytes: 4096 };
+}
+
+function newerVersion(path: string, reason: string): SeglogError {
+  return new SeglogError(
+    "UNSUPPORTED_FORMAT",
+    `${path}: ${reason} is of a newer seglog. Use that version.`,
+  );
+}

@@ -1,0 +1,229 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { prepareFile } from "../files/atomic-file.js";
+import type { OpenFile } from "../files/file-system.js";
+import { writeFully } from "../files/whole-file.js";
+import {
+  BLOCK_HEADER_BYTES,
+  BlockAttribute,
+  type BlockHeader,
+  writeBlockHeader,
+} from "../format/block-header.js";
+import { segmentFileName } from "../format/file-names.js";
+import type { LogEnd } from "../format/log-metadata.js";
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  LOG_ID_BYTES,
+  type SegmentHeader,
+} from "../format/segment-header.js";
+import { viewOf } from "../format/uint64.js";
+import { saveIndex } from "../segment/index-loading.js";
+import { Segment } from "../segment/segment.js";
+import { SegmentIndex } from "../segment/segment-index.js";
+import type { LogEnvironment } from "./environment.js";
+import { makeDirectories } from "./log-creation.js";
+import { writeMetadata } from "./log-files.js";
+import { type LogSurvey, pendingTruncation, startOf } from "./log-survey.js";
+import { knownEnd, type SalvageRange, type SavedBlock, savedBlocks } from "./salvage-source.js";
+
+/** What {@link salvageLog} saved, or would save. */
+export interface SalvageReport {
+  readonly records: number;
+  readonly startOffset: number;
+  /** The old end where it is known, so that no offset is ever given out a second time. */
+  readonly endOffset: number;
+  /** Ranges of offsets without a record, first and one past the last. */
+  readonly missing: readonly (readonly [from: number, to: number])[];
+}
+
+/** Where and how to save. */
+export interface SalvageOptions {
+  /** A new or empty directory; without it, nothing is written and only the report is made. */
+  readonly target: string | undefined;
+  /** The store that the new log belongs to, if it does. */
+  readonly storeId?: Uint8Array | undefined;
+  readonly indexIntervalBytes?: number;
+  /** Told how many bytes of the old log were read since the last call. */
+  readonly onBytes?: (count: number) => void;
+}
+
+/**
+ * Copies everything readable of a damaged log into a new one. Records keep their offsets, so where
+ * damage was there are holes; the new log has an id of its own and a later epoch. The old log is
+ * only read.
+ *
+ * A batch that damage has cut is saved as far as it goes.
+ *
+ * @throws SeglogError `NO_SPACE`, `UNSUPPORTED_FORMAT`; then the target holds no log.
+ */
+export async function salvageLog(
+  environment: LogEnvironment,
+  survey: LogSurvey,
+  options: SalvageOptions,
+): Promise<SalvageReport> {
+  const salvage = new Salvage(environment, survey, options);
+  return salvage.run();
+}
+
+class Salvage {
+  readonly #environment: LogEnvironment;
+  readonly #survey: LogSurvey;
+  readonly #options: SalvageOptions;
+  readonly #logId = new Uint8Array(randomBytes(LOG_ID_BYTES));
+  readonly #epoch: number;
+  readonly #missing: [number, number][] = [];
+  #startOffset: number | undefined;
+  #nextOffset: number;
+  #records = 0;
+  #end: LogEnd | undefined;
+
+  constructor(environment: LogEnvironment, survey: LogSurvey, options: SalvageOptions) {
+    this.#environment = environment;
+    this.#survey = survey;
+    this.#options = options;
+    const epochs = survey.segments.map(({ header }) => header?.epoch ?? 0);
+    this.#nextOffset = startOf(survey);
+    this.#epoch = Math.max(survey.metadata?.epoch ?? 0, ...epochs) + 1;
+  }
+
+  async run(): Promise<SalvageReport> {
+    const { target } = this.#options;
+    if (target !== undefined) await makeDirectories(this.#environment.fileSystem, target);
+    const survey = this.#survey;
+    const bound = pendingTruncation(survey)?.offset;
+    const startOffset = startOf(survey);
+    for (const surveyed of survey.segments) {
+      const range: SalvageRange = {
+        startOffset: Math.max(startOffset, this.#end?.endOffset ?? 0),
+        endOffset: bound ?? Number.POSITIVE_INFINITY,
+      };
+      const blocks = savedBlocks(surveyed, range, this.#options.onBytes ?? (() => undefined));
+      const first = await blocks.next();
+      if (first.done === true) continue;
+      const baseOffset = Math.max(surveyed.segment.baseOffset, this.#end?.endOffset ?? 0);
+      this.#startOffset ??= Math.max(startOffset, baseOffset);
+      await this.#writeSegment(baseOffset, first.value, blocks);
+    }
+    const before = this.#nextOffset;
+    const endOffset = Math.max(before, bound ?? knownEnd(survey));
+    if (endOffset > before) this.#missing.push([before, endOffset]);
+    if (this.#end === undefined || endOffset > before) await this.#writeEmptySegment(endOffset);
+    const report = {
+      records: this.#records,
+      startOffset: this.#startOffset ?? endOffset,
+      endOffset,
+      missing: this.#missing,
+    };
+    if (target !== undefined) await this.#writeMetadata(target, report.startOffset);
+    return report;
+  }
+
+  #header(baseOffset: number): { bytes: Uint8Array; header: SegmentHeader } {
+    const before = this.#end;
+    const bytes = encodeSegmentHeader({
+      logId: this.#logId,
+      epoch: this.#epoch,
+      baseOffset,
+      createdAt: this.#environment.now(),
+      predecessor: before && {
+        baseOffset: before.activeBaseOffset,
+        checksum: before.lastChecksum,
+      },
+    });
+    return { bytes, header: decodeSegmentHeader(bytes) as SegmentHeader };
+  }
+
+  async #writeSegment(
+    baseOffset: number,
+    first: SavedBlock,
+    rest: AsyncIterable<SavedBlock>,
+  ): Promise<void> {
+    const { bytes, header } = this.#header(baseOffset);
+    const index = SegmentIndex.empty(header);
+    await this.#makeFile(header, index, async (file) => {
+      if (file !== undefined) await writeFully(file, bytes, 0);
+      await this.#copyBlock(first, header, index, file);
+      for await (const block of rest) await this.#copyBlock(block, header, index, file);
+    });
+  }
+
+  async #writeEmptySegment(baseOffset: number): Promise<void> {
+    const { bytes, header } = this.#header(baseOffset);
+    await this.#makeFile(header, SegmentIndex.empty(header), async (file) => {
+      if (file !== undefined) await writeFully(file, bytes, 0);
+    });
+  }
+
+  /** Makes a data file, durably, with its indexes; without a target, only goes through it. */
+  async #makeFile(
+    header: SegmentHeader,
+    index: SegmentIndex,
+    fill: (file: OpenFile | undefined) => Promise<void>,
+  ): Promise<void> {
+    const { target, indexIntervalBytes = 4096 } = this.#options;
+    if (target === undefined) {
+      await fill(undefined);
+    } else {
+      const { fileSystem, pool } = this.#environment;
+      const path = join(target, segmentFileName(header.baseOffset, "data"));
+      const temporary = await prepareFile(fileSystem, path, fill);
+      await fileSystem.rename(temporary, path);
+      await fileSystem.syncDirectory(target);
+      const owner = { directory: target, logId: this.#logId, indexIntervalBytes };
+      await saveIndex(fileSystem, new Segment(pool, owner, header.baseOffset, "read"), index);
+    }
+    const { summary } = index;
+    this.#end = {
+      activeBaseOffset: header.baseOffset,
+      endOffset: summary.endOffset,
+      maxTimestamp: Math.max(this.#end?.maxTimestamp ?? 0, summary.maxTimestamp),
+      endPosition: summary.endPosition,
+      lastBlockPosition: summary.lastBlockPosition,
+      lastChecksum: summary.lastChecksum,
+    };
+  }
+
+  /** Copies a block as it is, under a header that gives it its new place. */
+  async #copyBlock(
+    { header: old, stored, endsBatch }: SavedBlock,
+    segment: SegmentHeader,
+    index: SegmentIndex,
+    file: OpenFile | undefined,
+  ): Promise<void> {
+    const { summary } = index;
+    if (old.baseOffset > this.#nextOffset) this.#missing.push([this.#nextOffset, old.baseOffset]);
+    this.#nextOffset = old.lastOffset + 1;
+    const attributes = endsBatch ? old.attributes | BlockAttribute.lastOfBatch : old.attributes;
+    const header: Omit<BlockHeader, "checksum" | "headerLength"> = {
+      ...old,
+      // No version writes a producer's fields yet, and they would not fit this header.
+      attributes: attributes & ~BlockAttribute.producer,
+      position: summary.endPosition,
+      previousChecksum: summary.lastChecksum,
+    };
+    const bytes = new Uint8Array(BLOCK_HEADER_BYTES + stored.length);
+    const checksum = writeBlockHeader(bytes, viewOf(bytes), 0, header, segment.blockSeed);
+    bytes.set(stored, BLOCK_HEADER_BYTES);
+    if (file !== undefined) await writeFully(file, bytes, header.position);
+    const { indexIntervalBytes = 4096 } = this.#options;
+    index.add({ ...header, checksum, length: bytes.length }, indexIntervalBytes);
+    this.#records += header.recordCount;
+  }
+
+  /** Comes last: its presence says that the log is there, whole. */
+  async #writeMetadata(target: string, startOffset: number): Promise<void> {
+    const { fileSystem } = this.#environment;
+    await writeMetadata(fileSystem, target, {
+      logId: this.#logId,
+      epoch: this.#epoch,
+      startOffset,
+      truncation: undefined,
+      bootId: await fileSystem.bootId(),
+      storeId: this.#options.storeId,
+      clean: true,
+      synced: true,
+      end: this.#end!,
+    });
+  }
+}

@@ -1,0 +1,130 @@
+import { SeglogError } from "../errors.js";
+import { isMissing } from "../files/file-errors.js";
+import { IndexCheck } from "../segment/index-check.js";
+import type { LogEnvironment } from "./environment.js";
+import type { Finding } from "./finding.js";
+import { checkFiles, checkLink, holeNote, judgeIndex, sealedFindings } from "./link-check.js";
+import {
+  type LogSurvey,
+  pendingTruncation,
+  type SurveyedSegment,
+  startOf,
+  surveyLog,
+} from "./log-survey.js";
+import { type SegmentCheck, SegmentChecker } from "./segment-check.js";
+import { checkTail } from "./tail-check.js";
+
+/** A writer beside this may truncate or delete while the files are read; it does so rarely. */
+const MAX_ATTEMPTS = 5;
+
+/** The result of {@link verifyLog}. */
+export interface LogVerification {
+  readonly survey: LogSurvey;
+  readonly checks: readonly SegmentCheck[];
+  readonly findings: readonly Finding[];
+  /** Base offsets of the segments whose data is sound and whose index files are not. */
+  readonly unsoundIndexes: readonly number[];
+  readonly startOffset: number;
+  /** One past the last offset of a complete batch. */
+  readonly endOffset: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/**
+ * Reads all of a log: every checksum, every record, the chain within and across segments, offsets,
+ * metadata, and both index files of each segment against the data. Takes no lock and changes
+ * nothing. Beside a living writer it reads up to the end that this has published.
+ *
+ * @param onBytes - Told how many bytes of data were read since the last call.
+ * @throws SeglogError `NOT_A_LOG`, `UNSUPPORTED_FORMAT`, `FILE_ACCESS`; `LOG_TRUNCATED` if the log
+ *   keeps changing under the scan.
+ */
+export async function verifyLog(
+  environment: LogEnvironment,
+  directory: string,
+  onBytes: (count: number) => void = () => undefined,
+): Promise<LogVerification> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const survey = await surveyLog(environment, directory);
+    let result: LogVerification | undefined;
+    try {
+      result = await verifySurvey(environment, survey, onBytes);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    if (result?.findings.every(({ level }) => level !== "damage")) {
+      return result;
+    }
+    // What looks like damage may be a writer that moved a bound meanwhile.
+    if (result !== undefined && isSame(survey, await surveyLog(environment, directory))) {
+      return result;
+    }
+  }
+  throw new SeglogError(
+    "LOG_TRUNCATED",
+    `${directory} was changed again and again while it was read. Try again.`,
+  );
+}
+
+function isSame(one: LogSurvey, other: LogSurvey): boolean {
+  const identity = ({ metadata, published, hasWriter, segments }: LogSurvey) =>
+    JSON.stringify([
+      hasWriter,
+      published?.epoch ?? metadata?.epoch,
+      published?.startOffset ?? metadata?.startOffset,
+      published === undefined ? segments.map(({ fileBytes }) => fileBytes) : [],
+    ]);
+  return identity(one) === identity(other);
+}
+
+async function verifySurvey(
+  environment: LogEnvironment,
+  survey: LogSurvey,
+  onBytes: (count: number) => void,
+): Promise<LogVerification> {
+  const findings: Finding[] = [...checkFiles(survey)];
+  const checks: SegmentCheck[] = [];
+  const unsoundIndexes: number[] = [];
+  const bound = pendingTruncation(survey);
+  for (const surveyed of survey.segments) {
+    const isLast = surveyed === survey.segments.at(-1);
+    const indexes = await readIndexes(environment, surveyed);
+    const check = await new SegmentChecker(surveyed).run(indexes, onBytes);
+    findings.push(...checkLink(survey, checks.at(-1), check));
+    if (!isLast) findings.push(...sealedFindings(check));
+    checks.push(check);
+    if (indexes !== undefined && check.flaws.length === 0 && check.summary !== undefined) {
+      const isSettled = !isLast || (survey.metadata?.clean === true && !survey.hasWriter);
+      const verdicts = indexes.verdicts(check.summary);
+      const told = verdicts.flatMap((verdict) => judgeIndex(verdict, isSettled, isLast));
+      findings.push(...told);
+      if (told.length > 0) unsoundIndexes.push(surveyed.segment.baseOffset);
+    }
+    for (const [from, to] of check.holes) findings.push(holeNote(surveyed, from, to));
+  }
+  findings.push(...(await checkTail(environment, survey, checks)));
+  const last = checks.at(-1);
+  const sums = checks.map(({ summary }) => summary);
+  const end = survey.published?.endOffset ?? last?.complete.endOffset ?? 0;
+  return {
+    survey,
+    checks,
+    findings,
+    unsoundIndexes,
+    startOffset: startOf(survey),
+    endOffset: Math.min(end, bound?.offset ?? Number.POSITIVE_INFINITY),
+    records: sums.reduce((total, sum) => total + (sum?.records ?? 0), 0),
+    bytes: checks.reduce((total, { surveyed }) => total + surveyed.endPosition, 0),
+  };
+}
+
+async function readIndexes(
+  environment: LogEnvironment,
+  { segment, fileBytes, header }: SurveyedSegment,
+): Promise<IndexCheck | undefined> {
+  if (header === undefined) return undefined;
+  const offsetIndex = segment.indexPath("offsetIndex");
+  const paths = { offsetIndex, timeIndex: segment.indexPath("timeIndex") };
+  return IndexCheck.read(environment.fileSystem, paths, segment.baseOffset, fileBytes);
+}
