@@ -18,8 +18,13 @@ export type MessageLogs = Pick<KeyedLog, "append" | "read">;
 /** What it needs of a consumer group. */
 export type CommittedOffsets = Pick<KeyedGroup, "commit" | "committed">;
 
-/** Answers one request; rejects with what {@link toMaelstromError} understands. */
-export type Handler = (request: Request) => Promise<ReplyBody>;
+/** What a node does with requests of one type. */
+export interface Handler {
+  /** About how many bytes an answer may have, beside a few. */
+  readonly answerBytes: number;
+  /** Rejects with what `toMaelstromError` understands. */
+  handle(request: Request): Promise<ReplyBody>;
+}
 
 /**
  * The four RPCs of Maelstrom's `kafka` workload.
@@ -35,10 +40,13 @@ export type Handler = (request: Request) => Promise<ReplyBody>;
 export class KafkaWorkload {
   /** By type of request. */
   readonly handlers: ReadonlyMap<string, Handler> = new Map([
-    ["send", (request) => this.#send(request)],
-    ["poll", (request) => this.#poll(request)],
-    ["commit_offsets", (request) => this.#commitOffsets(request)],
-    ["list_committed_offsets", (request) => this.#listCommittedOffsets(request)],
+    ["send", { answerBytes: 0, handle: (request) => this.#send(request) }],
+    ["poll", { answerBytes: POLL_BYTES, handle: (request) => this.#poll(request) }],
+    ["commit_offsets", { answerBytes: 0, handle: (request) => this.#commitOffsets(request) }],
+    [
+      "list_committed_offsets",
+      { answerBytes: 0, handle: (request) => this.#listCommittedOffsets(request) },
+    ],
   ]);
   readonly #logs: MessageLogs;
   readonly #group: CommittedOffsets;
@@ -72,7 +80,12 @@ export class KafkaWorkload {
     for (const key of rotate(keys, this.#polls++)) {
       if (bytesLeft <= 0) break;
       const limits = { maxRecords: POLL_MESSAGES_PER_KEY, maxBytes: bytesLeft };
-      const { records } = await this.#logs.read(key, offsets.get(key) ?? 0, limits);
+      const from = offsets.get(key) ?? 0;
+      const { records, endOffset } = await this.#logs.read(key, from, limits);
+      // An engine may take this for a wait. A client that is there has read what is lost by now.
+      if (from > endOffset) {
+        throw malformed(`offset ${from} lies behind the end of key ${JSON.stringify(key)}`);
+      }
       for (const record of records) {
         messages.get(key)?.push([record.offset, decodeMessage(key, record)]);
         bytesLeft -= record.value.length;

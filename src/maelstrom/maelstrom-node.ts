@@ -17,8 +17,11 @@ import {
 /** The longest line that is taken. Maelstrom's own are a few KiB. */
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
-/** Beyond this many unanswered requests, input waits. Each may hold a line and an answer. */
-const MAX_REQUESTS_IN_FLIGHT = 64;
+/** Beyond this many requests without an answer, input waits. */
+const MAX_REQUESTS_IN_FLIGHT = 1024;
+
+/** So it does beyond this many bytes of such requests and their answers. */
+const MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
 
 /** How much of a line that cannot be answered is shown in the log. */
 const SHOWN_CHARACTERS = 120;
@@ -42,11 +45,13 @@ export class MaelstromNode {
   readonly #writer: LineWriter;
   readonly #log: (line: string) => void;
   #nodeId: string | undefined;
-  #inFlight = 0;
+  #requestsInFlight = 0;
+  #bytesInFlight = 0;
   #onAnswered: () => void = () => {};
 
   constructor({ handlers, output, log }: NodeParts) {
-    this.#handlers = new Map([...handlers, ["init", (request) => this.#init(request)]]);
+    const init: Handler = { answerBytes: 0, handle: (request) => this.#init(request) };
+    this.#handlers = new Map([...handlers, ["init", init]]);
     this.#writer = new LineWriter(output);
     this.#log = log;
   }
@@ -70,12 +75,11 @@ export class MaelstromNode {
     } catch (error) {
       if (!stop.aborted) throw error;
     } finally {
-      await this.#inFlightBelow(1);
+      while (this.#requestsInFlight > 0) await this.#nextAnswer();
     }
   }
 
   async #take(line: InputLine, stop: AbortSignal): Promise<void> {
-    await this.#inFlightBelow(MAX_REQUESTS_IN_FLIGHT);
     await this.#writer.room();
     if (stop.aborted) return;
     if ("fault" in line) {
@@ -83,22 +87,37 @@ export class MaelstromNode {
       return;
     }
     const parsed = parseLine(line.text);
-    if (parsed.kind === "request") void this.#answer(parsed.request);
+    if (parsed.kind === "request") await this.#begin(parsed.request, line.text.length, stop);
     else if (parsed.kind === "refused") this.#reply(parsed.origin, errorBody(parsed.error));
     else this.#log(`ignored a line (${parsed.reason}): ${shorten(line.text)}`);
   }
 
+  /** Resolves when the request is being handled. */
+  async #begin(request: Request, lineBytes: number, stop: AbortSignal): Promise<void> {
+    const bytes = lineBytes + (this.#handlers.get(request.type)?.answerBytes ?? 0);
+    while (
+      this.#requestsInFlight === MAX_REQUESTS_IN_FLIGHT ||
+      (this.#requestsInFlight > 0 && this.#bytesInFlight + bytes > MAX_BYTES_IN_FLIGHT)
+    ) {
+      await this.#nextAnswer();
+    }
+    if (stop.aborted) return;
+    this.#requestsInFlight++;
+    this.#bytesInFlight += bytes;
+    void this.#answer(request).then(() => {
+      this.#requestsInFlight--;
+      this.#bytesInFlight -= bytes;
+      this.#onAnswered();
+    });
+  }
+
   async #answer(request: Request): Promise<void> {
-    this.#inFlight++;
     try {
       this.#reply(request, await this.#handle(request));
     } catch (error) {
       const told = toMaelstromError(error);
       if (told.code === ERROR_CODES.crash) this.#log(`${request.type} failed: ${describe(told)}`);
       this.#reply(request, errorBody(told));
-    } finally {
-      this.#inFlight--;
-      this.#onAnswered();
     }
   }
 
@@ -114,7 +133,7 @@ export class MaelstromNode {
     if (this.#nodeId === undefined && type !== "init") {
       throw new MaelstromError("temporarilyUnavailable", "The first message must be init.");
     }
-    return await handler(request);
+    return await handler.handle(request);
   }
 
   async #init(request: Request): Promise<ReplyBody> {
@@ -141,12 +160,10 @@ export class MaelstromNode {
   }
 
   /** There is one waiter at a time, the loop over the input, so one slot for it will do. */
-  async #inFlightBelow(limit: number): Promise<void> {
-    while (this.#inFlight >= limit) {
-      await new Promise<void>((resolve) => {
-        this.#onAnswered = resolve;
-      });
-    }
+  #nextAnswer(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onAnswered = resolve;
+    });
   }
 }
 

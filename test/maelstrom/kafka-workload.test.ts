@@ -77,7 +77,8 @@ class Conversation {
     const parsed = parseLine(JSON.stringify({ src: "c", dest: "n", body: { ...body, msg_id: 1 } }));
     if (parsed.kind !== "request") throw new Error(parsed.kind);
     this.#workload.handlers
-      .get(type)?.(parsed.request)
+      .get(type)
+      ?.handle(parsed.request)
       .then(
         (reply) => this.answers.push(encodeJson(new Map<string, Json>(Object.entries(reply)))),
         (error: Error) => this.answers.push(error.message),
@@ -170,6 +171,17 @@ describe("KafkaWorkload", () => {
     conversation.ask(list("a"));
     expect(await conversation.settle()).toEqual([
       `{"type":"list_committed_offsets_ok","offsets":{}}`,
+    ]);
+  });
+
+  it("refuses a poll from behind the end, whatever the store makes of it", async () => {
+    const conversation = new Conversation();
+    conversation.logs.put("a", "1");
+    conversation.ask(poll({ a: 1 }));
+    conversation.ask(poll({ a: 2 }));
+    expect(await conversation.settle()).toEqual([
+      `{"type":"poll_ok","msgs":{"a":[]}}`,
+      'offset 2 lies behind the end of key "a"',
     ]);
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { MaelstromNode } from "../../src/maelstrom/maelstrom-node.js";
 
 /** More requests than may be in flight. */
-const MANY = 1000;
+const MANY = 2000;
 
 const INIT = { type: "init", node_id: "n0", node_ids: ["n0"] };
 
@@ -43,9 +43,10 @@ class Setup {
     };
     const node = new MaelstromNode({
       handlers: new Map([
-        ["wait", wait],
-        ["fail", fail],
-        ["echo", echo],
+        ["wait", { answerBytes: 0, handle: wait }],
+        ["wait for much", { answerBytes: 2 ** 20, handle: wait }],
+        ["fail", { answerBytes: 0, handle: fail }],
+        ["echo", { answerBytes: 0, handle: echo }],
       ]),
       output: this.output,
       log: (line) => this.log.push(line),
@@ -129,12 +130,14 @@ describe("MaelstromNode", () => {
     ]);
   });
 
-  it("does not take more requests than it can hold", async () => {
+  it.each([
+    ["wait", 1024],
+    ["wait for much", 31],
+  ])("does not take more requests to %s than it can hold", async (type, held) => {
     const setup = new Setup();
-    setup.ask(INIT, ...Array.from({ length: MANY }, () => ({ type: "wait" })));
+    setup.ask(INIT, ...Array.from({ length: MANY }, () => ({ type })));
     await setup.settle();
-    const held = setup.waiting.length;
-    expect(held).toBeLessThan(MANY);
+    expect(setup.waiting).toHaveLength(held);
     setup.waiting.shift()?.();
     await setup.settle();
     expect(setup.waiting).toHaveLength(held);

@@ -30,7 +30,7 @@ export class NodeProcess {
   log = "";
   readonly #waiting = new Map<string, Waiting>();
   #lastMessageId = 0;
-  #ended = false;
+  #ended: NoAnswerError | undefined;
 
   /**
    * @param program - Path of the built `maelstrom/main.js`.
@@ -40,7 +40,9 @@ export class NodeProcess {
     this.child = spawn(process.execPath, [program, ...args], { stdio: "pipe" });
     this.exit = new Promise((resolve) => {
       this.child.once("close", (code, signal) => {
-        this.#rejectWaiting();
+        this.#ended = new NoAnswerError(`the node ended with ${code ?? signal}: ${this.log}`);
+        for (const { reject } of this.#waiting.values()) reject(this.#ended);
+        this.#waiting.clear();
         resolve({ code, signal });
       });
     });
@@ -73,7 +75,7 @@ export class NodeProcess {
   exchange(line: string, client: string, messageId: number): Promise<Body> {
     return new Promise((resolve, reject) => {
       if (this.#ended) {
-        reject(new NoAnswerError());
+        reject(this.#ended);
         return;
       }
       this.#waiting.set(nameOf(client, messageId), { resolve, reject });
@@ -99,10 +101,13 @@ export class NodeProcess {
     return await this.exit;
   }
 
-  /** Resolves when the log holds `text`. Rejects if the process ends without it. */
-  async logged(text: string): Promise<void> {
-    while (!this.log.includes(text)) {
-      if (this.#ended) throw new Error(`the log ended without ${text}: ${this.log}`);
+  /**
+   * Resolves when the log holds `text`, at `position` or behind it. Rejects if the process ends
+   * without that.
+   */
+  async logged(text: string, position = 0): Promise<void> {
+    while (!this.log.includes(text, position)) {
+      if (this.#ended) throw this.#ended;
       await new Promise<void>((resolve) => {
         this.child.stderr?.once("data", () => resolve());
         this.child.once("close", () => resolve());
@@ -129,12 +134,6 @@ export class NodeProcess {
     } else {
       this.strayLines.push(line);
     }
-  }
-
-  #rejectWaiting(): void {
-    this.#ended = true;
-    for (const { reject } of this.#waiting.values()) reject(new NoAnswerError());
-    this.#waiting.clear();
   }
 }
 

@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { GOLDEN_CONVERSATION, goldenReplyLine, goldenRequestLine } from "./golden-conversation.js";
 import type { Body } from "./history.js";
+import { NodeProcess } from "./node-process.js";
 import { PROGRAM, startInitialized, startNode, temporaryDirectory } from "./temporary.js";
 
 const send = (key: string, msg: unknown): Body => ({ type: "send", key, msg });
@@ -61,6 +62,25 @@ describe("a conversation", () => {
 });
 
 describe("bad input", () => {
+  let node: NodeProcess;
+  let sends = 0;
+
+  let directory: string;
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "seglog-test-"));
+    node = new NodeProcess(PROGRAM, ["--data-dir", directory]);
+    await node.init();
+    await node.request("c1", send("k", sends++));
+  });
+
+  afterAll(async () => {
+    const exit = await node.end();
+    rmSync(directory, { recursive: true });
+    expect(exit).toEqual({ code: 0, signal: null });
+    expect(node.strayLines).toEqual([]);
+  });
+
   it.each<[string, Body, number]>([
     ["an unknown type", { type: "txn" }, 10],
     ["the name of an object's own machinery", { type: "constructor" }, 10],
@@ -68,23 +88,21 @@ describe("bad input", () => {
     ["an empty key", send("", 1), 12],
     ["a key that is no text", send("\ud800", 1), 12],
     ["a key that is too long", send("k".repeat(100_000), 1), 12],
-    ["a poll behind the end", poll({ k: 2 }), 12],
+    ["an offset below 0", poll({ k: -1 }), 12],
+    ["a poll behind the end", poll({ k: 1000 }), 12],
     ["a poll behind the end of nothing", poll({ other: 1 }), 12],
     ["a poll from a far offset", poll({ k: Number.MAX_SAFE_INTEGER - 1 }), 12],
-    ["a commit behind the end", { type: "commit_offsets", offsets: { k: 1 } }, 12],
+    ["a poll of a bad key beside a good one", poll({ k: 0, "": 0 }), 12],
+    ["a commit behind the end", { type: "commit_offsets", offsets: { k: 1000 } }, 12],
     ["a commit of an unknown key", { type: "commit_offsets", offsets: { other: 0 } }, 20],
     ["one bad commit of two", { type: "commit_offsets", offsets: { k: 0, other: 0 } }, 20],
   ])("%s is refused, and changes nothing", async (_, request, code) => {
-    const node = await startInitialized(temporaryDirectory());
-    await node.request("c1", send("k", 1));
     const reply = await node.request("c1", request);
     expect(reply).toMatchObject({ type: "error", code });
     expect(reply.text).toMatch(/./);
     const list = { type: "list_committed_offsets", keys: ["k", "other"] };
     expect(await node.request("c1", list)).toMatchObject({ offsets: {} });
-    expect(await node.request("c1", send("k", 2))).toMatchObject({ offset: 1 });
-    expect(await node.end()).toEqual({ code: 0, signal: null });
-    expect(node.strayLines).toEqual([]);
+    expect(await node.request("c1", send("k", sends))).toMatchObject({ offset: sends++ });
   });
 
   it.each<[string, string | Uint8Array]>([
@@ -94,17 +112,15 @@ describe("bad input", () => {
     ["no message", "[1,2,3]"],
     ["nobody to answer", `{"src":"c1","dest":"n0","body":{"type":"send","key":"k","msg":1}}`],
     ["bytes that are not UTF-8", Buffer.from([0xc3, 0x28])],
-    ["a line that is too long", `"${"x".repeat(5 * 2 ** 20)}"`],
+    ["too many bytes", `"${"x".repeat(5 * 2 ** 20)}"`],
     ["an answer", `{"src":"c1","dest":"n0","body":{"type":"x","in_reply_to":1,"msg_id":5}}`],
     ["depth", "[".repeat(1_000_000)],
   ])("a line of %s is logged, and the node goes on", async (_, line) => {
-    const node = await startInitialized(temporaryDirectory());
+    const logged = node.log.length;
     node.write(line);
     node.write("\n");
-    expect(await node.request("c1", send("k", 2))).toMatchObject({ offset: 0 });
-    await node.end();
-    expect(node.log).toContain("ignored a line");
-    expect(node.strayLines).toEqual([]);
+    expect(await node.request("c1", send("k", sends))).toMatchObject({ offset: sends++ });
+    await node.logged("ignored a line", logged);
   });
 });
 
