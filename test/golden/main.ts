@@ -1,0 +1,72 @@
+// Writes fixtures/golden/v0/: directories as this version of seglog leaves them, and what a reader
+// must find in them. Run by hand, as fixtures/golden/README.md says; never by a test.
+//
+// The clock and all random ids are fixed, so that a second run writes the same bytes again.
+
+import crypto from "node:crypto";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { join } from "node:path";
+import { nodeFileSystem } from "../../src/files/node-file-system.js";
+import { createEnvironment, type LogEnvironment } from "../../src/log/environment.js";
+import { writeCleanLog } from "./clean-log.js";
+import { writeCraftedLog } from "./crafted-log.js";
+import { describeLog, describeStore } from "./describe.js";
+import { writeKilledLog } from "./killed-log.js";
+import { writeStore } from "./store.js";
+
+/** 2026-01-01T00:00:00Z. */
+const EPOCH_MS = 1_767_225_600_000;
+const GOLDEN = "fixtures/golden/v0";
+
+await main();
+
+async function main(): Promise<void> {
+  fixRandomness();
+  rmSync(GOLDEN, { recursive: true, force: true });
+  await make("clean-log", "log", writeCleanLog, describeLog);
+  await make("killed-log", "log", writeKilledLog, describeLog);
+  await make("crafted-log", "log", async (_, directory) => writeCraftedLog(directory), describeLog);
+  await make("store", "store", writeStore, describeStore);
+}
+
+/** Writes one golden directory, and what the library reads from it. */
+async function make(
+  name: string,
+  kind: "log" | "store",
+  write: (environment: LogEnvironment, directory: string) => Promise<void>,
+  describe: (directory: string) => Promise<unknown>,
+): Promise<void> {
+  const home = join(GOLDEN, name);
+  const work = join(".build", "golden", name);
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  mkdirSync(home, { recursive: true });
+  await write(fixedEnvironment(), work);
+  cpSync(work, join(home, kind), { recursive: true });
+  const expected = await describe(join(home, kind));
+  writeFileSync(join(home, "expected.json"), `${JSON.stringify(expected, undefined, 1)}\n`);
+  console.log(`wrote ${home}`);
+}
+
+/** A machine whose clock goes one millisecond a look, and whose boot id is always the same. */
+function fixedEnvironment(): LogEnvironment {
+  let now = EPOCH_MS;
+  const fileSystem = {
+    ...nodeFileSystem,
+    bootId: () => Promise.resolve(new Uint8Array(16).fill(0xb0)),
+  };
+  return createEnvironment(fileSystem, undefined, () => now++);
+}
+
+/** Ids, and the process id that stands in LOCK, come out the same every time. */
+function fixRandomness(): void {
+  let count = 0;
+  const fixed = (length: number): Buffer => {
+    count++;
+    return crypto.createHash("sha256").update(`golden ${count}`).digest().subarray(0, length);
+  };
+  Object.assign(crypto, { randomBytes: fixed });
+  syncBuiltinESMExports();
+  Object.defineProperty(process, "pid", { value: 4242 });
+}

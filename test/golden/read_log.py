@@ -1,0 +1,536 @@
+#!/usr/bin/env python3
+"""Reads a seglog log or store and prints it as JSON.
+
+Written from docs/file-format.md and nothing else, with the standard library only: if this and the
+page disagree, one of them is wrong. It writes nothing and ignores index files.
+
+    read_log.py log DIRECTORY
+    read_log.py store DIRECTORY
+"""
+
+import fcntl
+import json
+import os
+import re
+import struct
+import sys
+import zlib
+
+MAX_INTEGER = 2**53 - 1
+MAX_BODY_BYTES = 134_283_264
+
+
+class Damage(Exception):
+    pass
+
+
+class Unsupported(Exception):
+    pass
+
+
+def crc(data, seed=0):
+    return zlib.crc32(data, seed)
+
+
+def u16(data, position):
+    return struct.unpack_from("<H", data, position)[0]
+
+
+def u32(data, position):
+    return struct.unpack_from("<I", data, position)[0]
+
+
+def u64(data, position):
+    value = struct.unpack_from("<Q", data, position)[0]
+    if value > MAX_INTEGER:
+        raise Damage("an integer is out of bounds")
+    return value
+
+
+def read_file(path):
+    if os.path.islink(path):
+        raise Damage(f"{path} is a symbolic link")
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def check_start(data, magic, length, known_features=0):
+    """The common start of small files; returns the declared length."""
+    if len(data) < length:
+        raise Damage(f"{magic}: too short")
+    if data[4:8] != magic:
+        raise Damage(f"{magic}: wrong magic")
+    declared = u16(data, 10)
+    if declared < length or declared > len(data):
+        raise Damage(f"{magic}: impossible length")
+    if crc(data[4:declared]) != u32(data, 0):
+        raise Damage(f"{magic}: wrong checksum")
+    if u16(data, 8) != 0:
+        raise Unsupported(f"{magic}: version {u16(data, 8)}")
+    if u32(data, 12) & ~known_features:
+        raise Unsupported(f"{magic}: features {u32(data, 12):x}")
+    return declared
+
+
+class Metadata:
+    def __init__(self, directory):
+        data = read_file(os.path.join(directory, "log.meta"))
+        check_start(data, b"SLM0", 144, known_features=1)
+        flags = u32(data, 20)
+        self.in_store = u32(data, 12) & 1 != 0
+        self.clean = flags & 1 != 0
+        self.bound = (u64(data, 56), u64(data, 64)) if flags & 2 else None
+        self.log_id = data[24:40]
+        self.epoch = u64(data, 40)
+        self.start_offset = u64(data, 48)
+        self.active_base_offset = u64(data, 104)
+        self.end_offset = u64(data, 112)
+        self.end_position = u32(data, 128)
+        self.last_block_position = u32(data, 132)
+        self.last_checksum = u32(data, 136)
+
+
+class Segment:
+    def __init__(self, directory, base_offset, log_id):
+        self.base_offset = base_offset
+        self.data = read_file(os.path.join(directory, f"{base_offset:020}.log"))
+        self.header_length = check_start(self.data, b"SLS0", 80)
+        self.checksum = u32(self.data, 0)
+        self.seed = crc(self.data[24:56])
+        self.epoch = u64(self.data, 40)
+        self.predecessor = (u64(self.data, 64), u32(self.data, 20))
+        if self.data[24:40] != log_id or u64(self.data, 48) != base_offset:
+            raise Damage(f"segment {base_offset} belongs elsewhere")
+
+
+class Block:
+    """A block header, checked, and how to read its body."""
+
+    def __init__(self, segment, position, end):
+        data = segment.data
+        left = end - position
+        if left < 80 or data[position + 4 : position + 8] != b"SLB0":
+            raise Damage("no block begins here")
+        self.header_length = data[position + 8]
+        if self.header_length < 80 or self.header_length > left:
+            raise Damage("impossible header length")
+        header = data[position : position + self.header_length]
+        self.checksum = u32(header, 0)
+        if crc(header[4:], segment.seed) != self.checksum:
+            raise Damage("wrong header checksum")
+        if u32(header, 12) != position:
+            raise Damage("another position")
+        self.position = position
+        self.codec = header[9]
+        self.attributes = u16(header, 10)
+        if self.attributes & 0xE0 or self.codec > 1:
+            raise Unsupported("attributes or codec")
+        self.chain = u32(header, 16)
+        self.count = u32(header, 20)
+        self.base_offset = u64(header, 24)
+        self.last_offset = u64(header, 32)
+        self.base_timestamp = u64(header, 40)
+        self.durable_end_offset = u64(header, 56)
+        self.stored_bytes = u32(header, 64)
+        self.body_bytes = u32(header, 68)
+        self.body_checksum = u32(header, 72)
+        self.tables = 1 + (self.attributes >> 2 & 1) + (self.attributes >> 3 & 1)
+        span = self.last_offset - self.base_offset
+        if (
+            self.count < 1
+            or span < self.count - 1
+            or (not self.attributes & 8 and span != self.count - 1)
+            or u64(header, 48) < self.base_timestamp
+            or self.durable_end_offset > self.base_offset
+            or (self.codec == 0 and self.stored_bytes != self.body_bytes)
+            or self.body_bytes < 4 * self.count * self.tables
+            or (self.attributes & 16 and self.header_length < 96)
+        ):
+            raise Damage("fields contradict each other")
+        self.end_position = position + self.header_length + self.stored_bytes
+        if self.end_position > end:
+            raise Damage("the file ends inside a block")
+        body_at = position + self.header_length
+        self.stored = data[body_at : self.end_position]
+        if crc(self.stored) != self.body_checksum:
+            raise Damage("wrong body checksum")
+
+    @property
+    def ends_batch(self):
+        return self.attributes & 1 != 0
+
+    def records(self):
+        body = self.stored
+        if self.codec == 1:
+            if self.body_bytes > MAX_BODY_BYTES or u32(body, 0) != self.body_bytes:
+                raise Damage("LZ4 length")
+            body = decompress(body[4:], self.body_bytes)
+        table = self.body_bytes - 4 * self.count * self.tables
+        timestamps = table + 4 * self.count if self.attributes & 4 else None
+        offsets = self.body_bytes - 4 * self.count if self.attributes & 8 else None
+        start = 0
+        for index in range(self.count):
+            end = u32(body, table + 4 * index)
+            if end < start or end > table:
+                raise Damage("ends do not rise")
+            delta = index if offsets is None else u32(body, offsets + 4 * index)
+            late = 0 if timestamps is None else u32(body, timestamps + 4 * index)
+            record = {"offset": self.base_offset + delta, "timestamp": self.base_timestamp + late}
+            if record["offset"] > self.last_offset:
+                raise Damage("an offset outside of its block")
+            if self.attributes & 2:
+                record.update(structured(body[start:end]))
+            else:
+                record["value"] = body[start:end].hex()
+            yield record
+            start = end
+
+
+def decompress(source, length):
+    """One raw LZ4 block."""
+    if length > 255 * len(source) + 16:
+        raise Damage("LZ4 cannot reach this length")
+    out = bytearray()
+    at = 0
+
+    def extended(value):
+        nonlocal at
+        if value == 15:
+            while True:
+                byte = source[at]
+                at += 1
+                value += byte
+                if byte != 255:
+                    break
+        return value
+
+    try:
+        while True:
+            token = source[at]
+            at += 1
+            literals = extended(token >> 4)
+            if at + literals > len(source):
+                raise Damage("LZ4 literals reach outside")
+            out += source[at : at + literals]
+            at += literals
+            if at == len(source):
+                break
+            distance = u16(source, at)
+            at += 2
+            match = extended(token & 15) + 4
+            if distance < 1 or distance > len(out) or len(out) + match > length:
+                raise Damage("an LZ4 match reaches outside")
+            for _ in range(match):
+                out.append(out[-distance])
+    except (IndexError, struct.error):
+        raise Damage("LZ4 input ends early") from None
+    if len(out) != length:
+        raise Damage("LZ4 gives another length")
+    return bytes(out)
+
+
+class Cursor:
+    def __init__(self, data):
+        self.data = data
+        self.at = 0
+
+    def varint(self):
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.take(1)[0]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                if value >= 2**32:
+                    break
+                return value
+        raise Damage("a varint is too long")
+
+    def take(self, length):
+        if self.at + length > len(self.data):
+            raise Damage("a length reaches outside")
+        self.at += length
+        return self.data[self.at - length : self.at]
+
+    def text(self):
+        try:
+            return self.take(self.varint()).decode("utf-8")
+        except UnicodeDecodeError:
+            raise Damage("text is not UTF-8") from None
+
+
+def structured(data):
+    cursor = Cursor(data)
+    flags = cursor.take(1)[0]
+    if flags & ~3:
+        raise Unsupported(f"record flags {flags}")
+    record = {}
+    if flags & 1:
+        record["key"] = cursor.take(cursor.varint()).hex()
+    if flags & 2:
+        headers = []
+        for _ in range(cursor.varint()):
+            name = cursor.text().encode().hex()
+            headers.append([name, cursor.take(cursor.varint()).hex()])
+        record["headers"] = headers
+    record["value"] = data[cursor.at :].hex()
+    return record
+
+
+def published_end(directory, log_id):
+    """What a living writer says: (epoch, start, end, active base, end position), or None."""
+    try:
+        file = open(os.path.join(directory, "published"), "rb")
+    except FileNotFoundError:
+        return None
+    with file:
+        lock = fcntl.lockf if sys.platform == "linux" else fcntl.flock
+        try:
+            lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            pass
+        else:
+            return None
+        for _ in range(100):
+            file.seek(0)
+            data = file.read()
+            check_start(data[:64], b"SLP0", 64)
+            found, torn = find_slot(data, log_id)
+            if found is not None or not torn:
+                return found
+    raise Damage("no slot of a pair is ever whole")
+
+
+def find_slot(data, log_id):
+    seed = crc(data[24:40])
+    found, torn = None, False
+    for pair in range(64, len(data), 160):
+        slots = [data[at : at + 80] for at in (pair, pair + 80)]
+        valid = [slot for slot in slots if len(slot) == 80 and crc(slot[4:], seed) == u32(slot, 0)]
+        if not valid:
+            torn = True
+            continue
+        newest = max(valid, key=lambda slot: u64(slot, 8))
+        if newest[16:32] == log_id:
+            found = [u64(newest, at) for at in (32, 40, 48, 56)] + [u32(newest, 4)]
+    return found, torn
+
+
+class Log:
+    def __init__(self, directory):
+        for _ in range(100):
+            try:
+                if self.look(directory):
+                    return
+            except FileNotFoundError:
+                continue
+        raise Damage("the directory changes faster than it can be read")
+
+    def look(self, directory):
+        meta = Metadata(directory)
+        home = os.path.join(directory, "..", "..") if meta.in_store else directory
+        end = published_end(home, meta.log_id)
+        bases = sorted(
+            int(name[:20]) for name in os.listdir(directory) if re.fullmatch(r"[0-9]{20}\.log", name)
+        )
+        self.epoch, self.start_offset = meta.epoch, meta.start_offset
+        if end is not None:
+            self.epoch, self.start_offset, self.end_offset, active, position = end
+            bases = [base for base in bases if base <= active]
+            if active not in bases:
+                return False
+            segments = [Segment(directory, base, meta.log_id) for base in bases]
+            self.check(segments, position)
+            return True
+        segments = [Segment(directory, base, meta.log_id) for base in bases]
+        bound = None
+        if meta.bound is not None:
+            epoch, offset = meta.bound
+            if not segments or segments[-1].epoch < epoch:
+                bound = offset
+                segments = [segment for segment in segments if segment.base_offset < offset]
+        if not segments:
+            if bound is None:
+                raise Damage("no segments")
+            self.end_offset, self.records = bound, []
+            return True
+        last = segments[-1]
+        if bound is None and last.base_offset < meta.active_base_offset:
+            raise Damage("the newest segment is missing")
+        if meta.clean and at_marker(last, meta):
+            position, self.end_offset = meta.end_position, meta.end_offset
+        else:
+            position, self.end_offset = complete_end(last)
+            named = last.base_offset == meta.active_base_offset
+            if named and bound is None and self.end_offset < meta.end_offset:
+                raise Damage("the log ends too early")
+        if bound is not None:
+            self.end_offset = min(self.end_offset, bound)
+        self.check(segments, position)
+        return published_end(home, meta.log_id) is None
+
+    def check(self, segments, end_position):
+        """Everything that must fit together; collects the readable records."""
+        if segments[0].base_offset > self.start_offset:
+            raise Damage("the first segment is missing")
+        self.records = []
+        before = None
+        for segment in segments:
+            if segment.epoch > self.epoch or (before and segment.epoch < before[2]):
+                raise Damage("an epoch does not fit")
+            if before is not None:
+                base, chain, _, reach = before
+                if segment.predecessor != (base, chain) or segment.base_offset < reach:
+                    raise Damage("a segment does not follow the one before")
+            is_last = segment is segments[-1]
+            end = end_position if is_last else len(segment.data)
+            position, chain, reach = segment.header_length, segment.checksum, segment.base_offset
+            complete = True
+            while position < end:
+                block = Block(segment, position, end)
+                if block.chain != chain or block.base_offset < reach:
+                    raise Damage("a block does not follow the one before")
+                for record in block.records():
+                    if self.start_offset <= record["offset"] < self.end_offset:
+                        self.records.append(record)
+                position, chain, reach = block.end_position, block.checksum, block.last_offset + 1
+                complete = block.ends_batch
+            if not complete:
+                raise Damage("a segment ends inside a batch")
+            before = (segment.base_offset, chain, segment.epoch, reach)
+
+    def describe(self):
+        return {
+            "epoch": self.epoch,
+            "startOffset": self.start_offset,
+            "endOffset": self.end_offset,
+            "records": self.records,
+        }
+
+
+def at_marker(segment, meta):
+    if segment.base_offset != meta.active_base_offset or len(segment.data) != meta.end_position:
+        return False
+    if meta.last_block_position == 0:
+        return segment.checksum == meta.last_checksum
+    try:
+        block = Block(segment, meta.last_block_position, meta.end_position)
+    except Damage:
+        return False
+    return block.checksum == meta.last_checksum
+
+
+def complete_end(segment):
+    """Where the complete batches of an active segment end: (position, offset)."""
+    position, chain, reach = segment.header_length, segment.checksum, segment.base_offset
+    found = (position, reach)
+    size = len(segment.data)
+    while position < size:
+        try:
+            block = Block(segment, position, size)
+        except Damage:
+            break
+        if block.chain != chain or block.base_offset < reach:
+            break
+        position, chain, reach = block.end_position, block.checksum, block.last_offset + 1
+        if block.ends_batch:
+            found = (position, reach)
+    at = segment.data.find(b"SLB0", position + 5) if position < size else -1
+    while at >= 0:
+        try:
+            if Block(segment, at - 4, size).durable_end_offset > found[1]:
+                raise Unsupported("damage: a later block was durable")
+        except Damage:
+            pass
+        at = segment.data.find(b"SLB0", at + 1)
+    return found
+
+
+PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_-"
+DEVICES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
+
+
+def encode_key(key):
+    data = key.encode("utf-8")
+    name = "".join(chr(byte) if byte in PLAIN else f"%{byte:02x}" for byte in data)
+    return f"%{data[0]:02x}{name[1:]}" if DEVICES.fullmatch(name) else name
+
+
+def decode_key(name):
+    if not re.fullmatch(r"([a-z0-9_-]|%[0-9a-f]{2})+", name):
+        return None
+    data = re.sub(rb"%(..)", lambda match: bytes([int(match[1], 16)]), name.encode())
+    try:
+        key = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return key if encode_key(key) == name else None
+
+
+def committed_offsets(directory, store_id):
+    groups = {}
+    try:
+        data = read_file(os.path.join(directory, "committed-offsets"))
+    except FileNotFoundError:
+        return groups
+    position = check_start(data, b"SLC0", 56)
+    if data[24:40] != store_id:
+        return groups
+    checksum = u32(data, 0)
+    while position + 12 <= len(data):
+        end = position + 12 + u32(data, position + 4)
+        if end > len(data) or crc(data[position + 4 : end], checksum) != u32(data, position):
+            break
+        try:
+            entries = read_entries(data[position + 12 : end], u32(data, position + 8))
+        except Damage:
+            break
+        for kind, group, key, offset in entries:
+            if kind == 1:
+                groups.setdefault(group, {})[key] = offset
+            else:
+                for offsets in groups.values():
+                    offsets.pop(key, None)
+        checksum, position = u32(data, position), end
+    return groups
+
+
+def read_entries(payload, count):
+    cursor = Cursor(payload)
+    entries = []
+    for _ in range(count):
+        kind = cursor.take(1)[0]
+        if kind not in (1, 2):
+            raise Damage("unknown kind")
+        entries.append((kind, cursor.text(), cursor.text(), u64(cursor.take(8), 0)))
+    if cursor.at != len(payload):
+        raise Damage("entries do not fill the frame")
+    return entries
+
+
+def describe_store(directory):
+    data = read_file(os.path.join(directory, "store.meta"))
+    check_start(data, b"SLT0", 48)
+    names = sorted(os.listdir(os.path.join(directory, "logs")))
+    keys = sorted((decode_key(name), name) for name in names if decode_key(name) is not None)
+    groups = committed_offsets(directory, data[24:40])
+    return {
+        "directories": names,
+        "keys": [
+            {"key": key, **Log(os.path.join(directory, "logs", name)).describe()}
+            for key, name in keys
+        ],
+        "groups": [
+            {"group": group, "committed": sorted(offsets.items())}
+            for group, offsets in sorted(groups.items())
+        ],
+    }
+
+
+def main():
+    kind, directory = sys.argv[1:]
+    result = describe_store(directory) if kind == "store" else Log(directory).describe()
+    json.dump(result, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
