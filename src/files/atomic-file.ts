@@ -17,13 +17,16 @@ export async function prepareFile(
 ): Promise<string> {
   const temporary = path + TEMPORARY_SUFFIX;
   const file = await fileSystem.open(temporary, "create");
+  // Closed once, also where closing fails: by then another file may have its descriptor.
+  let isOpen = true;
   try {
     await fill(file);
     await file.datasync();
+    isOpen = false;
     await file.close();
   } catch (error) {
     // The first failure is the one to tell; what is left over is removed at the next open.
-    await file.close().catch(() => undefined);
+    if (isOpen) await file.close().catch(() => undefined);
     await fileSystem.unlink(temporary).catch(() => undefined);
     throw error;
   }
@@ -48,16 +51,33 @@ export async function writeNewFile(
   }
 }
 
+/** Closes the file in any case, and once only: its descriptor may be another file's afterwards. */
+async function fillAndClose(file: OpenFile, fill: (file: OpenFile) => Promise<void>) {
+  try {
+    await fill(file);
+    await file.datasync();
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+  await file.close();
+}
+
 /**
  * Replaces a file as a whole: after a crash it has the old content or the new, never a mixture.
  * The new content is on stable storage when this resolves.
+ *
+ * @param onRenamed - Called when the new content has its name: if this fails afterwards, nobody
+ *   knows which of the two a crash would leave.
  */
 export async function replaceFile(
   fileSystem: FileSystem,
   path: string,
   bytes: Uint8Array,
+  onRenamed?: () => void,
 ): Promise<void> {
   const temporary = await prepareFile(fileSystem, path, (file) => writeFully(file, bytes, 0));
   await fileSystem.rename(temporary, path);
+  onRenamed?.();
   await fileSystem.syncDirectory(dirname(path));
 }

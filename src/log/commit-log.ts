@@ -1,4 +1,4 @@
-import { SeglogError } from "../errors.js";
+import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { runSteps, runStepsSync } from "../files/steps.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
@@ -18,6 +18,7 @@ import { findTimestamp, readRange, readRecord } from "./log-reader.js";
 import type { LogView } from "./log-view.js";
 import { LogWriter } from "./log-writer.js";
 import { integer, type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
+import { unlessOvertaken } from "./overtaken.js";
 import type { RecordBatch } from "./record-batch.js";
 import { recoverLog } from "./recovery.js";
 import type { RecoveryReport } from "./recovery-report.js";
@@ -273,7 +274,7 @@ export class CommitLog {
   async read(offset: number): Promise<LogRecord> {
     this.#assertReadable(offset, "offset");
     if (offset >= this.#view.endOffset) await this.#view.refresh();
-    return runSteps(readRecord(this.#view, offset));
+    return unlessOvertaken(this.#view, offset, () => runSteps(readRecord(this.#view, offset)));
   }
 
   /**
@@ -301,8 +302,10 @@ export class CommitLog {
         integer(options.maxBytes, "maxBytes", 1, Number.MAX_SAFE_INTEGER) ?? DEFAULT_READ_BYTES,
     };
     if (offset >= this.#view.endOffset) await this.#view.refresh();
-    if (offset === this.#view.endOffset) return [];
-    return readRange(this.#view, offset, limits);
+    const { startOffset, endOffset } = this.#view;
+    if (offset === endOffset) return [];
+    if (offset > endOffset) throw new OffsetOutOfRangeError(offset, startOffset, endOffset);
+    return unlessOvertaken(this.#view, offset, () => readRange(this.#view, offset, limits));
   }
 
   /**
@@ -333,7 +336,10 @@ export class CommitLog {
   async offsetForTimestamp(timestampMs: number): Promise<number> {
     this.#assertReadable(timestampMs, "timestampMs");
     await this.#view.refresh();
-    return runSteps(findTimestamp(this.#view, timestampMs));
+    const { startOffset } = this.#view;
+    return unlessOvertaken(this.#view, startOffset, () =>
+      runSteps(findTimestamp(this.#view, timestampMs)),
+    );
   }
 
   /**

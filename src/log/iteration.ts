@@ -1,9 +1,10 @@
-import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { OffsetOutOfRangeError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import type { LogRecord } from "../format/record.js";
 import { SCAN_CHUNK_BYTES } from "../segment/block-source.js";
 import { LogCursor } from "./log-reader.js";
 import type { LogView } from "./log-view.js";
+import { logTruncated, unlessOvertaken } from "./overtaken.js";
 import { RecordBatch } from "./record-batch.js";
 
 /** Which records to iterate over. */
@@ -36,29 +37,34 @@ export async function* iterateBatches(
   if (from < view.startOffset || from > view.endOffset) {
     throw new OffsetOutOfRangeError(from, view.startOffset, view.endOffset);
   }
-  const to = options.to ?? (follow ? Number.POSITIVE_INFINITY : view.endOffset);
+  const end = view.endOffset;
+  const to = options.to ?? (follow ? Number.POSITIVE_INFINITY : end);
   const cursor = new LogCursor(view, from);
   let wanted = from;
   while (wanted < to) {
     signal?.throwIfAborted();
     view.assertOpen();
     const seen = view.endOffset;
-    const blocks = await runSteps(cursor.next(SCAN_CHUNK_BYTES));
+    const blocks = await unlessOvertaken(view, cursor.offset, () =>
+      runSteps(cursor.next(SCAN_CHUNK_BYTES)),
+    );
     assertEpoch(view, cursor);
     const last = blocks[blocks.length - 1];
     if (last === undefined) {
-      if (!follow) return;
+      if (!follow) break;
       await view.changed(seen, signal);
       assertEpoch(view, cursor);
       continue;
     }
     const useful = blocks.filter(({ header }) => header.baseOffset < to);
     if (useful.length > 0) {
-      const batch = new RecordBatch(useful, wanted, to);
+      const batch = new RecordBatch(useful, wanted, Math.min(to, view.endOffset));
       if (batch.recordCount > 0) yield batch;
     }
-    wanted = last.header.lastOffset + 1;
+    wanted = cursor.offset;
   }
+  // Damage at the end must not look like the end.
+  if (to >= end) view.assertWhole();
 }
 
 /** Iterates record by record; see {@link iterateBatches}. */
@@ -77,14 +83,4 @@ export async function* iterateRecords(
 function assertEpoch(view: LogView, cursor: LogCursor): void {
   if (view.epoch === cursor.epoch) return;
   throw logTruncated(view.directory, cursor.epoch, view.epoch);
-}
-
-/** The error for a reader that meets another epoch than the one it began in. */
-export function logTruncated(directory: string, before: number, now: number): SeglogError {
-  return new SeglogError(
-    "LOG_TRUNCATED",
-    `${directory} went from epoch ${before} to ${now}: it was truncated, or lost records in a ` +
-      "crash, so offsets may name other records than before. Compare what you have with the log, " +
-      "then read on.",
-  );
 }

@@ -139,13 +139,15 @@ export async function readMetadata(
   );
 }
 
-/** Replaces `log.meta`; durable when it resolves. */
+/** Replaces `log.meta`; durable when it resolves. See `replaceFile` for `onRenamed`. */
 export function writeMetadata(
   fileSystem: FileSystem,
   directory: string,
   metadata: LogMetadata,
+  onRenamed?: () => void,
 ): Promise<void> {
-  return replaceFile(fileSystem, join(directory, LOG_METADATA_FILE), encodeLogMetadata(metadata));
+  const path = join(directory, LOG_METADATA_FILE);
+  return replaceFile(fileSystem, path, encodeLogMetadata(metadata), onRenamed);
 }
 
 /**

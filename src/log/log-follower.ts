@@ -6,9 +6,9 @@ import type { PublishedEnd } from "../format/published-end.js";
 import { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
 import type { IndexCache } from "./index-cache.js";
-import { logTruncated } from "./iteration.js";
 import { type LogListing, listLog, readMetadata } from "./log-files.js";
 import type { LogView } from "./log-view.js";
+import { judgeOvertaken, logTruncated } from "./overtaken.js";
 import { PublishedReader } from "./published-reader.js";
 import { checkEpoch, checkSegments, isAtMarker } from "./recovery.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
@@ -115,6 +115,10 @@ export class LogFollower implements LogView {
     if (this.#closed !== undefined) throw this.#closed;
   }
 
+  assertWhole(): void {
+    if (this.#damage !== undefined) throw this.#damage;
+  }
+
   async refresh(): Promise<void> {
     this.assertOpen();
     const { epoch } = this;
@@ -123,7 +127,18 @@ export class LogFollower implements LogView {
     });
     await this.#refreshing;
     if (this.epoch !== epoch) throw logTruncated(this.directory, epoch, this.epoch);
-    if (this.#damage !== undefined) throw this.#damage;
+    this.assertWhole();
+  }
+
+  async overtaken(offset: number, epoch: number): Promise<SeglogError | undefined> {
+    await this.refresh().catch(() => undefined);
+    const judgement = judgeOvertaken(this, offset, epoch);
+    if (judgement !== undefined) return judgement;
+    // A writer that is about to remove files has said so in log.meta, but has not yet published it.
+    const { fileSystem } = this.#environment;
+    const metadata = await readMetadata(fileSystem, this.directory).catch(() => this.#metadata);
+    const { directory, endOffset } = this;
+    return judgeOvertaken({ ...metadata, directory, endOffset }, offset, epoch);
   }
 
   async changed(seen: number, signal: AbortSignal | undefined): Promise<void> {

@@ -69,7 +69,9 @@ function* findBlockOf(view: LogView, offset: number): Steps<Block | undefined> {
 function* findInSegment(view: LogView, segment: Segment, offset: number): Steps<Block | undefined> {
   const end = yield* readableEnd(view, segment);
   let run = yield* readIndexed(view, segment, end, offset);
+  let chain = (yield* segment.header()).checksum;
   for (;;) {
+    for (const { header } of run.blocks) chain = header.checksum;
     for (const block of run.blocks) if (block.header.lastOffset >= offset) return block;
     if (run.invalid !== undefined) {
       throw blockError(segment.path, run.nextPosition, run.invalid, offset);
@@ -78,7 +80,7 @@ function* findInSegment(view: LogView, segment: Segment, offset: number): Steps<
     const source = yield* segment.source();
     run = yield* readRun(source, run.nextPosition, end, SCAN_CHUNK_BYTES);
   }
-  yield* assertFollowed(view, segment);
+  yield* assertFollowed(view, segment, chain);
   return undefined;
 }
 
@@ -99,23 +101,28 @@ function* readIndexed(
   const index = yield* loadedIndex(segment);
   view.indexCache.touch(segment);
   const place = segment.locate(index, header, end, offset);
-  const length = chunkBytes ?? Math.min(place.length, SCAN_CHUNK_BYTES);
-  const run = yield* readRun(source, place.position, end, length);
-  const found = run.blocks[0]?.header.baseOffset;
-  if (place.baseOffset === undefined || found === place.baseOffset) return run;
+  if (place.position <= end) {
+    const length = chunkBytes ?? Math.min(place.length, SCAN_CHUNK_BYTES);
+    const run = yield* readRun(source, place.position, end, length);
+    const found = run.blocks[0]?.header.baseOffset;
+    if (place.baseOffset === undefined || found === place.baseOffset) return run;
+  }
   const rebuilt = yield* rebuildIndex(segment);
   segment.setIndex(rebuilt);
   const better = segment.locate(rebuilt, header, end, offset);
   return yield* readRun(source, better.position, end, chunkBytes ?? SCAN_CHUNK_BYTES);
 }
 
-/** Throws if the segment behind this one was not its successor: one between them is missing. */
-function* assertFollowed(view: LogView, segment: Segment): Steps<void> {
+/**
+ * Throws if the segment behind this one did not follow it when it ended with the block of checksum
+ * `chain`: one between them is missing, or the end of this one.
+ */
+function* assertFollowed(view: LogView, segment: Segment, chain: number): Steps<void> {
   const { segments } = view;
   const successor = segments[segments.indexOf(segment) + 1];
   if (successor === undefined) return;
-  const header = yield* successor.header();
-  if (header.predecessor?.baseOffset === segment.baseOffset) return;
+  const { predecessor } = yield* successor.header();
+  if (predecessor?.baseOffset === segment.baseOffset && predecessor.checksum === chain) return;
   throw missingBefore(successor);
 }
 
@@ -123,7 +130,7 @@ function missingBefore(segment: Segment): CorruptionError {
   return new CorruptionError({
     file: segment.path,
     position: 0,
-    reason: "the segment before this one is missing or is another one",
+    reason: "the segment before this one, or the end of it, is missing",
     offset: segment.baseOffset,
   });
 }
@@ -232,7 +239,8 @@ export class LogCursor {
       const last = run.blocks[run.blocks.length - 1];
       if (last !== undefined) this.#chain = last.header.checksum;
       if (wanted.length > 0) {
-        this.#offset = last!.header.lastOffset + 1;
+        // The last block may reach beyond an end that a recorded truncation has set.
+        this.#offset = Math.min(last!.header.lastOffset + 1, this.#view.endOffset);
         return wanted;
       }
       // What is valid before damage is given first; the damage is met again by the next call.
@@ -309,6 +317,7 @@ export async function readRange(
     for (const block of blocks) {
       const { recordCount } = block.header;
       for (let index = block.lowerBound(offset); index < recordCount; index++) {
+        if (block.offsetAt(index) >= view.endOffset) return records;
         const record = block.recordAt(index);
         bytes += recordBytes(record);
         if (records.length > 0 && bytes > limits.maxBytes) return records;

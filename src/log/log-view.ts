@@ -1,3 +1,4 @@
+import type { SeglogError } from "../errors.js";
 import type { Segment } from "../segment/segment.js";
 import type { IndexCache } from "./index-cache.js";
 
@@ -24,12 +25,22 @@ export interface LogView {
   readonly endPosition: number;
   /** Throws the reason for which the log cannot be read any more. */
   assertOpen(): void;
+  /** Throws if records that were once durable are missing at the end offset. */
+  assertWhole(): void;
   /**
    * Looks whether there is more to read. A writer knows without looking.
    *
    * @throws SeglogError `LOG_TRUNCATED` once after the epoch has risen.
    */
   refresh(): Promise<void>;
+  /**
+   * Whether a read that found files missing or changed came too late, rather than met damage.
+   *
+   * @param offset - What it wanted to read.
+   * @param epoch - The epoch in which it began.
+   * @returns `LOG_TRUNCATED` or `OFFSET_OUT_OF_RANGE`; `undefined` if the read should have worked.
+   */
+  overtaken(offset: number, epoch: number): Promise<SeglogError | undefined>;
   /**
    * Resolves when `endOffset` is no longer `seen`, when the epoch changes, or when the log closes.
    *

@@ -15,11 +15,12 @@ import type { IndexCache } from "./index-cache.js";
 import { createSegmentFile, writeMetadata } from "./log-files.js";
 import type { LogView } from "./log-view.js";
 import type { ResolvedLogOptions } from "./options.js";
+import { judgeOvertaken } from "./overtaken.js";
 import type { PendingBatch } from "./pending.js";
 import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
 import { removeSegment } from "./segment-removal.js";
-import { applyTruncation } from "./truncation.js";
+import { applyTruncation, assertSoundBelow } from "./truncation.js";
 import type { PublishedSlots } from "./writer-session.js";
 
 /** An index entry holds offsets relative to its segment in 32 bits. */
@@ -65,6 +66,8 @@ export class LogWriter implements LogView, QueueOwner {
   #clockReported = false;
   /** When the active segment got its first record in this session, by the clock. */
   #activeSince: number | undefined;
+  /** Set while the next segment's file may be there and the log has not gone on to it. */
+  #rollBegun = false;
   /** Whether a segment was sealed since retention last looked. */
   #rolled = true;
   #poison: SeglogError | undefined;
@@ -135,6 +138,9 @@ export class LogWriter implements LogView, QueueOwner {
     if (this.#closed !== undefined) throw this.#closed;
   }
 
+  /** A log that lacks records is not opened for writing. */
+  assertWhole(): void {}
+
   /** A writer knows its own end. */
   refresh(): Promise<void> {
     return Promise.resolve();
@@ -143,6 +149,10 @@ export class LogWriter implements LogView, QueueOwner {
   changed(seen: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.endOffset !== seen || this.#closed !== undefined) return Promise.resolve();
     return this.#changes.next(signal);
+  }
+
+  overtaken(offset: number, epoch: number): Promise<SeglogError | undefined> {
+    return Promise.resolve(judgeOvertaken(this, offset, epoch));
   }
 
   timestamp(): number {
@@ -209,39 +219,54 @@ export class LogWriter implements LogView, QueueOwner {
   async truncateTo(offset: number): Promise<void> {
     this.#assertWithin(offset, "truncateTo takes an offset from the start to the end offset");
     if (offset === this.endOffset) return;
+    const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
+    if (floor !== undefined) {
+      if (floor === this.#active) floor.setEndPosition(this.#written.endPosition);
+      await assertSoundBelow(floor, offset);
+    }
+    // Once it may be there, a crash would cut off what is appended behind the bound.
+    let boundMayHold = false;
     await this.#change(async () => {
       await this.#beginSession();
       await this.#sync();
-      const epoch = this.epoch + 1;
-      const bound = { epoch, offset };
-      const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
-      await this.#replaceMetadata({
-        epoch,
-        truncation: bound,
-        end: {
-          ...this.#durable,
-          endOffset: offset,
-          activeBaseOffset: floor?.baseOffset ?? offset,
-        },
+      if (this.#rollBegun) await this.#roll();
+      await this.#truncate(offset, floor, () => {
+        boundMayHold = true;
       });
-      const segments = await this.#environment.pool.transient(() =>
-        applyTruncation(
-          {
-            environment: this.#environment,
-            options: this.options,
-            directory: this.directory,
-            metadata: this.#metadata,
-            openSegment: (baseOffset) => this.#openSegment(baseOffset),
-          },
-          bound,
-          this.#segments,
-        ),
-      );
-      this.#forgetIndexes(segments);
-      this.#metadata = { ...this.#metadata, truncation: undefined };
-      await this.#enterSegments(segments);
-      await this.#onTruncated?.(offset);
+    }).catch((error: SeglogError) => {
+      throw boundMayHold ? this.#poisonWith(error) : error;
     });
+  }
+
+  async #truncate(
+    offset: number,
+    floor: Segment | undefined,
+    onBoundWritten: () => void,
+  ): Promise<void> {
+    const epoch = this.epoch + 1;
+    const bound = { epoch, offset };
+    const activeBaseOffset = floor?.baseOffset ?? offset;
+    await this.#replaceMetadata(
+      { epoch, truncation: bound, end: { ...this.#durable, endOffset: offset, activeBaseOffset } },
+      onBoundWritten,
+    );
+    const segments = await this.#environment.pool.transient(() =>
+      applyTruncation(
+        {
+          environment: this.#environment,
+          options: this.options,
+          directory: this.directory,
+          metadata: this.#metadata,
+          openSegment: (baseOffset) => this.#openSegment(baseOffset),
+        },
+        bound,
+        this.#segments,
+      ),
+    );
+    this.#forgetIndexes(segments);
+    this.#metadata = { ...this.#metadata, truncation: undefined };
+    await this.#enterSegments(segments);
+    await this.#onTruncated?.(offset);
   }
 
   /** See `CommitLog.deleteBefore`. Run it exclusively. */
@@ -252,6 +277,8 @@ export class LogWriter implements LogView, QueueOwner {
     if (offset <= this.startOffset) return;
     await this.#change(async () => {
       await this.#beginSession();
+      // A crash must not leave an end before the start.
+      await this.#sync();
       await this.#replaceMetadata({ startOffset: offset });
       this.#tellReaders();
       let count = 0;
@@ -276,8 +303,7 @@ export class LogWriter implements LogView, QueueOwner {
       await this.#change(async () => {
         await this.#sync();
         if (this.#metadata.clean) return;
-        const { index } = this.#active;
-        if (index !== undefined) await this.#saveIndex(this.#active, index);
+        await this.#saveActiveIndex();
         await this.#replaceMetadata({ clean: true, end: this.#durable });
       });
     } finally {
@@ -320,6 +346,7 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   async #giveIndexBack(segment: Segment): Promise<void> {
+    if (this.#closed !== undefined) return;
     if (segment.index !== undefined) await this.#saveIndex(segment, segment.index);
     segment.setEndPosition(
       segment === this.#active ? this.#written.endPosition : segment.endPosition!,
@@ -329,10 +356,19 @@ export class LogWriter implements LogView, QueueOwner {
     if (segment === this.#active) this.#adoptActive();
   }
 
+  /** The index of the active segment, which covers all that was written. */
   async #activeIndex(): Promise<SegmentIndex> {
+    // A reader may have put one in its place that it built while the segment was shorter.
+    this.#active.setEndPosition(this.#written.endPosition);
+    return runSteps(loadedIndex(this.#active));
+  }
+
+  /** Saves it for the next session, unless nobody has used it in this one. */
+  async #saveActiveIndex(): Promise<void> {
     const active = this.#active;
-    if (active.index === undefined) active.setEndPosition(this.#written.endPosition);
-    return runSteps(loadedIndex(active));
+    if (active.index === undefined) return;
+    const index = await this.#activeIndex().catch(() => undefined);
+    if (index !== undefined) await this.#saveIndex(active, index);
   }
 
   /** Makes the marker of the last clean close void before anything is written. */
@@ -346,17 +382,17 @@ export class LogWriter implements LogView, QueueOwner {
     });
   }
 
-  async #replaceMetadata(changes: Partial<LogMetadata>): Promise<void> {
+  async #replaceMetadata(changes: Partial<LogMetadata>, onRenamed?: () => void): Promise<void> {
     const metadata = { ...this.#metadata, ...changes };
     await this.#environment.pool.transient(() =>
-      writeMetadata(this.#environment.fileSystem, this.directory, metadata),
+      writeMetadata(this.#environment.fileSystem, this.directory, metadata, onRenamed),
     );
     this.#metadata = metadata;
   }
 
   #mustRoll(batch: PendingBatch): boolean {
     if (this.#written.lastBlockPosition === 0) return false;
-    if (this.#isActiveAged()) return true;
+    if (this.#rollBegun || this.#isActiveAged()) return true;
     return !this.#fits(this.#written.endPosition, this.#written.endOffset, batch);
   }
 
@@ -499,10 +535,15 @@ export class LogWriter implements LogView, QueueOwner {
     }
   }
 
-  /** Seals the active segment, which must be synced, and begins the next one. */
+  /**
+   * Seals the active segment, which must be synced, and begins the next one. If that fails, nothing
+   * may be written before it is done again: what went into this segment would be hidden by the
+   * file of the next one, which may be there.
+   */
   async #roll(): Promise<void> {
     const sealed = this.#active;
     const { fileSystem, pool } = this.#environment;
+    this.#rollBegun = true;
     await pool.transient(() =>
       createSegmentFile(fileSystem, this.directory, {
         logId: this.logId,
@@ -515,12 +556,12 @@ export class LogWriter implements LogView, QueueOwner {
         },
       }),
     );
+    await this.#saveActiveIndex();
     sealed.setEndPosition(this.#written.endPosition);
+    await this.#enterSegments([...this.#segments, this.#openSegment(this.#written.endOffset)]);
     sealed.file.syncBeforeClose = undefined;
     sealed.onIndexUnwanted = undefined;
-    if (sealed.index !== undefined) await this.#saveIndex(sealed, sealed.index);
     this.#rolled = true;
-    await this.#enterSegments([...this.#segments, this.#openSegment(this.#written.endOffset)]);
   }
 
   /** Takes over segments of which the last one is new. */
@@ -536,6 +577,7 @@ export class LogWriter implements LogView, QueueOwner {
       lastChecksum: header.checksum,
     };
     this.#segments = segments;
+    this.#rollBegun = false;
     this.#written = end;
     this.#durable = end;
     this.#published = end;
@@ -645,12 +687,15 @@ export class LogWriter implements LogView, QueueOwner {
   /** Deletes what retention allows. Failures are told, never thrown: no caller asked for it. */
   async #upkeep(): Promise<void> {
     this.#rolled = false;
-    if (this.#poison !== undefined) return;
+    // It may have waited behind the close, and another writer may have the log by now.
+    if (this.#poison !== undefined || this.#closed !== undefined) return;
     try {
       if (this.#isActiveAged() && this.#written.lastBlockPosition > 0) {
-        await this.#beginSession();
-        await this.#sync();
-        await this.#roll();
+        await this.#change(async () => {
+          await this.#beginSession();
+          await this.#sync();
+          await this.#roll();
+        });
       }
       const expired = await countExpired(
         this.#segments,
@@ -660,7 +705,8 @@ export class LogWriter implements LogView, QueueOwner {
       );
       if (expired > 0) await this.deleteBefore(this.#segments[expired]!.baseOffset);
     } catch (error) {
-      this.options.onError(this.#judge(error));
+      // What could not be changed has poisoned the log already; what could not be read need not.
+      this.options.onError(error as SeglogError);
     }
   }
 

@@ -1,3 +1,4 @@
+import { CorruptionError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import type { LogMetadata, TruncationBound } from "../format/log-metadata.js";
 import type { SegmentHeader } from "../format/segment-header.js";
@@ -8,7 +9,27 @@ import { createSegmentFile } from "./log-files.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { removeSegment } from "./segment-removal.js";
 import { prepareCutSegment } from "./segment-rewrite.js";
-import { scanTail } from "./tail-scan.js";
+import { scanTail, type TailScan } from "./tail-scan.js";
+
+/**
+ * Throws if a segment is damaged before `offset`: a cut there would hide the damage, and what lies
+ * behind it.
+ *
+ * @throws CorruptionError.
+ */
+export async function assertSoundBelow(segment: Segment, offset: number): Promise<void> {
+  assertSound(segment, await scanTail(segment), offset);
+}
+
+function assertSound(segment: Segment, scan: TailScan, offset: number): void {
+  if (scan.reason === undefined || scan.end.endOffset >= offset) return;
+  throw new CorruptionError({
+    file: segment.path,
+    position: scan.invalidPosition,
+    reason: scan.reason,
+    offset: scan.end.endOffset,
+  });
+}
 
 /** What a truncation works on: the directory, and the segments that are left at each moment. */
 export interface TruncationTarget {
@@ -49,6 +70,7 @@ export async function applyTruncation(
   if (floor !== undefined) {
     const { environment: world, options } = target;
     let scan = await scanTail(floor);
+    assertSound(floor, scan, bound.offset);
     let cut = floor;
     if (scan.end.endOffset > bound.offset) {
       const temporary = await prepareCutSegment(world, options, floor, bound.offset);

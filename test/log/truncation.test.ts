@@ -1,0 +1,231 @@
+import { describe, expect, test } from "vitest";
+import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
+import { afterPowerCut, kill, leaveUnclean } from "../support/crash.js";
+import { flipBit } from "../support/damage.js";
+import { codeOf, failureOf } from "../support/failure.js";
+import { FaultyFileSystem } from "../support/faulty-file-system.js";
+import {
+  appendEach,
+  blocksOf,
+  expectedValues,
+  openLog,
+  segmentPath,
+  valueAt,
+  valuesOf,
+} from "../support/log-builder.js";
+import { newPath } from "../support/temporary-directory.js";
+
+/** Three or four records of `valueAt` to a segment. */
+const SMALL_SEGMENTS = { segmentBytes: 450 };
+
+/** What a log must be after a truncation of one that held `before` records. */
+async function expectCut(log: CommitLog, before: number, offset: number): Promise<void> {
+  expect(log.endOffset).toBe(offset);
+  expect(await valuesOf(log)).toEqual(expectedValues(0, offset));
+  expect(await codeOf(log.read(offset))).toBe("OFFSET_OUT_OF_RANGE");
+  expect(before).toBeGreaterThanOrEqual(offset);
+}
+
+describe("truncateTo", () => {
+  for (const options of [
+    {},
+    SMALL_SEGMENTS,
+    { durability: "os" },
+    { compression: "lz4" },
+  ] as const) {
+    for (const offset of [0, 1, 5, 9, 10]) {
+      test(`to ${offset} of 10 records with ${JSON.stringify(options)}`, async () => {
+        const directory = newPath();
+        const log = await openLog(directory, options);
+        await appendEach(log, 10);
+        await log.truncateTo(offset);
+        await expectCut(log, 10, offset);
+        expect(log.epoch).toBe(offset === 10 ? 0 : 1);
+        await log.append("after");
+        await log.close();
+
+        const again = await openLog(directory, options);
+        expect(again.recovery.kind).toBe("clean");
+        expect(await valuesOf(again)).toEqual([...expectedValues(0, offset), "after"]);
+      });
+    }
+  }
+
+  test("keeps what was appended in this session and in earlier ones", async () => {
+    const directory = newPath();
+    for (const reopened of [false, true]) {
+      const log = await openLog(directory);
+      await appendEach(log, 4);
+      expect(log.endOffset).toBe(reopened ? 8 : 4);
+      if (!reopened) {
+        await log.close();
+        continue;
+      }
+      await log.truncateTo(7);
+      await expectCut(log, 8, 7);
+    }
+  });
+
+  test("keeps it after a clean close and after a crash", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, {}, { fileSystem: system });
+    await appendEach(log, 8);
+    await log.truncateTo(6);
+    await kill(log, system);
+    const again = await openLog(directory);
+    expect(await valuesOf(again)).toEqual(expectedValues(0, 6));
+    expect(again.recovery).toMatchObject({ kind: "unclean", cutBytes: 0, epochRaised: false });
+  });
+
+  test("cuts inside of a batch and inside of a block", async () => {
+    for (const compression of ["none", "lz4"] as const) {
+      for (let offset = 0; offset < 20; offset += 3) {
+        const directory = newPath();
+        const options: OpenLogOptions = { compression, blockBytes: 256 };
+        const log = await openLog(directory, options);
+        const records = expectedValues(0, 20).map((value, index) => ({
+          value: value.repeat(4),
+          timestamp: 1000 + index,
+          ...(index % 3 === 0 ? { key: `key-${index}`, headers: { name: `h${index}` } } : {}),
+        }));
+        await log.appendBatch(records);
+        const before = await log.readFrom(0);
+        expect(blocksOf(directory, 0).length).toBeGreaterThan(3);
+        await log.truncateTo(offset);
+        const after = offset === 0 ? [] : await log.readFrom(0);
+        expect(after).toEqual(before.slice(0, offset));
+        await log.close();
+        const again = await openLog(directory, options);
+        expect(again.recovery.kind).toBe("clean");
+        expect(offset === 0 ? [] : await again.readFrom(0)).toEqual(before.slice(0, offset));
+      }
+    }
+  });
+
+  test("refuses offsets outside of the log, and leaves it usable", async () => {
+    const log = await openLog(newPath());
+    await appendEach(log, 5);
+    await log.deleteBefore(2);
+    expect(await codeOf(log.truncateTo(1))).toBe("OFFSET_OUT_OF_RANGE");
+    expect(await codeOf(log.truncateTo(6))).toBe("OFFSET_OUT_OF_RANGE");
+    expect(await log.append("next")).toBe(5);
+    expect(log.epoch).toBe(0);
+  });
+
+  test("to the start of a log that begins later leaves an empty log there", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await appendEach(log, 10);
+    await log.deleteBefore(4);
+    await log.truncateTo(4);
+    expect([log.startOffset, log.endOffset]).toEqual([4, 4]);
+    await log.close();
+    const again = await openLog(directory);
+    expect([again.startOffset, again.endOffset]).toEqual([4, 4]);
+    expect(await again.append("next")).toBe(4);
+  });
+
+  test("never applies an old bound to what was appended under later epochs", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, SMALL_SEGMENTS, { fileSystem: system });
+    await appendEach(log, 10);
+    await log.truncateTo(3);
+    // log.meta still has the bound, and all of this lies behind it.
+    for (let offset = 3; offset < 20; offset++) await log.append(`new-${offset}`);
+    await kill(log, system);
+    const again = await openLog(directory, SMALL_SEGMENTS, { fileSystem: afterPowerCut() });
+    const rest = Array.from({ length: 17 }, (_, index) => `new-${index + 3}`);
+    expect(await valuesOf(again)).toEqual([...expectedValues(0, 3), ...rest]);
+  });
+
+  test("does not hide damage below the cut", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await appendEach(log, 10);
+    await log.close();
+    const [, second] = blocksOf(directory, 0);
+    flipBit(segmentPath(directory, 0), second!.position + 90);
+    const again = await openLog(directory, SMALL_SEGMENTS);
+    const base = again.segments()[1]!.baseOffset;
+    expect(await codeOf(again.truncateTo(base))).toBe("CORRUPTION");
+    // Nothing was changed, and nothing is skipped.
+    expect(again.epoch).toBe(0);
+    expect(await codeOf(valuesOf(again))).toBe("CORRUPTION");
+    expect((await again.read(9)).value.length).toBe(valueAt(9).length);
+    expect(await again.append("still takes appends")).toBe(10);
+  });
+
+  test("cuts damage away", async () => {
+    const directory = newPath();
+    const log = await openLog(directory);
+    await appendEach(log, 10);
+    const blocks = blocksOf(directory, 0);
+    flipBit(segmentPath(directory, 0), blocks[7]!.position + 90);
+    await log.truncateTo(5);
+    expect(await valuesOf(log)).toEqual(expectedValues(0, 5));
+  });
+
+  test("tells iterations of the old epoch, and never gives them a record of the new one", async () => {
+    const log = await openLog(newPath());
+    await appendEach(log, 5);
+    const iterator = log.records({ follow: true })[Symbol.asyncIterator]();
+    for (let offset = 0; offset < 5; offset++) await iterator.next();
+    const waiting = codeOf(iterator.next());
+    await log.truncateTo(2);
+    await log.append("other");
+    expect(await waiting).toBe("LOG_TRUNCATED");
+  });
+
+  test("tells a read that it overtakes, rather than report damage", async () => {
+    const system = new FaultyFileSystem();
+    const log = await openLog(newPath(), {}, { fileSystem: system });
+    await appendEach(log, 8);
+    const hold = system.hold({ kind: "read", path: /\.log$/ });
+    const reading = valuesOf(log);
+    const failure = codeOf(reading);
+    await hold.reached;
+    await log.truncateTo(2);
+    hold.release();
+    expect(await failure).toBe("LOG_TRUNCATED");
+  });
+
+  for (const [name, pattern, fault] of [
+    ["the metadata's directory sync", { kind: "syncDirectory" }, "EMFILE"],
+    ["opening the cut file", { kind: "open", path: /\.log\.tmp$/, mode: "create" }, "EMFILE"],
+    ["writing the cut file", { kind: "write", path: /\.log\.tmp$/ }, "ENOSPC"],
+    ["removing a segment", { kind: "unlink", path: /\.log$/ }, "EPERM"],
+    ["the new segment", { kind: "rename", path: /\.log$/ }, "ENOSPC"],
+  ] as const) {
+    test(`interrupted by a failure of ${name}, never costs an acknowledged record`, async () => {
+      const directory = newPath();
+      const system = new FaultyFileSystem();
+      const log = await openLog(directory, SMALL_SEGMENTS, { fileSystem: system });
+      await appendEach(log, 10);
+      system.fail(pattern, { errno: fault });
+      await failureOf(log.truncateTo(5));
+      const acknowledged: string[] = [];
+      for (const value of ["one", "two", "three"]) {
+        await log.append(value).then(
+          () => acknowledged.push(value),
+          () => undefined,
+        );
+      }
+      await kill(log, system);
+      const again = await openLog(directory, SMALL_SEGMENTS);
+      const values = await valuesOf(again);
+      expect(values.slice(0, 5)).toEqual(expectedValues(0, 5));
+      if (acknowledged.length > 0) expect(values.slice(-acknowledged.length)).toEqual(acknowledged);
+      else expect([5, 10]).toContain(values.length);
+    });
+  }
+
+  test("makes no difference to a log that crashed before", async () => {
+    const directory = newPath();
+    await leaveUnclean(directory, SMALL_SEGMENTS, (log) => appendEach(log, 10));
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await log.truncateTo(8);
+    await expectCut(log, 10, 8);
+  });
+});
