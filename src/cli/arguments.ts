@@ -13,6 +13,12 @@ export function parsePath(text: string): string {
   throw new InvalidArgumentError("It must be a path.");
 }
 
+/** Parses the path of a directory to make: one that looks like an option is a slip. */
+export function parseNewPath(text: string): string {
+  if (!text.startsWith("-")) return parsePath(text);
+  throw new InvalidArgumentError("Write ./ before a name that begins with a hyphen.");
+}
+
 /** Parses the key of a log in a store. */
 export function parseKey(text: string): string {
   if (text !== "") return text;

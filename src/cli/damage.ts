@@ -1,4 +1,5 @@
-import { SeglogError } from "../errors.js";
+import { basename } from "node:path";
+import { CorruptionError, SeglogError } from "../errors.js";
 
 /** Whether an error says that bytes are damaged, rather than that something could not be done. */
 export function isDamage(error: unknown): boolean {
@@ -6,4 +7,10 @@ export function isDamage(error: unknown): boolean {
     error instanceof SeglogError &&
     (error.code === "CORRUPTION" || error.code === "CHECKPOINT_CORRUPTION")
   );
+}
+
+/** Damage in a few words, where the advice of the full message stands elsewhere. */
+export function damageText(error: unknown): string {
+  if (!(error instanceof CorruptionError)) return (error as Error).message;
+  return `${basename(error.file)} at ${error.position}: ${error.reason}`;
 }

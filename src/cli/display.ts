@@ -19,9 +19,9 @@ export function formatTime(timestamp: number): string {
   return Number.isNaN(date.getTime()) ? `${timestamp} ms` : date.toISOString();
 }
 
-/** `2 records`, `1 record`. */
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+/** `2 records`, `1 record`; `plural` where an "s" does not do. */
+export function count(number: number, noun: string, plural = `${noun}s`): string {
+  return `${number} ${number === 1 ? noun : plural}`;
 }
 
 /** `offsets 3 to 7`, `offset 3`; `to` is exclusive. */

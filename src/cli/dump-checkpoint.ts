@@ -3,7 +3,7 @@ import {
   decodeCheckpointHeader,
   decodeFrame,
 } from "../format/checkpoint-frame.js";
-import { hex } from "./display.js";
+import { count, hex } from "./display.js";
 import type { DumpPrinter } from "./dump-printer.js";
 
 /** Dumps `committed-offsets`, frame by frame, up to the first that is not valid. */
@@ -25,7 +25,9 @@ export async function dumpCheckpoint(printer: DumpPrinter, bytes: Uint8Array): P
       break;
     }
     const { entries, length } = frame;
-    await printer.line(`${position}: frame, ${entries.length} entries, ${length} bytes, valid`);
+    await printer.line(
+      `${position}: frame, ${count(entries.length, "entry", "entries")}, ${length} bytes, valid`,
+    );
     for (const entry of entries) {
       const key = printer.text(entry.key);
       await printer.line(

@@ -13,7 +13,7 @@ import { continuity } from "../log/tail-scan.js";
 import type { BlockSource } from "../segment/block-source.js";
 import { type DamagedStretch, walkBlocks } from "../segment/block-walk.js";
 import type { CommandContext } from "./context.js";
-import { formatTime, hex } from "./display.js";
+import { count, formatTime, hex, offsetRange } from "./display.js";
 import type { DumpPrinter } from "./dump-printer.js";
 
 /** Dumps a data file, block by block. */
@@ -122,8 +122,8 @@ class BlockDump {
   }
 
   summary(): string {
-    const invalid = this.#invalid === 0 ? "all valid" : `${this.#invalid} invalid places`;
-    return `${this.#blocks} blocks, ${this.#records} records, ${invalid}`;
+    const invalid = this.#invalid === 0 ? "all valid" : count(this.#invalid, "invalid place");
+    return `${count(this.#blocks, "block")}, ${count(this.#records, "record")}, ${invalid}`;
   }
 
   #record(record: LogRecord): string {
@@ -146,8 +146,8 @@ function describeBlock(header: BlockHeader): string {
       ? formatTime(baseTimestamp)
       : `${formatTime(baseTimestamp)} to ${formatTime(maxTimestamp)}`;
   return [
-    `offsets ${header.baseOffset} to ${header.lastOffset}`,
-    `${header.recordCount} records${isStructured ? " with keys or headers" : ""}`,
+    offsetRange(header.baseOffset, header.lastOffset + 1),
+    `${count(header.recordCount, "record")}${isStructured ? " with keys or headers" : ""}`,
     `${blockLength(header)} bytes`,
     `codec ${codecName(header.codec)}`,
     `body ${storedBytes} of ${bodyBytes} bytes`,

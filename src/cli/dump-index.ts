@@ -10,7 +10,7 @@ import {
 } from "../format/index-file.js";
 import { OffsetIndex } from "../segment/offset-index.js";
 import { TimeIndex } from "../segment/time-index.js";
-import { formatTime } from "./display.js";
+import { formatTime, count as plural } from "./display.js";
 import type { DumpPrinter } from "./dump-printer.js";
 
 /** Dumps an index file; entries are shown also where a checksum does not match. */
@@ -38,7 +38,7 @@ export async function dumpIndex(
   for (let entry = 0; entry < count; entry++) {
     await printer.line(`${INDEX_HEADER_BYTES + entry * entryBytes}: ${line(entry)}`);
   }
-  await printer.line(`${bytes.length}: end, ${count} entries`);
+  await printer.line(`${bytes.length}: end, ${plural(count, "entry", "entries")}`);
 }
 
 function offsetLine(entries: Uint8Array, baseOffset: number): (entry: number) => string {
@@ -59,9 +59,10 @@ function describeSummary(summary: SegmentSummary, entryCount: number): string {
     `index header, base offset ${summary.baseOffset}`,
     `end offset ${summary.endOffset}`,
     `end position ${summary.endPosition}`,
-    `${summary.records} records in ${summary.batches} batches and ${summary.blocks} blocks`,
+    `${plural(summary.records, "record")} in ${plural(summary.batches, "batch", "batches")} and ` +
+      plural(summary.blocks, "block"),
     `${summary.bodyBytes} bytes uncompressed`,
     `${formatTime(summary.minTimestamp)} to ${formatTime(summary.maxTimestamp)}`,
-    `${entryCount} entries`,
+    plural(entryCount, "entry", "entries"),
   ].join(", ");
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { SeglogError } from "../errors.js";
 import { systemFailure } from "../files/file-errors.js";
+import { UsageError } from "./failure.js";
 
 const NEWLINE = 0x0a;
 
@@ -45,6 +46,9 @@ export async function* readLines(
     }
   } catch (error) {
     if (error instanceof SeglogError) throw error;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") throw new UsageError(`The file ${path} does not exist.`);
+    if (code === "EISDIR") throw new UsageError(`${path} is a directory, not a file with lines.`);
     throw systemFailure(error, "read", isStandard ? "standard input" : path);
   }
   if (length > 0) yield [take()];

@@ -1,9 +1,11 @@
+import { basename } from "node:path";
 import { runSteps } from "../files/steps.js";
 import { CommitLog } from "../index.js";
+import { checkFiles } from "../log/link-check.js";
 import { type LogSurvey, type SurveyedSegment, startOf, surveyLog } from "../log/log-survey.js";
 import { type IndexSummary, readSummary, rebuildIndex } from "../segment/index-loading.js";
 import type { CommandContext } from "./context.js";
-import { isDamage } from "./damage.js";
+import { damageText, isDamage } from "./damage.js";
 import { formatBytes, formatTime, hex, renderTable } from "./display.js";
 import { escapeText } from "./escape.js";
 import { ExitCode } from "./exit-code.js";
@@ -51,15 +53,9 @@ export async function describeLog(
   directory: string,
 ): Promise<LogDescription> {
   const survey = await surveyLog(context.environment, directory);
-  const damage: string[] = [];
-  if (survey.metadataFault !== undefined) damage.push(`log.meta: ${survey.metadataFault}`);
+  const damage = damageOf(survey);
   const segments: SegmentDescription[] = [];
-  for (const surveyed of survey.segments) {
-    if (surveyed.fault !== undefined) {
-      damage.push(`segment ${surveyed.segment.baseOffset}: ${surveyed.fault}`);
-    }
-    segments.push(await describeSegment(survey, surveyed));
-  }
+  for (const surveyed of survey.segments) segments.push(await describeSegment(survey, surveyed));
   const endOffset = await findEnd(directory, damage);
   if (damage.length > 0) context.exitCode = ExitCode.damage;
   const { metadata, listing } = survey;
@@ -82,6 +78,25 @@ export async function describeLog(
   };
 }
 
+/** What the names and headers of the files tell, without reading data. */
+function damageOf(survey: LogSurvey): string[] {
+  const damage = checkFiles(survey)
+    .filter(({ level }) => level === "damage")
+    .map(({ file, message }) => `${basename(file)}: ${message}`);
+  let before: SurveyedSegment | undefined;
+  for (const surveyed of survey.segments) {
+    const { segment, header, fault } = surveyed;
+    const missing = header?.predecessor?.baseOffset ?? -1;
+    if (fault !== undefined) {
+      damage.push(`${basename(segment.path)}: ${fault}`);
+    } else if (before !== undefined && missing !== before.segment.baseOffset) {
+      damage.push(`${basename(segment.path)}: the segment before it is missing`);
+    }
+    before = surveyed;
+  }
+  return damage;
+}
+
 function stateOf(survey: LogSurvey, damage: readonly string[]): LogDescription["state"] {
   if (survey.published !== undefined) return "open for writing";
   if (damage.length > 0) return "damaged";
@@ -96,7 +111,8 @@ async function findEnd(directory: string, damage: string[]): Promise<number | nu
     return log.endOffset;
   } catch (error) {
     if (!isDamage(error)) throw error;
-    damage.push((error as Error).message);
+    // What is known already keeps readers out, and need not be said twice.
+    if (damage.length === 0) damage.push(damageText(error));
     return null;
   }
 }
@@ -112,7 +128,7 @@ async function describeSegment(
   const isEmpty = summary === undefined || summary.records === 0;
   return {
     baseOffset: segment.baseOffset,
-    endOffset: next?.segment.baseOffset ?? summary?.endOffset ?? null,
+    endOffset: summary?.endOffset ?? next?.segment.baseOffset ?? null,
     state: header === undefined ? "damaged" : next === undefined ? "active" : "sealed",
     bytes: endPosition,
     records: summary?.records ?? null,

@@ -5,7 +5,7 @@ import { surveyLog } from "../log/log-survey.js";
 import { decodeKey } from "../store/key-directory.js";
 import { keyPath, listStore, readStoreMetadata } from "../store/store-files.js";
 import type { CommandContext } from "./context.js";
-import { isDamage } from "./damage.js";
+import { damageText, isDamage } from "./damage.js";
 import { count, formatBytes, formatTime, hex, renderTable } from "./display.js";
 import { escapeText } from "./escape.js";
 import { ExitCode } from "./exit-code.js";
@@ -18,7 +18,7 @@ export interface KeyDescription {
   readonly endOffset: number | null;
   readonly segments: number;
   readonly bytes: number;
-  /** Of the latest record. */
+  /** What keeps readers out of it. */
   readonly damage: string | null;
 }
 
@@ -49,7 +49,7 @@ export async function describeStore(
       metadata = await readStoreMetadata(fileSystem, directory);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      damage.push((error as Error).message);
+      damage.push(damageText(error));
     }
   } else {
     damage.push(`${STORE_METADATA_FILE} is missing`);
@@ -97,7 +97,7 @@ async function describeKey(
       return { ...nothing, damage: null };
     }
     if (!isDamage(error)) throw error;
-    return { ...nothing, ...sizes, damage: (error as Error).message };
+    return { ...nothing, ...sizes, damage: damageText(error) };
   }
 }
 

@@ -1,7 +1,7 @@
 import { isAbsolute, relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { SeglogError } from "../errors.js";
-import { parsePath } from "./arguments.js";
+import { parseNewPath } from "./arguments.js";
 import type { CommandContext } from "./context.js";
 import { count, offsetRange } from "./display.js";
 import { escapeText } from "./escape.js";
@@ -33,7 +33,11 @@ export function addRepair(program: Command, context: CommandContext): void {
     )
     .argument("<dir>", "directory of the log or the store")
     .option("--dry-run", "say what would be done; change nothing, take no lock")
-    .option("--salvage <new-dir>", "copy what is readable to a new or empty directory", parsePath)
+    .option(
+      "--salvage <new-dir>",
+      "copy what is readable to a new or empty directory",
+      parseNewPath,
+    )
     .addHelpText(
       "after",
       `
@@ -70,7 +74,7 @@ async function repair(
     for (const found of hopeless) await output.line(findingLine(directory, found));
     await output.line("Damaged records cannot be repaired in place; nothing was changed.");
     const command = `seglog repair ${directory} --salvage <new-dir>`;
-    await output.line(escapeText(`${command} copies everything readable to a new directory.`));
+    await output.line(escapeText(`To copy everything readable to a new directory: ${command}`));
     return;
   }
   const steps = await planRepair(context, location, verification);

@@ -61,7 +61,7 @@ async function verify(
   await output.line(escapeText(`${location.directory}: ${summary(verification)}`));
   await output.line(verdict(findings));
   if (!hasDamage(findings)) return;
-  await output.line(escapeText(`seglog repair --dry-run ${directory} says what can be done.`));
+  await output.line(escapeText(`To see what can be done: seglog repair --dry-run ${directory}`));
 }
 
 function summary({ log, store }: Verification): string {

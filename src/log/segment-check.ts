@@ -42,7 +42,8 @@ export interface SegmentCheck {
   readonly provenBehindFlaw: number;
   /** Gaps between offsets that damage does not explain: salvage leaves them. */
   readonly holes: readonly (readonly [from: number, to: number])[];
-  readonly maxTimestamp: number;
+  /** In valid blocks. */
+  readonly records: number;
   readonly summary: SegmentSummary | undefined;
 }
 
@@ -57,7 +58,7 @@ export class SegmentChecker {
   #expectedOffset: number;
   #afterDamage: boolean;
   #proven = -1;
-  #maxTimestamp = 0;
+  #records = 0;
   #sums: SegmentIndex | undefined;
 
   constructor(surveyed: SurveyedSegment) {
@@ -105,7 +106,7 @@ export class SegmentChecker {
       chain: this.#chain,
       provenBehindFlaw: this.#proven,
       holes: this.#holes,
-      maxTimestamp: this.#maxTimestamp,
+      records: this.#records,
       summary: this.#sums?.summary,
     };
   }
@@ -123,7 +124,7 @@ export class SegmentChecker {
     if (this.#flaws.length > 0) this.#proven = Math.max(this.#proven, header.durableEndOffset);
     this.#chain = header.checksum;
     this.#expectedOffset = Math.max(this.#expectedOffset, header.lastOffset + 1);
-    this.#maxTimestamp = Math.max(this.#maxTimestamp, header.maxTimestamp);
+    this.#records += header.recordCount;
     this.#afterDamage = false;
     this.#sums?.add({ ...header, length: blockEnd(header) - header.position }, Number.MAX_VALUE);
     if (this.#flaws.length > 0) return;

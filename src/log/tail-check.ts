@@ -47,9 +47,11 @@ export async function checkTail(
   const [first] = last.flaws;
   if (isProven || metadata === undefined) {
     const findings = last.flaws.map((flaw) => flawFinding(path, flaw));
-    if (findings.length > 0 || short !== undefined) {
-      return short === undefined ? findings : [...findings, short];
+    // With flaws to show, that the log is short says more only if the flaws do not reach its end.
+    if (short !== undefined && (findings.length === 0 || short.lost !== undefined)) {
+      return [...findings, short];
     }
+    if (findings.length > 0) return findings;
     if (published !== undefined) {
       const message = "the published end lies inside a batch";
       return [{ ...finding("damage", path, message, "salvage"), position: complete.endPosition }];
@@ -77,12 +79,11 @@ function shortOf(survey: LogSurvey, last: SegmentCheck): Finding | undefined {
   const proven = published ?? metadata?.end;
   if (proven === undefined || pendingTruncation(survey) !== undefined) return undefined;
   const { segment } = last.surveyed;
-  const { complete } = last;
-  const lost = [Math.max(complete.endOffset, segment.baseOffset), proven.endOffset] as const;
+  const { complete, reach } = last;
   const damage = (message: string): Finding => ({
     ...finding("damage", segment.path, message, "salvage"),
     position: complete.endPosition,
-    lost: lost[1] > lost[0] ? lost : undefined,
+    lost: proven.endOffset > reach ? [reach, proven.endOffset] : undefined,
   });
   if (segment.baseOffset < proven.activeBaseOffset) {
     return damage(`the segment behind it (base offset ${proven.activeBaseOffset}) is missing`);
@@ -90,7 +91,7 @@ function shortOf(survey: LogSurvey, last: SegmentCheck): Finding | undefined {
   if (segment.baseOffset > proven.activeBaseOffset) return undefined;
   if (complete.endOffset >= proven.endOffset) return undefined;
   return damage(
-    `complete batches end at offset ${complete.endOffset}, though the log was on stable storage ` +
-      `up to offset ${proven.endOffset}`,
+    `the file ends before its data should: the log was on stable storage up to offset ` +
+      `${proven.endOffset}`,
   );
 }

@@ -105,7 +105,6 @@ async function verifySurvey(
   }
   findings.push(...(await checkTail(environment, survey, checks)));
   const last = checks.at(-1);
-  const sums = checks.map(({ summary }) => summary);
   const end = survey.published?.endOffset ?? last?.complete.endOffset ?? 0;
   return {
     survey,
@@ -114,7 +113,7 @@ async function verifySurvey(
     unsoundIndexes,
     startOffset: startOf(survey),
     endOffset: Math.min(end, bound?.offset ?? Number.POSITIVE_INFINITY),
-    records: sums.reduce((total, sum) => total + (sum?.records ?? 0), 0),
+    records: checks.reduce((total, check) => total + check.records, 0),
     bytes: checks.reduce((total, { surveyed }) => total + surveyed.endPosition, 0),
   };
 }
