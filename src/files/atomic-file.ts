@@ -51,18 +51,6 @@ export async function writeNewFile(
   }
 }
 
-/** Closes the file in any case, and once only: its descriptor may be another file's afterwards. */
-async function fillAndClose(file: OpenFile, fill: (file: OpenFile) => Promise<void>) {
-  try {
-    await fill(file);
-    await file.datasync();
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    throw error;
-  }
-  await file.close();
-}
-
 /**
  * Replaces a file as a whole: after a crash it has the old content or the new, never a mixture.
  * The new content is on stable storage when this resolves.

@@ -14,11 +14,14 @@ export const MIN_OPEN_FILES = 16;
 export class HandlePool {
   readonly fileSystem: FileSystem;
   readonly #limit: number;
+  /** Places taken: by files that are open, being opened, or being closed. */
   #openCount = 0;
   #transient = 0;
   /** Open files that nobody uses, the longest idle first. */
   readonly #idle = new Set<PooledFile>();
   readonly #waitingForRoom: (() => void)[] = [];
+  /** Idle files that are being synced or closed to make room. */
+  #evictions = 0;
   readonly #waitingForTransient: (() => void)[] = [];
 
   /** @param maxOpenFiles - At least {@link MIN_OPEN_FILES}. */
@@ -27,7 +30,7 @@ export class HandlePool {
     this.#limit = maxOpenFiles - TRANSIENT_HANDLES;
   }
 
-  /** How many pooled files are open now. */
+  /** How many pooled files are open now, or about to be, or not quite closed. */
   get openCount(): number {
     return this.#openCount;
   }
@@ -51,17 +54,12 @@ export class HandlePool {
     }
   }
 
-  /** @internal Takes a place for one open file, closing or awaiting another if need be. */
+  /** @internal Takes a place for one open file, in the order of the calls. */
   async reserve(): Promise<void> {
-    while (this.#openCount >= this.#limit) {
-      const victim = this.#chooseVictim();
-      if (victim === undefined) {
-        await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
-      } else {
-        await victim.closeIdle();
-      }
-    }
-    this.#openCount++;
+    await new Promise<void>((resolve) => {
+      this.#waitingForRoom.push(resolve);
+      this.#makeRoom();
+    });
   }
 
   /** @internal As {@link reserve}, but rather goes over the limit by one than wait. */
@@ -76,22 +74,40 @@ export class HandlePool {
     this.#openCount++;
   }
 
-  /** @internal Gives a place back. */
-  forget(file: PooledFile): void {
-    this.#idle.delete(file);
+  /** @internal Gives a place back, once its file is closed. */
+  giveBack(): void {
     this.#openCount--;
-    this.#waitingForRoom.shift()?.();
+    this.#makeRoom();
   }
 
   /** @internal */
   markIdle(file: PooledFile): void {
     this.#idle.add(file);
-    this.#waitingForRoom.shift()?.();
+    this.#makeRoom();
   }
 
   /** @internal */
   markUsed(file: PooledFile): void {
     this.#idle.delete(file);
+  }
+
+  /** Gives free places to those who wait, and closes an idle file for each that gets none. */
+  #makeRoom(): void {
+    while (this.#waitingForRoom.length > 0 && this.#openCount < this.#limit) {
+      this.#openCount++;
+      this.#waitingForRoom.shift()!();
+    }
+    while (this.#waitingForRoom.length > this.#evictions) {
+      const victim = this.#chooseVictim();
+      if (victim === undefined) return;
+      this.#evictions++;
+      // All that was written through it is synced, so a failure to close it tells nothing.
+      const ended = () => {
+        this.#evictions--;
+        this.#makeRoom();
+      };
+      victim.closeIdle().then(ended, ended);
+    }
   }
 
   /** Clean files first: closing one with unsynced writes costs a sync. */
@@ -114,7 +130,8 @@ export class PooledFile {
   readonly #pool: HandlePool;
   readonly #mode: "read" | "update";
   #file: OpenFile | undefined;
-  #opening: Promise<OpenFile> | undefined;
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> = Promise.resolve();
   #pins = 0;
   #closed = false;
   /** A writer sets it before a write and clears it before a sync that succeeds. */
@@ -133,18 +150,15 @@ export class PooledFile {
 
   /** Pins the file, opening it if it is closed. Every call needs a {@link release}. */
   async acquire(): Promise<OpenFile> {
-    if (this.#file !== undefined) {
-      this.#pin();
-      return this.#file;
+    // It may be closed again, by its owner or as idle, between the opening and here.
+    while (this.#file === undefined) {
+      this.#opening ??= this.#open().finally(() => {
+        this.#opening = undefined;
+      });
+      await this.#opening;
     }
-    this.#opening ??= this.#open().finally(() => {
-      this.#opening = undefined;
-    });
-    const file = await this.#opening;
-    // Between opening and here it may have been closed again as idle.
-    if (this.#file !== file) return this.acquire();
     this.#pin();
-    return file;
+    return this.#file;
   }
 
   /** As {@link acquire}, blocking the event loop while the file is opened. */
@@ -154,7 +168,7 @@ export class PooledFile {
       try {
         this.#file = this.#pool.fileSystem.openSync(this.path, this.#mode);
       } catch (error) {
-        this.#pool.forget(this);
+        this.#pool.giveBack();
         throw error;
       }
     }
@@ -192,7 +206,7 @@ export class PooledFile {
       this.hasUnsyncedWrites = false;
       await this.syncBeforeClose?.();
       this.#pins--;
-      if (this.#pins === 0 && this.hasUnsyncedWrites) {
+      if (this.#pins === 0 && this.hasUnsyncedWrites && !this.#closed) {
         this.#pool.markIdle(this);
         return;
       }
@@ -204,8 +218,12 @@ export class PooledFile {
   closeIdleSync(): void {
     const file = this.#file;
     this.#file = undefined;
-    this.#pool.forget(this);
-    file?.closeSync();
+    this.#pool.markUsed(this);
+    try {
+      file?.closeSync();
+    } finally {
+      this.#pool.giveBack();
+    }
   }
 
   #pin(): void {
@@ -213,34 +231,32 @@ export class PooledFile {
     this.#pins++;
   }
 
-  async #open(): Promise<OpenFile> {
+  /** Opens the file, unless a synchronous reader does so meanwhile. */
+  async #open(): Promise<void> {
     await this.#pool.reserve();
-    if (this.#file !== undefined) {
-      // A synchronous reader opened it while this waited for room.
-      this.#pool.forget(this);
-      if (this.#pins === 0) this.#pool.markIdle(this);
-      return this.#file;
-    }
     try {
-      const file = await this.#pool.fileSystem.open(this.path, this.#mode);
-      if (this.#file !== undefined) {
-        this.#pool.forget(this);
-        await file.close();
-        return this.#file;
+      if (this.#file === undefined) {
+        const file = await this.#pool.fileSystem.open(this.path, this.#mode);
+        if (this.#file === undefined) {
+          this.#file = file;
+          return;
+        }
+        await file.close().catch(() => undefined);
       }
-      this.#file = file;
-      return file;
     } catch (error) {
-      this.#pool.forget(this);
+      this.#pool.giveBack();
       throw error;
     }
+    this.#pool.giveBack();
   }
 
-  async #closeNow(): Promise<void> {
+  /** Closes the file, or waits until somebody else has closed it. */
+  #closeNow(): Promise<void> {
     const file = this.#file;
-    if (file === undefined) return;
+    if (file === undefined) return this.#closing;
     this.#file = undefined;
-    this.#pool.forget(this);
-    await file.close();
+    this.#pool.markUsed(this);
+    this.#closing = file.close().finally(() => this.#pool.giveBack());
+    return this.#closing;
   }
 }
