@@ -19,11 +19,19 @@ export class Progress {
       format: "{bar} {percentage}% | {read} of {all} | {eta_formatted} left",
       clearOnComplete: true,
       hideCursor: true,
-      gracefulExit: true,
+      // It would swallow the first Ctrl-C; see below.
+      gracefulExit: false,
     };
     this.#bar = new SingleBar(options, Presets.shades_classic);
     this.#bar.start(this.#total, 0, { read: "0 B", all: formatBytes(total) });
+    process.once("SIGINT", this.#onInterrupt);
   }
+
+  /** Gives the terminal its cursor back, then ends as without a bar. */
+  readonly #onInterrupt = (): void => {
+    this.stop();
+    process.kill(process.pid, "SIGINT");
+  };
 
   /** Whether anybody sees it: else the total need not be found out. */
   static get isShown(): boolean {
@@ -37,6 +45,7 @@ export class Progress {
   };
 
   stop(): void {
+    process.removeListener("SIGINT", this.#onInterrupt);
     this.#bar?.stop();
   }
 }
