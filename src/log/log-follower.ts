@@ -198,7 +198,6 @@ export class LogFollower implements LogView {
   async #lookAtFiles(isNewSession: boolean): Promise<boolean> {
     const listing = await this.#list();
     const metadata = await readMetadata(this.#environment.fileSystem, this.directory);
-    const truncatedAt = metadata.truncation?.offset ?? Number.POSITIVE_INFINITY;
     const isReplaced = isNewSession || metadata.epoch !== this.epoch;
     await this.#replaceSegments(listing.baseOffsets, isReplaced);
     checkSegments(this.directory, this.#segments, metadata);
@@ -214,6 +213,11 @@ export class LogFollower implements LogView {
     }
     const header = await runSteps(last.header());
     checkEpoch(this.directory, header, metadata);
+    // A truncation that was interrupted has not cut the files yet, but its bound holds; what was
+    // written in its epoch or a later one was written behind it.
+    const bound = metadata.truncation;
+    const truncatedAt =
+      bound !== undefined && header.epoch < bound.epoch ? bound.offset : Number.POSITIVE_INFINITY;
     if (metadata.clean && (await isAtMarker(last, header, metadata.end))) {
       this.#end = metadata.end;
       this.#damage = undefined;
@@ -229,7 +233,6 @@ export class LogFollower implements LogView {
 
   #adoptScan(last: Segment, scan: TailScan, truncatedAt: number): void {
     const { end } = scan;
-    // A truncation that was interrupted has not cut the files yet, but its bound holds.
     this.#end = { ...end, endOffset: Math.min(end.endOffset, truncatedAt) };
     const cutBytes = scan.fileBytes - end.endPosition;
     this.#report = {

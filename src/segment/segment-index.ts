@@ -74,18 +74,19 @@ export class SegmentIndex {
   add(block: IndexedBlock, intervalBytes: number): void {
     const before = this.#summary;
     const relativeOffset = block.baseOffset - before.baseOffset;
-    if (this.#indexedPosition < 0 || block.position - this.#indexedPosition >= intervalBytes) {
+    const blockEnd = block.position + block.length;
+    if (this.#indexedPosition < 0 || blockEnd - this.#indexedPosition > intervalBytes) {
       this.offsets.add(relativeOffset, block.position);
       if (before.records > 0) this.times.add(before.maxTimestamp, relativeOffset);
       this.#indexedPosition = block.position;
     }
-    this.coveredPosition = block.position + block.length;
+    this.coveredPosition = blockEnd;
     const first = before.records === 0;
     this.#summary = {
       segmentChecksum: before.segmentChecksum,
       lastChecksum: block.checksum,
       lastBlockPosition: block.position,
-      endPosition: block.position + block.length,
+      endPosition: blockEnd,
       baseOffset: before.baseOffset,
       endOffset: block.lastOffset + 1,
       records: before.records + block.recordCount,
