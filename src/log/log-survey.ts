@@ -98,6 +98,11 @@ export async function surveyLog(
   };
 }
 
+/** Closes the files that a survey holds open; they are opened again if they are read again. */
+export async function closeSurvey(survey: LogSurvey): Promise<void> {
+  for (const { segment } of survey.segments) await segment.file.close();
+}
+
 /** Earliest readable offset, as far as it is known. */
 export function startOf({ published, metadata, segments }: LogSurvey): number {
   return published?.startOffset ?? metadata?.startOffset ?? segments[0]?.segment.baseOffset ?? 0;

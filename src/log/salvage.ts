@@ -24,7 +24,7 @@ import { SegmentIndex } from "../segment/segment-index.js";
 import type { LogEnvironment } from "./environment.js";
 import { makeDirectories } from "./log-creation.js";
 import { writeMetadata } from "./log-files.js";
-import { type LogSurvey, pendingTruncation, startOf } from "./log-survey.js";
+import { closeSurvey, type LogSurvey, pendingTruncation, startOf } from "./log-survey.js";
 import { knownEnd, type SalvageRange, type SavedBlock, savedBlocks } from "./salvage-source.js";
 
 /** What {@link salvageLog} saved, or would save. */
@@ -62,8 +62,11 @@ export async function salvageLog(
   survey: LogSurvey,
   options: SalvageOptions,
 ): Promise<SalvageReport> {
-  const salvage = new Salvage(environment, survey, options);
-  return salvage.run();
+  try {
+    return await new Salvage(environment, survey, options).run();
+  } finally {
+    await closeSurvey(survey);
+  }
 }
 
 class Salvage {

@@ -5,6 +5,7 @@ import type { LogEnvironment } from "./environment.js";
 import type { Finding } from "./finding.js";
 import { checkFiles, checkLink, holeNote, judgeIndex, sealedFindings } from "./link-check.js";
 import {
+  closeSurvey,
   type LogSurvey,
   pendingTruncation,
   type SurveyedSegment,
@@ -52,14 +53,16 @@ export async function verifyLog(
       result = await verifySurvey(environment, survey, onBytes);
     } catch (error) {
       if (!isMissing(error)) throw error;
+    } finally {
+      await closeSurvey(survey);
     }
     if (result?.findings.every(({ level }) => level !== "damage")) {
       return result;
     }
     // What looks like damage may be a writer that moved a bound meanwhile.
-    if (result !== undefined && isSame(survey, await surveyLog(environment, directory))) {
-      return result;
-    }
+    const again = await surveyLog(environment, directory);
+    await closeSurvey(again);
+    if (result !== undefined && isSame(survey, again)) return result;
   }
   throw new SeglogError(
     "LOG_TRUNCATED",
