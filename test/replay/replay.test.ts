@@ -72,17 +72,23 @@ describe("the recording", () => {
     expect(messages).toHaveLength(18_506);
   });
 
-  it("is answered well by the node", async () => {
-    const result = await replay(messages, PROGRAM, temporaryDirectory());
+  // The whole of it is played by `npm start`.
+  it("is answered well by the node, as far as the first 5,000 messages go", async () => {
+    const result = await replay(messages.slice(0, 5000), PROGRAM, temporaryDirectory());
     expect(result.verdict).toMatchObject({ anomalies: [], unseen: 0, refused: 0, unanswered: 0 });
-    expect(result.verdict.acknowledged).toBe(8086);
+    expect(result.verdict.acknowledged).toBe(2183);
     expect(result.complaints).toEqual([]);
   });
 });
 
 describe("a replay to another node", () => {
-  const play = (fault: string) =>
-    replay(messages.slice(0, 1000), simpleNode(fault), join(temporaryDirectory(), "data"), 1000);
+  const play = (fault: string, noProgressMs?: number) =>
+    replay(
+      messages.slice(0, 1000),
+      simpleNode(fault),
+      join(temporaryDirectory(), "data"),
+      noProgressMs,
+    );
 
   it("finds nothing wrong with one that does the same", async () => {
     const { verdict, complaints } = await play("");
@@ -118,8 +124,12 @@ describe("a replay to another node", () => {
     expect(verdict.anomalies.map((anomaly) => anomaly.kind)).toContain(kind);
   });
 
+  it("fails with one that does not answer", async () => {
+    const fault = "handlers.send = (body) => { if (sends++ === 100) return; return send(body); };";
+    await expect(play(fault, 1000)).rejects.toThrow("no answer for 1000 ms");
+  });
+
   it.each([
-    ["does not answer", "if (sends++ === 100) return;", "no answer for 1000 ms"],
     ["ends", "if (sends++ === 100) process.exit(7);", "the node ended"],
     ["gives an offset twice", "next[body.key] = Math.min(next[body.key] ?? 0, 3);", "was not ack"],
   ])("fails with one that %s", async (_, code, message) => {
