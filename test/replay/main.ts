@@ -30,18 +30,22 @@ async function main(): Promise<number> {
     console.log(`INVALID: ${result.message}`);
     return 1;
   }
-  const valid = report(result, messages.length, sentKeys(messages).length);
+  report(result, messages.length, sentKeys(messages).length);
   console.log();
   console.log(`$ seglog inspect ${directory}`);
   const inspect = spawnSync(process.execPath, [COMMAND_LINE, "inspect", directory], {
     stdio: "inherit",
   });
+  console.log();
   if (inspect.status !== 0) console.log(`inspect ended with ${inspect.status ?? inspect.signal}`);
+  // Last, because the list of keys is long.
+  const valid = result.verdict.anomalies.length === 0 && result.complaints.length === 0;
+  console.log(valid ? "VALID: every answer kept the workload's rules." : "INVALID: see above.");
   return valid && inspect.status === 0 ? 0 : 1;
 }
 
-/** Prints how it went; returns whether all was right. */
-function report(result: ReplayResult, messages: number, keys: number): boolean {
+/** Prints how it went. */
+function report(result: ReplayResult, messages: number, keys: number): void {
   const { verdict, playedMs, inFlight, complaints } = result;
   const { anomalies } = verdict;
   const seconds = (playedMs / 1000).toFixed(2);
@@ -56,9 +60,6 @@ function report(result: ReplayResult, messages: number, keys: number): boolean {
     console.log(`    ${kind}, key ${JSON.stringify(key)}: ${detail}`);
   }
   for (const complaint of complaints) console.log(`  ${complaint}`);
-  const valid = anomalies.length === 0 && complaints.length === 0;
-  console.log(valid ? "Valid: every answer keeps the workload's rules." : "INVALID");
-  return valid;
 }
 
 function count(value: number): string {
