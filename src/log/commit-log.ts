@@ -2,6 +2,7 @@ import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { runSteps, runStepsSync } from "../files/steps.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
+import type { Segment } from "../segment/segment.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
 import { type IterationOptions, iterateBatches, iterateRecords } from "./iteration.js";
@@ -14,7 +15,7 @@ import {
 } from "./log-creation.js";
 import { listLog, readMetadata } from "./log-files.js";
 import { LogFollower, notALog } from "./log-follower.js";
-import { findTimestamp, readRange, readRecord } from "./log-reader.js";
+import { findTimestamp, type ReadLimits, readRange, readRecord } from "./log-reader.js";
 import type { LogView } from "./log-view.js";
 import { LogWriter } from "./log-writer.js";
 import { integer, type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
@@ -167,9 +168,10 @@ export class CommitLog {
       await makeDirectories(fileSystem, directory);
     }
     const session = membership?.session ?? (await WriterSession.open(environment, directory));
+    const opened: Segment[] = [];
     try {
       const { bootId } = session;
-      const context = { environment, directory, options, bootId };
+      const context = { environment, directory, options, bootId, opened };
       // Listed again, now that no other writer can change it.
       const listing = await listLog(fileSystem, directory);
       const recovered =
@@ -194,7 +196,9 @@ export class CommitLog {
       const release = membership === undefined ? () => session.close() : async () => undefined;
       return new CommitLog(writer, writer, report, release);
     } catch (error) {
-      if (membership === undefined) await session.close();
+      // Why the log cannot be opened is what counts, not what fails after that.
+      for (const segment of opened) await segment.file.close().catch(() => undefined);
+      if (membership === undefined) await session.close().catch(() => undefined);
       throw error;
     }
   }
@@ -294,13 +298,7 @@ export class CommitLog {
    */
   async readFrom(offset: number, options: ReadOptions = {}): Promise<LogRecord[]> {
     this.#assertReadable(offset, "offset");
-    const limits = {
-      maxRecords:
-        integer(options.maxRecords, "maxRecords", 1, Number.MAX_SAFE_INTEGER) ??
-        Number.POSITIVE_INFINITY,
-      maxBytes:
-        integer(options.maxBytes, "maxBytes", 1, Number.MAX_SAFE_INTEGER) ?? DEFAULT_READ_BYTES,
-    };
+    const limits = resolveReadOptions(options);
     if (offset >= this.#view.endOffset) await this.#view.refresh();
     const { startOffset, endOffset } = this.#view;
     if (offset === endOffset) return [];
@@ -457,8 +455,19 @@ function assertDirectory(directory: string): void {
   throw new TypeError(`directory must be a path, not ${describe(directory)}`);
 }
 
+/** Checks the options of a read and fills in the defaults. */
+export function resolveReadOptions(options: ReadOptions): ReadLimits {
+  return {
+    maxRecords:
+      integer(options.maxRecords, "maxRecords", 1, Number.MAX_SAFE_INTEGER) ??
+      Number.POSITIVE_INFINITY,
+    maxBytes:
+      integer(options.maxBytes, "maxBytes", 1, Number.MAX_SAFE_INTEGER) ?? DEFAULT_READ_BYTES,
+  };
+}
+
 /** Misuse is told apart from an offset that the log merely does not hold. */
-function assertOffset(offset: number, name: string): void {
+export function assertOffset(offset: number, name: string): void {
   if (typeof offset !== "number") {
     throw new TypeError(`${name} must be a number, not ${describe(offset)}`);
   }

@@ -15,7 +15,7 @@ import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 
 /** How often a follower looks for what another process has written. */
-const POLL_MS = 10;
+export const POLL_MS = 10;
 /** The writer may delete or make segments between two looks; it does so rarely. */
 const MAX_ATTEMPTS = 100;
 
@@ -158,6 +158,8 @@ export class LogFollower implements LogView {
 
   async #look(): Promise<void> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      // Whatever a writer is about to do takes it a while.
+      if (attempt > 0) await pause(POLL_MS, undefined);
       const state = await this.#published.read();
       const isNewSession = state?.session !== this.#session;
       this.#session = state?.session;
@@ -201,16 +203,22 @@ export class LogFollower implements LogView {
     const isReplaced = isNewSession || metadata.epoch !== this.epoch;
     await this.#replaceSegments(listing.baseOffsets, isReplaced);
     checkSegments(this.directory, this.#segments, metadata);
-    const last = this.#segments[this.#segments.length - 1];
-    if (last === undefined) throw notALog(this.directory);
-    last.setEndPosition(undefined);
-    const fileBytes = await runSteps(last.end());
-    const isUnchanged = !isReplaced && fileBytes === this.#scannedBytes;
+    const known = this.#segments[this.#segments.length - 1];
+    if (known === undefined) throw notALog(this.directory);
+    // A recovery may have put another file in its place, which this one's handle does not show.
+    const last = this.#segment(known.baseOffset);
+    const fileBytes = await runSteps(last.end()).catch(async (error: unknown) => {
+      await last.file.close();
+      throw error;
+    });
     this.#metadata = metadata;
-    if (isUnchanged) {
-      last.setEndPosition(this.#end.endPosition);
+    if (!isReplaced && fileBytes === this.#scannedBytes) {
+      await last.file.close();
+      known.setEndPosition(this.#end.endPosition);
       return true;
     }
+    this.#segments = [...this.#segments.slice(0, -1), last];
+    await this.#dropSegments([known]);
     const header = await runSteps(last.header());
     checkEpoch(this.directory, header, metadata);
     // A truncation that was interrupted has not cut the files yet, but its bound holds; what was
@@ -270,12 +278,15 @@ export class LogFollower implements LogView {
     const before = this.#segments;
     // What was the last one may have grown and been sealed since.
     before[before.length - 1]?.setEndPosition(undefined);
+    this.#segments = baseOffsets.map((base) => known.get(base) ?? this.#segment(base));
+    const kept = new Set(this.#segments);
+    await this.#dropSegments(before.filter((segment) => !kept.has(segment)));
+  }
+
+  #segment(baseOffset: number): Segment {
     const { directory, logId } = this;
     const owner = { directory, logId, indexIntervalBytes: this.#indexIntervalBytes };
-    this.#segments = baseOffsets.map(
-      (base) => known.get(base) ?? new Segment(this.#environment.pool, owner, base, "read"),
-    );
-    await this.#dropSegments(before.filter((segment) => !this.#segments.includes(segment)));
+    return new Segment(this.#environment.pool, owner, baseOffset, "read");
   }
 
   async #dropSegments(segments: readonly Segment[]): Promise<void> {
@@ -295,7 +306,7 @@ export function notALog(directory: string): SeglogError {
 }
 
 /** Waits, and ends early with the signal's reason. It keeps the process alive, as a wait should. */
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       clearTimeout(timer);

@@ -80,6 +80,11 @@ export async function loadCheckpoint(
   }
 }
 
+/** Names of the groups that have committed anything. */
+export function groupsOf(state: CommittedState): string[] {
+  return [...state].filter(([, offsets]) => offsets.size > 0).map(([group]) => group);
+}
+
 /** Brings `state` up to date with `entries`. */
 export function applyEntries(state: CommittedState, entries: readonly CheckpointEntry[]): void {
   for (const entry of entries) {

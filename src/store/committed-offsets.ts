@@ -8,10 +8,12 @@ import type { ResolvedLogOptions } from "../log/options.js";
 import {
   applyEntries,
   type CommittedState,
+  groupsOf,
   keepDamagedCheckpoint,
   type LoadedCheckpoint,
   writeSnapshot,
 } from "./checkpoint-file.js";
+import { Outlook } from "./outlook.js";
 
 /** A checkpoint shorter than this is not worth rewriting. */
 const MIN_REWRITE_BYTES = 64 * 1024;
@@ -22,10 +24,10 @@ const REWRITE_FACTOR = 4;
 export type CommitMode = "advance" | "set";
 
 interface Request {
-  readonly entries: readonly CheckpointEntry[];
-  readonly mode: CommitMode;
-  /** Sync before answering, whatever the policy. */
-  readonly sync: boolean;
+  /** The entries to write, given the offsets as they are by then; often all, or none. */
+  readonly choose: (ahead: Outlook) => readonly CheckpointEntry[];
+  /** Sync before answering: always, never, or only if anything was chosen. */
+  readonly sync: boolean | "if chosen";
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -72,7 +74,7 @@ export class CommittedOffsets {
 
   /** Names of the groups that have committed anything. */
   groups(): string[] {
-    return [...this.#state].filter(([, offsets]) => offsets.size > 0).map(([group]) => group);
+    return groupsOf(this.#state);
   }
 
   /** The next offset of every key that `group` has committed. */
@@ -91,21 +93,28 @@ export class CommittedOffsets {
     mode: CommitMode,
     sync = this.#options.durability === "always",
   ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#requests.push({ entries, mode, sync, resolve, reject });
-      this.#running ??= this.#drain();
-    });
+    return this.#request(
+      (ahead) => (mode === "set" ? entries : entries.filter((entry) => ahead.isAdvance(entry))),
+      sync,
+    );
   }
 
-  /** Brings back offsets of `key` that lie past the end of its log, which lost unsynced records. */
+  /**
+   * Brings back offsets of `key` that lie past the end of its log: it lost unsynced records, or was
+   * truncated. That goes for commits that are on their way, too.
+   */
   async clamp(key: string, endOffset: number): Promise<void> {
-    const entries: CheckpointEntry[] = [];
-    for (const [group, offsets] of this.#state) {
-      const next = offsets.get(key);
-      if (next === undefined || next <= endOffset) continue;
-      entries.push({ kind: "committed", group, key, next: endOffset });
-    }
-    if (entries.length > 0) await this.apply(entries, "set", true);
+    const choose = (ahead: Outlook) => ahead.beyond(key, endOffset);
+    const isIdle = this.#running === undefined && this.#requests.length === 0;
+    if (isIdle && choose(new Outlook(this.#state)).length === 0) return;
+    await this.#request(choose, "if chosen");
+  }
+
+  #request(choose: Request["choose"], sync: Request["sync"]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#requests.push({ choose, sync, resolve, reject });
+      this.#running ??= this.#drain();
+    });
   }
 
   /** Resolves when everything applied before this call is on stable storage. */
@@ -141,37 +150,26 @@ export class CommittedOffsets {
 
   async #write(requests: readonly Request[]): Promise<void> {
     if (this.#poison !== undefined) throw this.#poison;
-    const changes = this.#choose(requests);
+    const ahead = new Outlook(this.#state);
+    const changes: (readonly CheckpointEntry[])[] = [];
+    let mustSync = false;
+    for (const { choose, sync } of requests) {
+      const entries = choose(ahead);
+      mustSync ||= sync === "if chosen" ? entries.length > 0 : sync;
+      if (entries.length === 0) continue;
+      ahead.apply(entries);
+      changes.push(entries);
+    }
     if (changes.length > 0) {
       const file = this.#file ?? (await this.#rewrite());
       await this.#append(file, changes);
     }
-    if (this.#unsynced && requests.some((request) => request.sync)) await this.#sync();
+    if (this.#unsynced && mustSync) await this.#sync();
     for (const entries of changes) applyEntries(this.#state, entries);
     if (this.#unsynced && this.#options.durability === "interval") this.#scheduleFlush();
     if (this.#endPosition > Math.max(MIN_REWRITE_BYTES, REWRITE_FACTOR * this.#snapshotBytes)) {
       await this.#rewrite().catch((error: SeglogError) => this.#options.onError(error));
     }
-  }
-
-  /** The entries of each request that change anything; requests without any are left out. */
-  #choose(requests: readonly Request[]): (readonly CheckpointEntry[])[] {
-    const ahead: CommittedState = new Map();
-    const changes: (readonly CheckpointEntry[])[] = [];
-    for (const { entries, mode } of requests) {
-      const wanted = entries.filter((entry) => mode === "set" || this.#advances(entry, ahead));
-      if (wanted.length === 0) continue;
-      applyEntries(ahead, wanted);
-      changes.push(wanted);
-    }
-    return changes;
-  }
-
-  #advances(entry: CheckpointEntry, ahead: CommittedState): boolean {
-    if (entry.kind !== "committed") return true;
-    const { group, key, next } = entry;
-    const current = ahead.get(group)?.get(key) ?? this.#state.get(group)?.get(key);
-    return current === undefined || next > current;
   }
 
   /** Writes a frame for each list of entries, or leaves the file as it was. */

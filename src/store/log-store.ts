@@ -1,18 +1,26 @@
 import { join } from "node:path";
 import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { MIN_OPEN_FILES } from "../files/handle-pool.js";
+import type { CheckpointEntry } from "../format/checkpoint-frame.js";
 import { LOGS_DIRECTORY } from "../format/file-names.js";
-import type { LogRecord, RecordInput } from "../format/record.js";
+import type { BytesInput, LogRecord, RecordFields, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import type { AppendedBatch } from "../log/appended-batch.js";
 import { Changes } from "../log/changes.js";
-import { type AppendOptions, CommitLog, type ReadOptions } from "../log/commit-log.js";
+import {
+  type AppendOptions,
+  assertOffset,
+  CommitLog,
+  type ReadOptions,
+  resolveReadOptions,
+} from "../log/commit-log.js";
 import {
   createEnvironment,
   DEFAULT_MAX_OPEN_FILES,
   type LogEnvironment,
 } from "../log/environment.js";
 import { makeDirectories } from "../log/log-creation.js";
+import { POLL_MS, pause } from "../log/log-follower.js";
 import {
   integer,
   type LogOptions,
@@ -20,13 +28,14 @@ import {
   resolveLogOptions,
 } from "../log/options.js";
 import { WriterSession } from "../log/writer-session.js";
-import { loadCheckpoint } from "./checkpoint-file.js";
+import { groupsOf, loadCheckpoint } from "./checkpoint-file.js";
 import { CommittedOffsets } from "./committed-offsets.js";
 import { ConsumerGroup, type GroupStore } from "./consumer-group.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
 import { OpenLogs } from "./open-logs.js";
 import {
+  assertKeyDirectory,
   assertMayCreateStore,
   createStore,
   deletedPath,
@@ -113,6 +122,7 @@ export class LogStore implements KeyedLog {
     this.#logs = new OpenLogs(async (key) => {
       const name = encodeKey(key);
       const path = keyPath(directory, name);
+      await assertKeyDirectory(environment.fileSystem, path);
       if (session === undefined) return CommitLog.openForReading(environment, path, options);
       const onTruncated = (endOffset: number) => parts.committed!.clamp(key, endOffset);
       const temporaryDirectory = unfinishedPath(directory, name);
@@ -128,8 +138,7 @@ export class LogStore implements KeyedLog {
       bounds: (key) => this.bounds(key),
       change: async (entries, mode) => {
         const committed = this.#writable();
-        // Keys may have been deleted while the others' logs were opened.
-        for (const { key } of entries) if (!this.#keys.has(key)) throw this.#noKey(key);
+        for (const entry of entries) this.#assertCommittable(entry);
         return committed.apply(entries, mode);
       },
       committedBy: (group) => this.#committedBy(group),
@@ -206,17 +215,18 @@ export class LogStore implements KeyedLog {
     else if (!before.hasMetadata) assertMayCreateStore(directory, before);
     else await readStoreMetadata(fileSystem, directory);
     const session = await WriterSession.open(environment, directory);
+    let committed: CommittedOffsets | undefined;
     try {
       // Listed again, now that no other writer can change it.
       const listing = (await listStore(fileSystem, directory))!;
+      for (const name of listing.temporaryFiles) await fileSystem.unlink(join(directory, name));
       const { storeId } = listing.hasMetadata
         ? await readStoreMetadata(fileSystem, directory)
         : await createStore(fileSystem, directory, environment.now());
-      for (const name of listing.temporaryFiles) await fileSystem.unlink(join(directory, name));
       const { keys, deleted, unfinished } = await listKeys(fileSystem, directory);
       for (const path of unfinished) await fileSystem.removeTree(path);
       const loaded = await loadCheckpoint(fileSystem, directory, storeId);
-      const committed = new CommittedOffsets(fileSystem, directory, storeId, options, loaded);
+      committed = new CommittedOffsets(fileSystem, directory, storeId, options, loaded);
       const store = new LogStore({
         environment,
         directory,
@@ -231,9 +241,14 @@ export class LogStore implements KeyedLog {
           checkpointDamage: loaded.damage,
         },
       });
-      for (const key of deleted) await store.#finishDeletion(key);
+      for (const key of deleted) {
+        // A key made since owns the committed offsets; they were clamped when it was made.
+        if (store.#keys.has(key)) await store.#removeDeleted(key);
+        else await store.#finishDeletion(key);
+      }
       return store;
     } catch (error) {
+      await committed?.close().catch(() => undefined);
       await session.close();
       throw error;
     }
@@ -250,7 +265,7 @@ export class LogStore implements KeyedLog {
     this.#assertOpen();
     if (this.#committed !== undefined) return this.#committed.groups();
     const { state } = await this.#loadCommitted();
-    return [...state.keys()];
+    return groupsOf(state);
   }
 
   /**
@@ -261,7 +276,17 @@ export class LogStore implements KeyedLog {
    *   `CommitLog.open`.
    */
   async log(key: string): Promise<CommitLog> {
-    return this.#opened(key, true);
+    if (this.#session === undefined) {
+      const log = await this.#existing(key);
+      if (log === undefined) throw this.#noKey(key);
+      return log;
+    }
+    this.#assertOpen();
+    encodeKey(key);
+    return this.#logs.use(key, (log) => {
+      this.#addKey(key);
+      return Promise.resolve(log);
+    });
   }
 
   /**
@@ -270,8 +295,11 @@ export class LogStore implements KeyedLog {
   append(key: string, record: RecordInput, options?: AppendOptions): Promise<number> {
     const open = this.#logs.ready(key);
     if (open !== undefined && this.#closing === undefined) return open.append(record, options);
-    const copy = copyRecord(record);
-    return this.#use(key, (log) => log.append(copy, options));
+    return this.#use(
+      key,
+      () => copyRecord(record),
+      (log, copy) => log.append(copy, options),
+    );
   }
 
   /** Appends records to the log of `key` as one batch. See `CommitLog.appendBatch`. */
@@ -284,7 +312,11 @@ export class LogStore implements KeyedLog {
     if (open !== undefined && this.#closing === undefined) {
       return open.appendBatch(records, options);
     }
-    return this.#use(key, (log) => log.appendBatch(records, options));
+    return this.#use(
+      key,
+      () => copyRecords(records),
+      (log, copies) => log.appendBatch(copies, options),
+    );
   }
 
   /**
@@ -294,6 +326,8 @@ export class LogStore implements KeyedLog {
    * @throws OffsetOutOfRangeError outside of [start offset, end offset]; as `CommitLog.readFrom`.
    */
   async read(key: string, from: number, options: ReadOptions = {}): Promise<KeyedRead> {
+    assertOffset(from, "from");
+    resolveReadOptions(options);
     const log = await this.#existing(key);
     if (log === undefined) {
       if (from !== 0) throw new OffsetOutOfRangeError(from, 0, 0);
@@ -324,7 +358,8 @@ export class LogStore implements KeyedLog {
     let log = await this.#existing(key);
     while (log === undefined) {
       options.signal?.throwIfAborted();
-      await this.#newKeys.next(options.signal);
+      if (this.#session === undefined) await pause(POLL_MS, options.signal);
+      else if (!this.#keys.has(key)) await this.#newKeys.next(options.signal);
       log = await this.#existing(key);
     }
     yield* log.records({ ...options, follow: true });
@@ -343,7 +378,10 @@ export class LogStore implements KeyedLog {
     return this.#logs.exclude(key, async () => {
       if (!this.#keys.has(key)) return false;
       const { fileSystem } = this.#environment;
-      await fileSystem.rename(keyPath(this.directory, name), deletedPath(this.directory, name));
+      const target = deletedPath(this.directory, name);
+      // An earlier deletion of a key of this name may have failed half-way.
+      await fileSystem.removeTree(target);
+      await fileSystem.rename(keyPath(this.directory, name), target);
       this.#keys.delete(key);
       await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
       await this.#finishDeletion(key);
@@ -409,38 +447,57 @@ export class LogStore implements KeyedLog {
   /** The committed offsets of `key` go once nobody can open the key any more, then its files. */
   async #finishDeletion(key: string): Promise<void> {
     await this.#committed?.apply([{ kind: "key deleted", key }], "set", true);
-    await this.#environment.fileSystem.removeTree(deletedPath(this.directory, encodeKey(key)));
+    await this.#removeDeleted(key);
   }
 
-  async #use<T>(key: string, run: (log: CommitLog) => Promise<T>): Promise<T> {
+  #removeDeleted(key: string): Promise<void> {
+    return this.#environment.fileSystem.removeTree(deletedPath(this.directory, encodeKey(key)));
+  }
+
+  /** @param copyInput - Called at once, while the caller's input is as it was given. */
+  async #use<I, T>(
+    key: string,
+    copyInput: () => I,
+    run: (log: CommitLog, input: I) => Promise<T>,
+  ): Promise<T> {
     this.#assertOpen();
     encodeKey(key);
     this.#writable();
+    const input = copyInput();
     return this.#logs.use(key, (log) => {
       this.#addKey(key);
-      return run(log);
+      return run(log, input);
     });
   }
 
-  async #opened(key: string, create: boolean): Promise<CommitLog> {
-    this.#assertOpen();
-    encodeKey(key);
-    const mayCreate = create && this.#session !== undefined;
-    if (!mayCreate && !this.#keys.has(key)) await this.refresh();
-    if (!mayCreate && !this.#keys.has(key)) {
-      throw this.#noKey(key);
-    }
-    const log = await this.#logs.use(key, (each) => Promise.resolve(each));
-    this.#addKey(key);
-    return log;
-  }
-
-  /** The log of a key that exists. */
+  /** The log of a key, or `undefined` if there is no such key, also if it is being deleted. */
   async #existing(key: string): Promise<CommitLog | undefined> {
     this.#assertOpen();
     encodeKey(key);
     if (!this.#keys.has(key)) await this.refresh();
-    return this.#keys.has(key) ? this.#opened(key, false) : undefined;
+    for (;;) {
+      const exclusion = this.#logs.exclusion(key);
+      if (exclusion === undefined) break;
+      await exclusion;
+      this.#assertOpen();
+    }
+    if (!this.#keys.has(key)) return undefined;
+    try {
+      return await this.#logs.use(key, (log) => Promise.resolve(log));
+    } catch (error) {
+      // To a reader, a key that its writer is just making or deleting is none.
+      if (this.#session === undefined && isNoLog(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Keys may have been deleted, and logs truncated, while the logs of others were opened. */
+  #assertCommittable(entry: CheckpointEntry): void {
+    const { key } = entry;
+    if (!this.#keys.has(key)) throw this.#noKey(key);
+    const log = this.#logs.opened(key);
+    if (log === undefined || entry.kind !== "committed" || entry.next <= log.endOffset) return;
+    throw new OffsetOutOfRangeError(entry.next, log.startOffset, log.endOffset);
   }
 
   #noKey(key: string): SeglogError {
@@ -479,9 +536,44 @@ export class LogStore implements KeyedLog {
   }
 }
 
+/** Whether opening failed because a directory holds no log. */
+function isNoLog(error: unknown): boolean {
+  return error instanceof SeglogError && error.code === "NOT_A_LOG";
+}
+
 /** A record may have to wait until its log is open; the caller's bytes are free by then. */
 function copyRecord(record: RecordInput): RecordInput {
-  if (record instanceof Uint8Array) return record.slice();
+  if (record instanceof Uint8Array) return copyBytes(record);
   if (typeof record !== "object" || record === null) return record;
-  return record.value instanceof Uint8Array ? { ...record, value: record.value.slice() } : record;
+  const { value, key, headers, timestamp } = record;
+  return {
+    value: copyBytes(value),
+    key: copyBytes(key),
+    headers: copyHeaders(headers),
+    timestamp,
+  };
+}
+
+/** What is not a list of records is left to whoever judges it. */
+function copyRecords(records: Iterable<RecordInput>): Iterable<RecordInput> {
+  const isList =
+    typeof records === "object" &&
+    records !== null &&
+    Symbol.iterator in records &&
+    !(records instanceof Uint8Array);
+  return isList ? Array.from(records, copyRecord) : records;
+}
+
+/** Not by `slice()`, which copies nothing of a `Buffer`. */
+function copyBytes<T>(input: T): T | Uint8Array {
+  return input instanceof Uint8Array ? new Uint8Array(input) : input;
+}
+
+/** What is not headers is left to whoever judges the record. */
+function copyHeaders(headers: RecordFields["headers"]): RecordFields["headers"] {
+  if (typeof headers !== "object" || headers === null) return headers;
+  const pairs = Symbol.iterator in headers ? [...headers] : Object.entries(headers);
+  return pairs.map((pair): readonly [string, BytesInput] =>
+    Array.isArray(pair) ? [pair[0], copyBytes(pair[1])] : pair,
+  );
 }

@@ -29,6 +29,16 @@ export class OpenLogs {
     return entry.log?.isOpen ? entry.log : undefined;
   }
 
+  /** The log of `key`, if it is open. */
+  opened(key: string): CommitLog | undefined {
+    return this.#entries.get(key)?.log;
+  }
+
+  /** Resolves, never fails, when what {@link exclude} runs now for `key` is done. */
+  exclusion(key: string): Promise<unknown> | undefined {
+    return this.#excluded.get(key)?.catch(() => undefined);
+  }
+
   /** Runs `run` with the log of `key`, in the order of the calls. */
   async use<T>(key: string, run: (log: CommitLog) => Promise<T>): Promise<T> {
     const entry = this.#entry(key);

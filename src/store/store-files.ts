@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CorruptionError, SeglogError } from "../errors.js";
 import { replaceFile } from "../files/atomic-file.js";
 import { hasSystemCode, isMissing } from "../files/file-errors.js";
-import type { DirectoryEntry, FileSystem } from "../files/file-system.js";
+import type { DirectoryEntry, EntryKind, FileSystem } from "../files/file-system.js";
 import { readFile } from "../files/whole-file.js";
 import {
   CHECKPOINT_FILE,
@@ -181,15 +181,27 @@ export async function listKeys(fileSystem: FileSystem, directory: string): Promi
     const isDeleted = name.startsWith(DELETED_PREFIX);
     const key = decodeKey(isDeleted ? name.slice(DELETED_PREFIX.length) : name);
     if (key === undefined) continue;
-    if (kind !== "directory") {
-      throw new SeglogError(
-        "UNSAFE_PATH",
-        `${join(logs, name)} is a ${kind}, not a directory. Remove it, or put the real one there.`,
-      );
-    }
+    if (kind !== "directory") throw notADirectory(join(logs, name), kind);
     (isDeleted ? deleted : keys).push(key);
   }
   return { keys, deleted, unfinished };
+}
+
+/**
+ * Sees to it that a key's log is not reached through a symbolic link.
+ *
+ * @param path - Where it is, or is about to be made.
+ */
+export async function assertKeyDirectory(fileSystem: FileSystem, path: string): Promise<void> {
+  const kind = await fileSystem.kindOf(path);
+  if (kind !== undefined && kind !== "directory") throw notADirectory(path, kind);
+}
+
+function notADirectory(path: string, kind: EntryKind): SeglogError {
+  return new SeglogError(
+    "UNSAFE_PATH",
+    `${path} is a ${kind}, not a directory. Remove it, or put the real one there.`,
+  );
 }
 
 /** The directory of a key's log. */
