@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Body, History } from "./history.js";
-import { type AnomalyKind, checkKafkaHistory, type Verdict } from "./kafka-checker.js";
+import { checkKafkaHistory } from "./kafka-checker.js";
+import type { AnomalyKind, Verdict } from "./verdict.js";
 
 /** Each step is a request with its answer; the next one begins after it. */
 type Step = readonly [request: Body, reply: Body | undefined];

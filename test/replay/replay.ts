@@ -1,7 +1,8 @@
 import { History } from "../maelstrom/history.js";
-import { checkKafkaHistory, type Verdict } from "../maelstrom/kafka-checker.js";
+import { checkKafkaHistory } from "../maelstrom/kafka-checker.js";
 import { KafkaClient } from "../maelstrom/kafka-client.js";
 import { NodeProcess } from "../maelstrom/node-process.js";
+import type { Verdict } from "../maelstrom/verdict.js";
 import { Player } from "./player.js";
 import type { RecordedMessage } from "./recording.js";
 
