@@ -59,6 +59,8 @@ export class LogWriter implements LogView, QueueOwner {
   readonly #changes = new Changes();
   #metadata: LogMetadata;
   #segments: readonly Segment[];
+  /** Segments that were made and, if something failed, never became part of the log. */
+  #unentered: Segment[] = [];
   #written: LogEnd;
   #durable: LogEnd;
   #published: LogEnd;
@@ -309,10 +311,15 @@ export class LogWriter implements LogView, QueueOwner {
     } finally {
       this.#closed = reason;
       this.#changes.announce();
-      for (const segment of this.#segments) {
-        this.#environment.indexCache.forget(segment);
-        await segment.file.close();
-      }
+      await this.#closeFiles();
+    }
+  }
+
+  /** What was to be kept is synced by now, so that nothing depends on how closing a file goes. */
+  async #closeFiles(): Promise<void> {
+    for (const segment of [...this.#segments, ...this.#unentered]) {
+      this.#environment.indexCache.forget(segment);
+      await segment.file.close().catch(() => undefined);
     }
   }
 
@@ -324,6 +331,7 @@ export class LogWriter implements LogView, QueueOwner {
     const { indexIntervalBytes } = this.options;
     const owner = { directory: this.directory, logId: this.logId, indexIntervalBytes };
     const segment = new Segment(this.#environment.pool, owner, baseOffset, "update");
+    this.#unentered.push(segment);
     this.#adopt(segment);
     return segment;
   }
@@ -577,6 +585,7 @@ export class LogWriter implements LogView, QueueOwner {
       lastChecksum: header.checksum,
     };
     this.#segments = segments;
+    this.#unentered = [];
     this.#rollBegun = false;
     this.#written = end;
     this.#durable = end;

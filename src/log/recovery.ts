@@ -33,6 +33,8 @@ export interface RecoveryContext {
   readonly directory: string;
   readonly options: ResolvedLogOptions;
   readonly bootId: Uint8Array;
+  /** Takes every segment that may have been opened, to be closed if the open fails. */
+  readonly opened: Segment[];
 }
 
 /**
@@ -79,12 +81,16 @@ export async function recoverLog(
 
 /** Makes the handles of a log's segments. */
 export function segmentOpener(
-  { environment, directory, options }: RecoveryContext,
+  { environment, directory, options, opened }: RecoveryContext,
   metadata: LogMetadata,
 ): (baseOffset: number) => Segment {
   const { indexIntervalBytes } = options;
   const owner = { directory, logId: metadata.logId, indexIntervalBytes };
-  return (baseOffset) => new Segment(environment.pool, owner, baseOffset, "update");
+  return (baseOffset) => {
+    const segment = new Segment(environment.pool, owner, baseOffset, "update");
+    opened.push(segment);
+    return segment;
+  };
 }
 
 /** What the names of the files must agree with. */
@@ -177,7 +183,7 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   const last = segments[segments.length - 1]!;
   const scan = await scanTail(last);
   const sameBoot = isSameBoot(log.metadata.bootId, context.bootId);
-  refuseDamage(last, scan, log.metadata.end, sameBoot);
+  refuseDamage(last, scan, log.metadata, sameBoot);
 
   const cutBytes = scan.fileBytes - scan.end.endPosition;
   const isEmpty = scan.end.lastBlockPosition === 0;
@@ -195,14 +201,14 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   let quarantineFile: string | undefined;
   try {
     quarantineFile = await keepCutBytes(context, last, scan, epoch);
+    // The epoch first: once the tail is gone, nothing else tells that records may be lost.
+    if (mayHaveLost) {
+      await writeMetadata(fileSystem, directory, { ...log.metadata, epoch, clean: false });
+    }
   } catch (error) {
     // Most likely the disk is full: leave it no fuller than it was.
     await fileSystem.unlink(rewritten).catch(() => undefined);
     throw error;
-  }
-  // The epoch first: once the tail is gone, nothing else tells that records may be lost.
-  if (mayHaveLost) {
-    await writeMetadata(fileSystem, directory, { ...log.metadata, epoch, clean: false });
   }
   await fileSystem.rename(rewritten, last.path);
   await fileSystem.syncDirectory(directory);
@@ -280,8 +286,15 @@ function isSameBoot(one: Uint8Array, other: Uint8Array): boolean {
  * Tells damage from a torn tail. A tail that the last write left torn has nothing valid behind it
  * that was written later; and it never reaches below what was durable before.
  */
-function refuseDamage(segment: Segment, scan: TailScan, proven: LogEnd, sameBoot: boolean): void {
+function refuseDamage(
+  segment: Segment,
+  scan: TailScan,
+  metadata: LogMetadata,
+  sameBoot: boolean,
+): void {
   const { end } = scan;
+  // What lies before the start was durable when the start was moved.
+  const proven = Math.max(metadata.end.endOffset, metadata.startOffset);
   const damage = (reason: string) =>
     new CorruptionError({
       file: segment.path,
@@ -290,8 +303,8 @@ function refuseDamage(segment: Segment, scan: TailScan, proven: LogEnd, sameBoot
       offset: end.endOffset,
     });
   const reason = scan.reason ?? "the file ends before its data should";
-  if (segment.baseOffset === proven.activeBaseOffset && end.endOffset < proven.endOffset) {
-    throw damage(`${reason}, though the log was on stable storage up to ${proven.endOffset}`);
+  if (end.endOffset < proven) {
+    throw damage(`${reason}, though the log was on stable storage up to offset ${proven}`);
   }
   if (scan.proof !== undefined) {
     const { position, durableEndOffset } = scan.proof;
