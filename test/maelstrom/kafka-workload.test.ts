@@ -174,17 +174,6 @@ describe("KafkaWorkload", () => {
     ]);
   });
 
-  it("refuses a poll from behind the end, whatever the store makes of it", async () => {
-    const conversation = new Conversation();
-    conversation.logs.put("a", "1");
-    conversation.ask(poll({ a: 1 }));
-    conversation.ask(poll({ a: 2 }));
-    expect(await conversation.settle()).toEqual([
-      `{"type":"poll_ok","msgs":{"a":[]}}`,
-      'offset 2 lies behind the end of key "a"',
-    ]);
-  });
-
   it("bounds the messages of a key in one answer", async () => {
     const conversation = new Conversation();
     for (let message = 0; message < 25; message++) conversation.logs.put("a", `${message}`);
