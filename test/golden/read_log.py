@@ -365,6 +365,8 @@ class Log:
                 raise Damage("the log ends too early")
         if bound is not None:
             self.end_offset = min(self.end_offset, bound)
+        if self.end_offset < self.start_offset:
+            raise Damage("the log ends before it starts")
         self.check(segments, position)
         return published_end(home, meta.log_id) is None
 
@@ -434,14 +436,17 @@ def complete_end(segment):
         position, chain, reach = block.end_position, block.checksum, block.last_offset + 1
         if block.ends_batch:
             found = (position, reach)
+    proof = False
     at = segment.data.find(b"SLB0", position + 5) if position < size else -1
-    while at >= 0:
+    while at >= 0 and not proof:
         try:
             if Block(segment, at - 4, size).durable_end_offset > found[1]:
-                raise Unsupported("damage: a later block was durable")
+                proof = True
         except Damage:
             pass
         at = segment.data.find(b"SLB0", at + 1)
+    if proof:
+        raise Damage("a block behind the invalid one was written when this was durable")
     return found
 
 
