@@ -5,7 +5,7 @@ import type { CommandContext } from "./context.js";
 import { count, offsetRange } from "./display.js";
 import { escapeText } from "./escape.js";
 import { UsageError } from "./failure.js";
-import { readLines } from "./input.js";
+import { openInput, readLines } from "./input.js";
 import { kindOfDirectory } from "./location.js";
 
 /** Batches on their way to the disk while the next lines are read. */
@@ -74,7 +74,10 @@ async function append(
   if (key !== undefined && kind === "log") {
     throw new UsageError(`${directory} is a single log, not a store: leave --key out.`);
   }
-  const lines = readLines(file, MAX_LINE_BYTES);
+  const lines =
+    file === undefined || file === "-"
+      ? readLines(context.streams.stdin, "standard input", MAX_LINE_BYTES)
+      : readLines(openInput(file), file, MAX_LINE_BYTES);
   // The file is opened first: a wrong name must not leave a new, empty log behind.
   const first = await lines.next();
   const onError = (error: Error) => context.tell(error.message);

@@ -21,8 +21,11 @@ export function createProgram(context: CommandContext): Command {
     .version(version)
     .exitOverride()
     .showSuggestionAfterError()
-    // Errors are printed in one place, as one line; see main.ts.
-    .configureOutput({ writeErr: () => undefined })
+    // Errors are printed in one place, as one line; see run.ts.
+    .configureOutput({
+      writeOut: (text) => void context.output.write(text),
+      writeErr: () => undefined,
+    })
     .addHelpText(
       "after",
       `

@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
+import type { Streams } from "./context.js";
 import { formatBytes } from "./display.js";
 
 /**
@@ -10,12 +11,15 @@ export class Progress {
   readonly #total: number;
   #done = 0;
 
-  /** @param total - Bytes that there are to read, more or less. */
-  constructor(total: number) {
+  /**
+   * @param stream - Where to draw it.
+   * @param total - Bytes that there are to read, more or less.
+   */
+  constructor(stream: Streams["stderr"], total: number) {
     this.#total = Math.max(total, 1);
-    if (!process.stderr.isTTY) return;
+    if (stream.isTTY !== true) return;
     const options = {
-      stream: process.stderr,
+      stream: stream as NodeJS.WriteStream,
       format: "{bar} {percentage}% | {read} of {all} | {eta_formatted} left",
       clearOnComplete: true,
       hideCursor: true,
@@ -32,11 +36,6 @@ export class Progress {
     this.stop();
     process.kill(process.pid, "SIGINT");
   };
-
-  /** Whether anybody sees it: else the total need not be found out. */
-  static get isShown(): boolean {
-    return process.stderr.isTTY === true;
-  }
 
   /** Bound, to be handed on as a callback. */
   readonly add = (bytes: number): void => {

@@ -9,10 +9,9 @@ import { ExitCode } from "./exit-code.js";
 import { UsageError } from "./failure.js";
 import { findingLine } from "./findings.js";
 import { kindOfDirectory, type Location, locate } from "./location.js";
-import { Progress } from "./progress.js";
 import { planRepair, repairInPlace } from "./repair-in-place.js";
 import { type SalvagedLog, salvage } from "./salvage.js";
-import { totalBytes, type Verification, verifyLocation } from "./verification.js";
+import { startProgress, type Verification, verifyLocation } from "./verification.js";
 
 interface RepairFlags {
   readonly dryRun?: boolean;
@@ -78,15 +77,17 @@ async function repair(
     return;
   }
   const steps = await planRepair(context, location, verification);
-  if (steps.length === 0) {
+  const isLive = hasWriter(verification);
+  if (dryRun && isLive) {
+    await output.line("It is open for writing in another process, which must be closed first.");
+  }
+  // Beside a writer not all can be judged, and opening says who it is.
+  if (steps.length === 0 && (dryRun || !isLive)) {
     await output.line(escapeText(`${directory}: nothing to repair`));
     return;
   }
   if (dryRun) {
     for (const { plan } of steps) await output.line(escapeText(`would ${plan}`));
-    if (isLive(verification)) {
-      await output.line("It is open for writing in another process, which must be closed first.");
-    }
     return;
   }
   for (const line of await repairInPlace(context, location, steps)) {
@@ -94,7 +95,7 @@ async function repair(
   }
 }
 
-function isLive({ log, store }: Verification): boolean {
+function hasWriter({ log, store }: Verification): boolean {
   return log?.survey.hasWriter ?? store?.hasWriter ?? false;
 }
 
@@ -123,7 +124,7 @@ async function salvageTo(
   dryRun: boolean,
 ): Promise<void> {
   const { output } = context;
-  const progress = new Progress(Progress.isShown ? await totalBytes(context, location) : 0);
+  const progress = await startProgress(context, location);
   let logs: readonly SalvagedLog[];
   try {
     logs = await salvage(context, location, dryRun ? undefined : target, progress.add);

@@ -21,7 +21,7 @@ export async function verifyLocation(
   location: Location,
 ): Promise<Verification> {
   const { environment } = context;
-  const progress = new Progress(Progress.isShown ? await totalBytes(context, location) : 0);
+  const progress = await startProgress(context, location);
   try {
     if (location.kind === "log") {
       const log = await verifyLog(environment, location.directory, progress.add);
@@ -34,8 +34,18 @@ export async function verifyLocation(
   }
 }
 
-/** Bytes of data files, for the progress bar; what cannot be opened now is told later. */
-export async function totalBytes(
+/** Starts the progress bar for reading all data files once. */
+export async function startProgress(
+  context: CommandContext,
+  location: Location,
+): Promise<Progress> {
+  const { stderr } = context.streams;
+  // Without a terminal nobody sees it, and the total need not be found out.
+  return new Progress(stderr, stderr.isTTY === true ? await totalBytes(context, location) : 0);
+}
+
+/** Bytes of data files; what cannot be opened now is told later. */
+async function totalBytes(
   { environment }: CommandContext,
   { kind, directory }: Location,
 ): Promise<number> {

@@ -98,7 +98,8 @@ async function verifySurvey(
     if (!isLast) findings.push(...sealedFindings(check));
     checks.push(check);
     if (indexes !== undefined && check.flaws.length === 0 && check.summary !== undefined) {
-      const isSettled = !isLast || (survey.metadata?.clean === true && !survey.hasWriter);
+      // A living writer makes and deletes index files while this reads.
+      const isSettled = !survey.hasWriter && (!isLast || survey.metadata?.clean === true);
       const verdicts = indexes.verdicts(check.summary);
       const told = verdicts.flatMap((verdict) => judgeIndex(verdict, isSettled, isLast));
       findings.push(...told);

@@ -1,0 +1,70 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+import { temporaryDirectory } from "../support/temporary-directory.js";
+import { seglog } from "./program.js";
+import { withLog } from "./samples.js";
+
+const COMMANDS = ["append", "cat", "inspect", "dump", "verify", "repair", "offsets", "trim"];
+
+describe("help", () => {
+  it("of the program lists the commands, examples and exit codes", async () => {
+    const { code, out, err } = await seglog(temporaryDirectory(), ["--help"]);
+    expect([code, err]).toEqual([0, ""]);
+    for (const command of COMMANDS) expect(out).toContain(`\n  ${command} `);
+    expect(out).toContain("Examples:");
+    expect(out).toContain("Exit codes:");
+  });
+
+  it.each(COMMANDS)("of %s shows an example and the exit codes", async (command) => {
+    const { code, out } = await seglog(temporaryDirectory(), [command, "--help"]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/Examples?:\n {2}\$ .*seglog /);
+    expect(out).toMatch(/Exit codes:\n {2}0 /);
+    for (const line of out.split("\n")) expect(line.length).toBeLessThan(100);
+  });
+
+  it("comes with the version", async () => {
+    const { code, out } = await seglog(temporaryDirectory(), ["--version"]);
+    expect([code, out]).toEqual([0, `${manifest.version}\n`]);
+  });
+});
+
+describe("bad usage", () => {
+  it.each([
+    [[], /USAGE: Say which command/],
+    [["catt", "x"], /USAGE: unknown command 'catt' \(Did you mean cat\?\)/],
+    [["cat"], /USAGE: missing required argument 'dir'/],
+    [["cat", "events", "--nope"], /USAGE: unknown option '--nope'/],
+    [["cat", "events", "--from", "-1"], /USAGE: .*'-1' is invalid\. It must be an integer/],
+    [["cat", "events", "--from", "1.5"], /It must be an integer from 0 to 2\^53 - 1/],
+    [["cat", "events", "--to", "9007199254740992"], /It must be an integer/],
+    [["cat", "events", "--from", "5", "--to", "3"], /--to must not be before --from/],
+    [["cat", "events", "--format", "xml"], /Allowed choices are text, json, hex, raw/],
+    [["cat", "events", "--key", "k"], /events is a single log, not a store: leave --key out/],
+    [["cat", "nothing"], /NOT_A_LOG: nothing does not exist/],
+    [["cat", "events/log.meta"], /NOT_A_LOG: events\/log\.meta is a file/],
+    [["append", "new", "--durability", "maybe"], /Allowed choices are always, interval, os/],
+    [["append", "new", "--segment-bytes", "3"], /USAGE: segmentBytes must be an integer/],
+    [["append", "new", "no-such-file"], /USAGE: The file no-such-file does not exist/],
+    [["append", "new", "."], /USAGE: \. is a directory/],
+    [["append", "new", "--key", ""], /A key must not be empty/],
+    [["trim", "events"], /USAGE: required option '--before <offset>' not specified/],
+    [["trim", "events", "--before", "61"], /OFFSET_OUT_OF_RANGE: Offset 61 .*\[0, 60\)/],
+    [["offsets", "events"], /only stores have consumer groups/],
+    [["dump", "events"], /events is a directory, not a file/],
+    [["dump", "events/LOCK"], /its name is not one that seglog gives/],
+    [["repair", "events", "--salvage", "events"], /lies inside of events/],
+    [["repair", "events", "--salvage", "events/new"], /lies inside of events/],
+    [["repair", "events", "--salvage", "--dry-run"], /Write \.\/ before a name/],
+  ])("%j", async (args, message) => {
+    const cwd = await withLog();
+    const { code, out, err } = await seglog(cwd, args);
+    expect(err).toMatch(message);
+    expect(err).toMatch(/^seglog: [A-Z_]+: [^\n]*\n$/);
+    expect([code, out]).toEqual([2, ""]);
+    expect(readdirSync(cwd)).toEqual(["events"]);
+    expect(readdirSync(join(cwd, "events"))).not.toContain("new");
+  });
+});
