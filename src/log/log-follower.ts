@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { CorruptionError, SeglogError } from "../errors.js";
+import { type CorruptionError, SeglogError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
 import type { PublishedEnd } from "../format/published-end.js";
@@ -10,7 +10,7 @@ import { type LogListing, listLog, readMetadata } from "./log-files.js";
 import type { LogView } from "./log-view.js";
 import { judgeOvertaken, logTruncated } from "./overtaken.js";
 import { PublishedReader } from "./published-reader.js";
-import { checkEpoch, checkSegments, isAtMarker } from "./recovery.js";
+import { checkEpoch, checkSegments, damageIn, isAtMarker, isSameBoot } from "./recovery.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 
@@ -230,7 +230,14 @@ export class LogFollower implements LogView {
       this.#end = metadata.end;
       this.#damage = undefined;
     } else {
-      this.#adoptScan(last, await scanTail(last), truncatedAt);
+      const scan = await scanTail(last);
+      const sameBoot = isSameBoot(metadata.bootId, await this.#environment.fileSystem.bootId());
+      this.#adoptScan(scan, truncatedAt);
+      // What an interrupted truncation has yet to remove is of no interest.
+      this.#damage =
+        last.baseOffset >= truncatedAt && header.epoch < metadata.epoch
+          ? undefined
+          : damageIn(last, scan, metadata, sameBoot);
     }
     this.#scannedBytes = fileBytes;
     last.setEndPosition(this.#end.endPosition);
@@ -239,7 +246,7 @@ export class LogFollower implements LogView {
     return state?.end === undefined;
   }
 
-  #adoptScan(last: Segment, scan: TailScan, truncatedAt: number): void {
+  #adoptScan(scan: TailScan, truncatedAt: number): void {
     const { end } = scan;
     this.#end = { ...end, endOffset: Math.min(end.endOffset, truncatedAt) };
     const cutBytes = scan.fileBytes - end.endPosition;
@@ -251,19 +258,6 @@ export class LogFollower implements LogView {
       cutPosition: cutBytes > 0 ? end.endPosition : undefined,
       cutReason: cutBytes > 0 ? scan.reason : undefined,
     };
-    const proven = this.#metadata.end;
-    const isShort =
-      last.baseOffset === proven.activeBaseOffset &&
-      end.endOffset < Math.min(proven.endOffset, truncatedAt);
-    this.#damage =
-      scan.proof === undefined && !isShort
-        ? undefined
-        : new CorruptionError({
-            file: last.path,
-            position: scan.invalidPosition,
-            reason: scan.reason ?? "the file ends before its data should",
-            offset: end.endOffset,
-          });
   }
 
   async #list(): Promise<LogListing> {

@@ -183,7 +183,8 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   const last = segments[segments.length - 1]!;
   const scan = await scanTail(last);
   const sameBoot = isSameBoot(log.metadata.bootId, context.bootId);
-  refuseDamage(last, scan, log.metadata, sameBoot);
+  const damage = damageIn(last, scan, log.metadata, sameBoot);
+  if (damage !== undefined) throw damage;
 
   const cutBytes = scan.fileBytes - scan.end.endPosition;
   const isEmpty = scan.end.lastBlockPosition === 0;
@@ -278,7 +279,8 @@ async function emptyEnd(active: Segment, before: LogEnd): Promise<LogEnd> {
   };
 }
 
-function isSameBoot(one: Uint8Array, other: Uint8Array): boolean {
+/** Whether the machine has not been started anew since: zeros never match. */
+export function isSameBoot(one: Uint8Array, other: Uint8Array): boolean {
   return one.some((byte) => byte !== 0) && Buffer.compare(one, other) === 0;
 }
 
@@ -286,12 +288,12 @@ function isSameBoot(one: Uint8Array, other: Uint8Array): boolean {
  * Tells damage from a torn tail. A tail that the last write left torn has nothing valid behind it
  * that was written later; and it never reaches below what was durable before.
  */
-function refuseDamage(
+export function damageIn(
   segment: Segment,
   scan: TailScan,
   metadata: LogMetadata,
   sameBoot: boolean,
-): void {
+): CorruptionError | undefined {
   const { end } = scan;
   // What lies before the start was durable when the start was moved.
   const proven = Math.max(metadata.end.endOffset, metadata.startOffset);
@@ -304,17 +306,18 @@ function refuseDamage(
     });
   const reason = scan.reason ?? "the file ends before its data should";
   if (end.endOffset < proven) {
-    throw damage(`${reason}, though the log was on stable storage up to offset ${proven}`);
+    return damage(`${reason}, though the log was on stable storage up to offset ${proven}`);
   }
   if (scan.proof !== undefined) {
     const { position, durableEndOffset } = scan.proof;
-    throw damage(
+    return damage(
       `${reason}, though the block at position ${position} was written when the log was on ` +
         `stable storage up to offset ${durableEndOffset}`,
     );
   }
   // When only the process died, the page cache has every write in order.
-  if (sameBoot && scan.hasLaterBlock) throw damage(`${reason}, with valid blocks behind it`);
+  if (sameBoot && scan.hasLaterBlock) return damage(`${reason}, with valid blocks behind it`);
+  return undefined;
 }
 
 /** Keeps what is about to be cut in a file of its own, unless it is nothing but zeros. */
