@@ -9,7 +9,7 @@ import { openInput, readLines } from "./input.js";
 import { kindOfDirectory } from "./location.js";
 
 /** Batches on their way to the disk while the next lines are read. */
-const IN_FLIGHT = 4;
+const IN_FLIGHT = 16;
 /** The default of `maxRecordBytes`. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 

@@ -8,7 +8,7 @@ const NEWLINE = 0x0a;
 
 /** Opens a file with lines, which need not be part of any log. */
 export function openInput(path: string): Readable {
-  return createReadStream(path, { highWaterMark: 256 * 1024 });
+  return createReadStream(path, { highWaterMark: 64 * 1024 });
 }
 
 /**

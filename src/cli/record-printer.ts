@@ -25,7 +25,7 @@ export function printRecord(format: RecordFormat, record: LogRecord): string | U
  * A record as an object: text as `value`, other bytes as `valueBase64`, and likewise for the key
  * and the headers.
  */
-export function recordAsJson(record: LogRecord): Record<string, unknown> {
+function recordAsJson(record: LogRecord): Record<string, unknown> {
   const { offset, timestamp, value, key, headers } = record;
   return {
     offset,

@@ -26,7 +26,7 @@ export interface LogVerification {
   /** Base offsets of the segments whose data is sound and whose index files are not. */
   readonly unsoundIndexes: readonly number[];
   readonly startOffset: number;
-  /** One past the last offset of a complete batch. */
+  /** One past the last offset of a complete batch, or of what damage is known to hide. */
   readonly endOffset: number;
   readonly records: number;
   readonly bytes: number;
@@ -107,9 +107,15 @@ async function verifySurvey(
     }
     for (const [from, to] of check.holes) findings.push(holeNote(surveyed, from, to));
   }
-  findings.push(...(await checkTail(environment, survey, checks)));
+  const tail = await checkTail(environment, survey, checks);
+  findings.push(...tail);
   const last = checks.at(-1);
-  const end = survey.published?.endOffset ?? last?.complete.endOffset ?? 0;
+  // Damage at the end hides records that are known to be there; a torn tail never held any.
+  const isDamaged = tail.some(({ level }) => level === "damage");
+  const found = isDamaged
+    ? Math.max(last?.reach ?? 0, survey.metadata?.end.endOffset ?? 0)
+    : (last?.complete.endOffset ?? 0);
+  const end = survey.published?.endOffset ?? found;
   return {
     survey,
     checks,
