@@ -14,6 +14,7 @@ import os
 import re
 import struct
 import sys
+import time
 import zlib
 
 MAX_INTEGER = 2**53 - 1
@@ -277,7 +278,7 @@ def structured(data):
 
 
 def published_end(directory, log_id):
-    """What a living writer says: (epoch, start, end, active base, end position), or None."""
+    """What a living writer says, or None: epoch, start, end, active base, position, session."""
     try:
         file = open(os.path.join(directory, "published"), "rb")
     except FileNotFoundError:
@@ -311,7 +312,8 @@ def find_slot(data, log_id):
             continue
         newest = max(valid, key=lambda slot: u64(slot, 8))
         if newest[16:32] == log_id:
-            found = [u64(newest, at) for at in (32, 40, 48, 56)] + [u32(newest, 4)]
+            end = [u64(newest, at) for at in (32, 40, 48, 56)]
+            found = [*end, u32(newest, 4), data[24:40]]
     return found, torn
 
 
@@ -323,18 +325,32 @@ class Log:
                     return
             except FileNotFoundError:
                 continue
+            except Damage:
+                if not self.overtaken(directory):
+                    raise
+                time.sleep(0.01)
         raise Damage("the directory changes faster than it can be read")
 
+    def overtaken(self, directory):
+        """Whether the log has other bounds, or its writer another session, than it was read by."""
+        try:
+            meta, end = read_bounds(directory)
+        except FileNotFoundError:
+            return True
+        if (end and end[5]) != self.session:
+            return True
+        bounds = [(meta.epoch, meta.start_offset)] + ([tuple(end[:2])] if end else [])
+        return any(epoch > self.epoch or start > self.start_offset for epoch, start in bounds)
+
     def look(self, directory):
-        meta = Metadata(directory)
-        home = os.path.join(directory, "..", "..") if meta.in_store else directory
-        end = published_end(home, meta.log_id)
+        meta, end = read_bounds(directory)
+        self.session = end and end[5]
         bases = sorted(
             int(name[:20]) for name in os.listdir(directory) if re.fullmatch(r"[0-9]{20}\.log", name)
         )
         self.epoch, self.start_offset = meta.epoch, meta.start_offset
         if end is not None:
-            self.epoch, self.start_offset, self.end_offset, active, position = end
+            self.epoch, self.start_offset, self.end_offset, active, position = end[:5]
             bases = [base for base in bases if base <= active]
             if active not in bases:
                 return False
@@ -368,7 +384,7 @@ class Log:
         if self.end_offset < self.start_offset:
             raise Damage("the log ends before it starts")
         self.check(segments, position)
-        return published_end(home, meta.log_id) is None
+        return published_end(home_of(directory, meta), meta.log_id) is None
 
     def check(self, segments, end_position):
         """Everything that must fit together; collects the readable records."""
@@ -407,6 +423,17 @@ class Log:
             "endOffset": self.end_offset,
             "records": self.records,
         }
+
+
+def read_bounds(directory):
+    """log.meta, and what a living writer says."""
+    meta = Metadata(directory)
+    return meta, published_end(home_of(directory, meta), meta.log_id)
+
+
+def home_of(directory, meta):
+    """Where a writer's lock is."""
+    return os.path.join(directory, "..", "..") if meta.in_store else directory
 
 
 def at_marker(segment, meta):
