@@ -208,6 +208,11 @@ export class CommitLog {
     return this.#closing === undefined;
   }
 
+  /** @internal Random, of this log alone. */
+  get logId(): Uint8Array {
+    return this.#view.logId;
+  }
+
   /** The directory that the log is in, as it was given. */
   get directory(): string {
     return this.#view.directory;

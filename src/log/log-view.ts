@@ -8,6 +8,8 @@ import type { IndexCache } from "./index-cache.js";
  */
 export interface LogView {
   readonly directory: string;
+  /** Random, of this log alone. */
+  readonly logId: Uint8Array;
   readonly indexCache: IndexCache;
   /** Earliest readable offset, inclusive. */
   readonly startOffset: number;

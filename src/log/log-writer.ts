@@ -535,10 +535,13 @@ export class LogWriter implements LogView, QueueOwner {
 
   /** For the pool, which is about to close the idle handle of the active segment. */
   async #syncInBackground(): Promise<void> {
+    const { file } = this.#active;
     try {
-      this.#active.file.hasUnsyncedWrites = true;
+      file.hasUnsyncedWrites = true;
       await this.#sync();
     } catch (error) {
+      // The log is poisoned: no sync will ever tell more of this file, so it may be closed.
+      file.hasUnsyncedWrites = false;
       this.options.onError(this.#judge(error));
     }
   }

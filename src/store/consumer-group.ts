@@ -19,6 +19,7 @@ export interface GroupStore {
  * `LogStore.group`; groups of the same name are one.
  */
 export class ConsumerGroup implements KeyedGroup {
+  /** Groups of the same name share their committed offsets. */
   readonly name: string;
   readonly #store: GroupStore;
 

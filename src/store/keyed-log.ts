@@ -3,6 +3,7 @@ import type { AppendOptions, ReadOptions } from "../log/commit-log.js";
 
 /** The offsets that a batch was given: they rise, but need not follow each other. */
 export interface KeyedBatch {
+  /** Offset of the first record. */
   readonly baseOffset: number;
   /** Inclusive. */
   readonly lastOffset: number;
@@ -12,6 +13,7 @@ export interface KeyedBatch {
 
 /** Records of one key, and where to read on. */
 export interface KeyedRead {
+  /** In the order of their offsets; empty at the end. */
   readonly records: LogRecord[];
   /** From where the next read goes on. Offsets may have holes, so it is not always last + 1. */
   readonly nextOffset: number;
@@ -34,6 +36,7 @@ export type OffsetsByKey =
 
 /** Consumers that share their place in each key. */
 export interface KeyedGroup {
+  /** Groups of the same name share their committed offsets. */
   readonly name: string;
   /**
    * Commits, for each key, the next offset to read. An offset below the committed one changes
@@ -49,7 +52,9 @@ export interface KeyedGroup {
  * one that keeps them in local files. Offsets of a key rise strictly but may have holes.
  */
 export interface KeyedLog {
+  /** Appends a record, making the key if there is none; resolves with its offset. */
   append(key: string, record: RecordInput, options?: AppendOptions): Promise<number>;
+  /** Appends records to one key, all of them or none. */
   appendBatch(
     key: string,
     records: Iterable<RecordInput>,
@@ -59,11 +64,13 @@ export interface KeyedLog {
   read(key: string, from: number, options?: ReadOptions): Promise<KeyedRead>;
   /** The readable offsets of a key, or `undefined` if there is no such key. */
   bounds(key: string): Promise<KeyBounds | undefined>;
+  /** All keys, in no particular order. */
   keys(): string[];
   /** Records of a key from an offset on, waiting for more, also for the key to be made. */
   follow(
     key: string,
     options?: { readonly from?: number | undefined; readonly signal?: AbortSignal | undefined },
   ): AsyncIterable<LogRecord>;
+  /** A consumer group; it exists from its first commit on. */
   group(name: string): KeyedGroup;
 }

@@ -20,6 +20,7 @@ import {
   type LogEnvironment,
 } from "../log/environment.js";
 import { makeDirectories } from "../log/log-creation.js";
+import { readMetadata } from "../log/log-files.js";
 import { POLL_MS, pause } from "../log/log-follower.js";
 import {
   integer,
@@ -395,24 +396,25 @@ export class LogStore implements KeyedLog {
     return new ConsumerGroup(name, this.#groupStore);
   }
 
-  /** Of a store opened for reading only: looks for keys that its writer has made or deleted. */
+  /**
+   * Of a store opened for reading only: looks for keys that its writer has made, deleted, or made
+   * anew.
+   */
   async refresh(): Promise<void> {
-    this.#assertOpen();
+    await this.#lookForKeys();
     if (this.#session !== undefined) return;
-    const { keys } = await listKeys(this.#environment.fileSystem, this.directory);
-    const known = new Set(keys);
-    for (const key of this.#keys) {
-      if (known.has(key)) continue;
-      this.#keys.delete(key);
+    const { fileSystem } = this.#environment;
+    for (const [key, log] of this.#logs.all()) {
+      const metadata = await readMetadata(fileSystem, log.directory).catch(() => undefined);
+      if (metadata !== undefined && Buffer.compare(metadata.logId, log.logId) === 0) continue;
       await this.#logs.exclude(key, async () => undefined);
     }
-    for (const key of keys) this.#keys.add(key);
   }
 
   /** Resolves when everything accepted before this call is on stable storage. */
   async flush(): Promise<void> {
     const committed = this.#writable();
-    await Promise.all(this.#logs.all().map((log) => log.flush()));
+    await Promise.all(this.#logs.all().map(([, log]) => log.flush()));
     await committed.flush();
   }
 
@@ -474,7 +476,7 @@ export class LogStore implements KeyedLog {
   async #existing(key: string): Promise<CommitLog | undefined> {
     this.#assertOpen();
     encodeKey(key);
-    if (!this.#keys.has(key)) await this.refresh();
+    if (!this.#keys.has(key)) await this.#lookForKeys();
     for (;;) {
       const exclusion = this.#logs.exclusion(key);
       if (exclusion === undefined) break;
@@ -502,6 +504,19 @@ export class LogStore implements KeyedLog {
 
   #noKey(key: string): SeglogError {
     return new SeglogError("KEY_NOT_FOUND", `${this.directory} has no key ${describe(key)}.`);
+  }
+
+  async #lookForKeys(): Promise<void> {
+    this.#assertOpen();
+    if (this.#session !== undefined) return;
+    const { keys } = await listKeys(this.#environment.fileSystem, this.directory);
+    const known = new Set(keys);
+    for (const key of this.#keys) {
+      if (known.has(key)) continue;
+      this.#keys.delete(key);
+      await this.#logs.exclude(key, async () => undefined);
+    }
+    for (const key of keys) this.#keys.add(key);
   }
 
   #addKey(key: string): void {

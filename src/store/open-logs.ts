@@ -73,11 +73,11 @@ export class OpenLogs {
     }
   }
 
-  /** All logs that are open. */
-  all(): CommitLog[] {
-    const logs: CommitLog[] = [];
-    for (const { log } of this.#entries.values()) if (log !== undefined) logs.push(log);
-    return logs;
+  /** All logs that are open, with their keys. */
+  all(): (readonly [key: string, log: CommitLog])[] {
+    return [...this.#entries].flatMap(([key, { log }]) =>
+      log === undefined ? [] : [[key, log] as const],
+    );
   }
 
   /** Closes all logs, a few at a time; throws the first failure after all were tried. */
