@@ -1,5 +1,5 @@
 import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createEnvironment } from "../../src/log/environment.js";
 import { surveyLog } from "../../src/log/log-survey.js";
@@ -127,6 +127,21 @@ describe("salvage", () => {
     expect(report.endOffset).toBe(RECORDS);
     expect(report.missing).toHaveLength(1);
     await expectSound(target, report);
+  });
+
+  it("leaves a torn batch out, as recovery would", async () => {
+    const directory = await makeLog();
+    const log = await openLog(directory, { segmentBytes: 100_000, blockBytes: 300 });
+    const batch = Array.from({ length: 30 }, (_, index) => valueAt(RECORDS + index));
+    await log.appendBatch(batch);
+    const torn = newPath();
+    restore(torn, snapshotOf(directory));
+    const last = (await verifyLog(createEnvironment(), directory)).checks.at(-1)!;
+    cut(join(torn, basename(last.surveyed.segment.path)), -10);
+    const target = newPath();
+    const report = await salvage(torn, target);
+    expect(report).toEqual({ records: 60, startOffset: 0, endOffset: RECORDS, missing: [] });
+    expect(await expectSound(target, report)).toBe(RECORDS);
   });
 
   it("keeps the start offset", async () => {
