@@ -59,11 +59,16 @@ export interface CorruptionDetails {
  * `CHECKPOINT_CORRUPTION` for the file of committed offsets.
  */
 export class CorruptionError extends SeglogError {
+  /** Path of the damaged file. */
   readonly file: string;
+  /** Byte position in {@link file} at which the first invalid byte range begins. */
   readonly position: number;
+  /** What is wrong there, as a clause. */
   readonly reason: string;
+  /** First offset that cannot be read because of the damage, where it is known. */
   readonly offset: number | undefined;
 
+  /** @internal */
   constructor(details: CorruptionDetails, options?: ErrorOptions) {
     const at = details.offset === undefined ? "" : ` (offset ${details.offset})`;
     super(

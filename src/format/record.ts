@@ -12,7 +12,9 @@ export interface LogRecord {
    * memory: up to 1 MiB that was read in one piece. Copy what you keep for long (`value.slice()`).
    */
   readonly value: Uint8Array;
+  /** What the record is about, if it was given a key; a view as {@link value} is. */
   readonly key?: Uint8Array;
+  /** If it was given any, in their order. */
   readonly headers?: readonly RecordHeader[];
 }
 
@@ -21,6 +23,7 @@ export type BytesInput = Uint8Array | string;
 
 /** A record to append, with more than a value. */
 export interface RecordFields {
+  /** The payload; may be empty. */
   readonly value: BytesInput;
   /** What the record is about; seglog stores it and gives it no meaning. */
   readonly key?: BytesInput | undefined;

@@ -414,6 +414,7 @@ export class CommitLog {
     return this.#closing;
   }
 
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -41,6 +41,7 @@ export class RecordBatch implements Iterable<LogRecord> {
     return count;
   }
 
+  /** The records in the order of their offsets. */
   *[Symbol.iterator](): Iterator<LogRecord> {
     for (const block of this.#blocks) {
       const end = block.lowerBound(this.#to);

@@ -24,6 +24,7 @@ export interface RecoveryReport {
   readonly epochRaised: boolean;
   /** Left-over temporary files and segments of an interrupted deletion that were removed. */
   readonly removedFiles: readonly string[];
+  /** How long opening took. */
   readonly durationMs: number;
 }
 

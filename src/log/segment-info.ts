@@ -24,15 +24,21 @@ export interface SegmentInfo {
 
 /** What a segment holds. */
 export interface SegmentContents {
+  /** Number of records. */
   readonly records: number;
+  /** Number of batches: the units of atomicity. */
   readonly batches: number;
+  /** Number of blocks: the units of checksum and compression. */
   readonly blocks: number;
   /** What the blocks' bodies take when not compressed; compare with `bytes` for the ratio. */
   readonly uncompressedBytes: number;
   /** Milliseconds since 1970; `undefined` in a segment without records. */
   readonly minTimestamp: number | undefined;
+  /** Milliseconds since 1970; `undefined` in a segment without records. */
   readonly maxTimestamp: number | undefined;
+  /** Entries of the offset index. */
   readonly indexEntries: number;
+  /** Entries of the time index. */
   readonly timeIndexEntries: number;
 }
 

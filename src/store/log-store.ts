@@ -98,6 +98,7 @@ interface StoreParts {
  * ```
  */
 export class LogStore implements KeyedLog {
+  /** The directory that the store is in, as it was given. */
   readonly directory: string;
   /** What opening the store found. Each log has a report of its own. */
   readonly recovery: StoreRecoveryReport;
@@ -429,6 +430,7 @@ export class LogStore implements KeyedLog {
     return this.#closing;
   }
 
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
