@@ -26,6 +26,7 @@ import { makeDirectories } from "./log-creation.js";
 import { writeMetadata } from "./log-files.js";
 import { closeSurvey, type LogSurvey, pendingTruncation, startOf } from "./log-survey.js";
 import { knownEnd, type SalvageRange, type SavedBlock, savedBlocks } from "./salvage-source.js";
+import { tornTailPosition } from "./tail-check.js";
 
 /** What {@link salvageLog} saved, or would save. */
 export interface SalvageReport {
@@ -53,7 +54,8 @@ export interface SalvageOptions {
  * damage was there are holes; the new log has an id of its own and a later epoch. The old log is
  * only read.
  *
- * A batch that damage has cut is saved as far as it goes.
+ * A batch that damage has cut is saved as far as it goes; one that a crash has torn is left out, as
+ * recovery would.
  *
  * @throws SeglogError `NO_SPACE`, `UNSUPPORTED_FORMAT`; then the target holds no log.
  */
@@ -96,7 +98,10 @@ class Salvage {
     const survey = this.#survey;
     const bound = pendingTruncation(survey)?.offset;
     const startOffset = startOf(survey);
-    for (const surveyed of survey.segments) {
+    const tornAt = await tornTailPosition(this.#environment, survey);
+    for (const each of survey.segments) {
+      const isTorn = tornAt !== undefined && each === survey.segments.at(-1);
+      const surveyed = isTorn ? { ...each, endPosition: tornAt } : each;
       const range: SalvageRange = {
         startOffset: Math.max(startOffset, this.#end?.endOffset ?? 0),
         endOffset: bound ?? Number.POSITIVE_INFINITY,

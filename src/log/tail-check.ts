@@ -3,7 +3,7 @@ import { LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogEnvironment } from "./environment.js";
 import { type Finding, finding } from "./finding.js";
 import { type LogSurvey, pendingTruncation } from "./log-survey.js";
-import { flawFinding, type SegmentCheck } from "./segment-check.js";
+import { flawFinding, type SegmentCheck, SegmentChecker } from "./segment-check.js";
 
 /**
  * Judges the end of a log as recovery would: what lies behind the last complete batch is a torn
@@ -71,6 +71,21 @@ export async function checkTail(
       position: complete.endPosition,
     },
   ];
+}
+
+/**
+ * Where a torn tail begins that recovery would cut, or `undefined` if the log has none: what a crash
+ * left of a batch is no part of the log, whereas what damage left of one is.
+ */
+export async function tornTailPosition(
+  environment: LogEnvironment,
+  survey: LogSurvey,
+): Promise<number | undefined> {
+  const last = survey.segments.at(-1);
+  if (last === undefined || survey.metadata === undefined) return undefined;
+  const check = await new SegmentChecker(last).run(undefined, () => undefined);
+  const [found] = await checkTail(environment, survey, [check]);
+  return found?.remedy === "recovery" ? found.position : undefined;
 }
 
 /** Whether the log ends before what its metadata, or its living writer, says was there. */

@@ -105,7 +105,9 @@ async function verifySurvey(
       findings.push(...told);
       if (told.length > 0) unsoundIndexes.push(surveyed.segment.baseOffset);
     }
-    for (const [from, to] of check.holes) findings.push(holeNote(surveyed, from, to));
+    for (const [from, to] of check.holes) {
+      if (to > startOf(survey)) findings.push(holeNote(surveyed, from, to));
+    }
   }
   const tail = await checkTail(environment, survey, checks);
   findings.push(...tail);
