@@ -1,4 +1,6 @@
 import { basename } from "node:path";
+import { SeglogError } from "../errors.js";
+import { isMissing } from "../files/file-errors.js";
 import { runSteps } from "../files/steps.js";
 import { CommitLog } from "../index.js";
 import { checkFiles } from "../log/link-check.js";
@@ -47,11 +49,26 @@ export interface LogDescription {
   readonly segments: readonly SegmentDescription[];
 }
 
+/** A living writer may delete segments while they are looked at; it does so rarely. */
+const MAX_ATTEMPTS = 5;
+
 /** Looks at a log, damaged or not; damage that it meets sets the exit code. */
 export async function describeLog(
   context: CommandContext,
   directory: string,
 ): Promise<LogDescription> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await lookAt(context, directory);
+    } catch (error) {
+      const isMoving =
+        isMissing(error) || (error instanceof SeglogError && error.code === "LOG_TRUNCATED");
+      if (!isMoving || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function lookAt(context: CommandContext, directory: string): Promise<LogDescription> {
   const survey = await surveyLog(context.environment, directory);
   const damage = damageOf(survey);
   const segments: SegmentDescription[] = [];

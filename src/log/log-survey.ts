@@ -79,8 +79,14 @@ export async function surveyLog(
   for (const baseOffset of baseOffsets) {
     const isActive = baseOffset === published?.activeBaseOffset;
     const limit = isActive ? published?.endPosition : undefined;
-    const surveyed = await surveySegment(environment, directory, baseOffset, identity, limit);
-    if (surveyed === undefined) continue;
+    let surveyed: SurveyedSegment;
+    try {
+      surveyed = await surveySegment(environment, directory, baseOffset, identity, limit);
+    } catch (error) {
+      // A living writer has deleted it since it was listed.
+      if (isMissing(error)) continue;
+      throw error;
+    }
     if (surveyed.header !== undefined) {
       identity.logId ??= surveyed.header.logId;
       identity.epochs.unshift(surveyed.header.epoch);
@@ -148,24 +154,17 @@ interface Identity {
   readonly epochs: number[];
 }
 
-/** @returns `undefined` for a file that was deleted meanwhile. */
 async function surveySegment(
   environment: LogEnvironment,
   directory: string,
   baseOffset: number,
   identity: Identity,
   limit: number | undefined,
-): Promise<SurveyedSegment | undefined> {
+): Promise<SurveyedSegment> {
   const { fileSystem, pool } = environment;
   let logId = identity.logId;
   const path = new Segment(pool, owner(directory, logId), baseOffset, "read").path;
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(fileSystem, path, MAX_HEADER_BYTES);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  const bytes = await readFile(fileSystem, path, MAX_HEADER_BYTES);
   const decoded = decodeSegmentHeader(bytes);
   if (isInvalidHeader(decoded) && decoded.kind === "unsupported") {
     throw newerVersion(path, decoded.reason);

@@ -33,7 +33,7 @@ describe("beside a living writer", () => {
   it("everything that reads works, and nothing looks like damage", async () => {
     const cwd = temporaryDirectory();
     const { writer } = await startWriter(cwd, "cuts");
-    for (let round = 0; round < 15; round++) {
+    for (let round = 0; round < 12; round++) {
       const { code, out, err } = await seglog(cwd, ["verify", "events"]);
       // A scan under which the log never stops being cut may give up, and says so.
       if (code === 2) expect(err).toMatch(/LOG_TRUNCATED.*Try again/);
