@@ -4,7 +4,6 @@
  */
 export type SeglogErrorCode =
   | "BELONGS_TO_STORE"
-  | "CHECKPOINT_CORRUPTION"
   | "CLOCK_STEPPED_BACK"
   | "CLOSED"
   | "CORRUPTION"
@@ -55,8 +54,7 @@ export interface CorruptionDetails {
 }
 
 /**
- * Bytes that had been written durably are not what was written. Code `CORRUPTION`, or
- * `CHECKPOINT_CORRUPTION` for the file of committed offsets.
+ * Bytes that had been written durably are not what was written. Code `CORRUPTION`.
  */
 export class CorruptionError extends SeglogError {
   /** Path of the damaged file. */

@@ -5,7 +5,7 @@ export const Codec = { none: 0, lz4: 1 } as const;
 export type CodecId = (typeof Codec)[keyof typeof Codec];
 
 /** The codecs by the names that options and the command line use. */
-export type CompressionName = keyof typeof Codec;
+export type CompressionName = "none" | "lz4";
 
 /** The name of a codec id, or `undefined` for an id that this version does not know. */
 export function codecName(id: number): CompressionName | undefined {

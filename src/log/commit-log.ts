@@ -180,7 +180,7 @@ export class CommitLog {
           : membership === undefined
             ? await createLog(context)
             : await createLogDirectory(context, membership.storeId, membership.temporaryDirectory);
-      const published = session.register();
+      const published = session.register(recovered.metadata.logId);
       const onTruncated = membership?.onTruncated;
       const parts = {
         environment,

@@ -24,7 +24,8 @@ export class WriterSession {
   readonly #lock: DirectoryLock;
   readonly #published: OpenFile;
   readonly #slotSeed: number;
-  #slots = 0;
+  /** By log id, in hexadecimal. */
+  readonly #slots = new Map<string, PublishedSlots>();
   /** Of this start of the machine; recorded with the logs, to judge a crash by. */
   readonly bootId: Uint8Array;
 
@@ -69,9 +70,18 @@ export class WriterSession {
     }
   }
 
-  /** Gives a log that was opened its place in the file of published ends. */
-  register(): PublishedSlots {
-    return new PublishedSlots(this.#published, slotPosition(this.#slots++), this.#slotSeed);
+  /**
+   * Gives a log that was opened its place in the file of published ends: the one that it had
+   * before, if it is opened again, for readers look for the first.
+   */
+  register(logId: Uint8Array): PublishedSlots {
+    const id = Buffer.from(logId).toString("hex");
+    const known = this.#slots.get(id);
+    if (known !== undefined) return known;
+    const position = slotPosition(this.#slots.size);
+    const slots = new PublishedSlots(this.#published, position, this.#slotSeed);
+    this.#slots.set(id, slots);
+    return slots;
   }
 
   /** Lets others write. From here on, what is on disk speaks for itself. */
