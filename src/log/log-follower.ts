@@ -161,8 +161,10 @@ export class LogFollower implements LogView {
       // Whatever a writer is about to do takes it a while.
       if (attempt > 0) await pause(POLL_MS, undefined);
       const state = await this.#published.read();
-      const isNewSession = state?.session !== this.#session;
-      this.#session = state?.session;
+      // A writer that has not published this log's end yet may still replace files of it.
+      const session = state?.end === undefined ? undefined : state.session;
+      const isNewSession = session !== this.#session;
+      this.#session = session;
       if (state?.end === undefined) {
         if (await this.#lookAtFiles(isNewSession)) return;
       } else if (await this.#adopt(state.end, isNewSession)) {

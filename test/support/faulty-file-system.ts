@@ -108,7 +108,9 @@ export class FaultyFileSystem implements FileSystem {
   readonly #openFiles = new Set<FaultyFile>();
   readonly #inFlight = new Set<Promise<unknown>>();
   #rules: Rule[] = [];
+  /** Holds that nobody has reached. */
   #holds: Standing[] = [];
+  readonly #gates: Hold<Operation>[] = [];
   #dead = false;
   #next = 0;
   #deathAt = Number.POSITIVE_INFINITY;
@@ -175,6 +177,7 @@ export class FaultyFileSystem implements FileSystem {
   hold(pattern: Pattern): Hold<Operation> {
     const hold = new Hold<Operation>();
     this.#holds.push({ pattern, hold });
+    this.#gates.push(hold);
     return hold;
   }
 
@@ -185,7 +188,8 @@ export class FaultyFileSystem implements FileSystem {
    */
   async die(): Promise<void> {
     this.#dead = true;
-    for (const { hold } of this.#holds.splice(0)) hold.release();
+    this.#holds = [];
+    for (const hold of this.#gates.splice(0)) hold.release();
     await Promise.allSettled(this.#inFlight);
     await Promise.all([...this.#openFiles].map((file) => file.abandon()));
     this.#openFiles.clear();
