@@ -177,16 +177,16 @@ describe("directories", () => {
     const directory = temporaryDirectory();
     const file = join(directory, "file");
     writeFileSync(file, "");
-    const cases: [Promise<unknown>, string][] = [
-      [system.makeDirectory(directory), "EEXIST"],
-      [system.makeDirectory(join(directory, "a", "b")), "ENOENT"],
-      [system.readDirectory(file), "ENOTDIR"],
-      [system.readDirectory(join(directory, "none")), "ENOENT"],
-      [system.unlink(join(directory, "none")), "ENOENT"],
-      [system.rename(join(directory, "none"), file), "ENOENT"],
-      [system.syncDirectory(join(directory, "none")), "ENOENT"],
-      [system.open(directory, "update"), "EISDIR"],
-      [system.kindOf(join(file, "below")), "ENOTDIR"],
+    const cases: [() => Promise<unknown>, string][] = [
+      [() => system.makeDirectory(directory), "EEXIST"],
+      [() => system.makeDirectory(join(directory, "a", "b")), "ENOENT"],
+      [() => system.readDirectory(file), "ENOTDIR"],
+      [() => system.readDirectory(join(directory, "none")), "ENOENT"],
+      [() => system.unlink(join(directory, "none")), "ENOENT"],
+      [() => system.rename(join(directory, "none"), file), "ENOENT"],
+      [() => system.syncDirectory(join(directory, "none")), "ENOENT"],
+      [() => system.open(directory, "update"), "EISDIR"],
+      [() => system.kindOf(join(file, "below")), "ENOTDIR"],
     ];
     for (const [run, systemCode] of cases) {
       const failure = await failureOf(run);
