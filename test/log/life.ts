@@ -150,6 +150,24 @@ async function session(
   await attempt(() => open.close());
 }
 
+/** A session that looks at what there is, adds to it and ends. */
+async function briefSession(
+  directory: string,
+  options: OpenLogOptions,
+  system: FaultyFileSystem,
+  expectation: Expectation,
+): Promise<void> {
+  let log: CommitLog | undefined;
+  const isOpen = await attempt(async () => {
+    log = await CommitLog.openOn(createEnvironment(system), directory, options);
+  });
+  if (!isOpen || log === undefined) return;
+  const open = log;
+  await attempt(() => open.read(open.startOffset));
+  await attempt(() => appendOne(open, expectation));
+  await attempt(() => open.close());
+}
+
 /** A whole life: two sessions, the second one on what the first one left. */
 export async function live(
   directory: string,
@@ -158,7 +176,7 @@ export async function live(
 ): Promise<Expectation> {
   const expectation = new Expectation();
   await session(directory, options, system, expectation);
-  await session(directory, options, system, expectation);
+  await briefSession(directory, options, system, expectation);
   return expectation;
 }
 
