@@ -150,6 +150,7 @@ describe("following a writer in another process", () => {
     await writer.run("truncateTo", 10);
     await writer.run("append", ["other"]);
     expect(await waiting).toBe("LOG_TRUNCATED");
+    await log.refresh();
     expect(await valuesOf(log)).toEqual([...values(0, 10), "other"]);
     expect(log.epoch).toBe(1);
   });
