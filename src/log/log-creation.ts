@@ -120,7 +120,7 @@ export async function createLogDirectory(
   // Left by an attempt that failed, as for want of space.
   await fileSystem.removeTree(temporary);
   await fileSystem.makeDirectory(temporary);
-  await Promise.all([
+  const written = await Promise.allSettled([
     writeNewFile(
       fileSystem,
       join(temporary, segmentFileName(0, "data")),
@@ -128,6 +128,8 @@ export async function createLogDirectory(
     ),
     writeNewFile(fileSystem, join(temporary, LOG_METADATA_FILE), encodeLogMetadata(metadata)),
   ]);
+  // Not before both are done: what still writes would meet with the next attempt.
+  for (const outcome of written) if (outcome.status === "rejected") throw outcome.reason;
   await fileSystem.syncDirectory(temporary);
   await fileSystem.rename(temporary, directory);
   await fileSystem.syncDirectory(dirname(directory));

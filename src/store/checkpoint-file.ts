@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { SeglogError } from "../errors.js";
-import { prepareFile, replaceFile } from "../files/atomic-file.js";
+import { prepareFile } from "../files/atomic-file.js";
 import { isMissing } from "../files/file-errors.js";
 import type { FileSystem } from "../files/file-system.js";
 import { readFile, writeFully } from "../files/whole-file.js";
@@ -98,20 +98,15 @@ export function applyEntries(state: CommittedState, entries: readonly Checkpoint
   }
 }
 
-/** A checkpoint file that was written just now. */
-export interface WrittenCheckpoint {
-  readonly bytes: number;
+/** A whole checkpoint file. */
+export interface Snapshot {
+  readonly bytes: Uint8Array;
   /** What the next frame's checksum starts from. */
   readonly checksum: number;
 }
 
-/** Replaces the checkpoint by one that holds just `state`; durable when it resolves. */
-export async function writeSnapshot(
-  fileSystem: FileSystem,
-  directory: string,
-  storeId: Uint8Array,
-  state: CommittedState,
-): Promise<WrittenCheckpoint> {
+/** Encodes a checkpoint that holds just `state`. */
+export function encodeSnapshot(storeId: Uint8Array, state: CommittedState): Snapshot {
   const header = encodeCheckpointHeader(storeId, randomBytes(16));
   const pieces = [header];
   let checksum = frameChecksum(header);
@@ -129,9 +124,7 @@ export async function writeSnapshot(
     }
   }
   if (entries.length > 0) close();
-  const bytes = Buffer.concat(pieces);
-  await replaceFile(fileSystem, join(directory, CHECKPOINT_FILE), bytes);
-  return { bytes: bytes.length, checksum };
+  return { bytes: Buffer.concat(pieces), checksum };
 }
 
 /** Keeps a copy of a checkpoint that is not valid to its end, before it is replaced. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { SeglogError } from "../errors.js";
+import { replaceFile } from "../files/atomic-file.js";
 import type { FileSystem, OpenFile } from "../files/file-system.js";
 import { writeFully } from "../files/whole-file.js";
 import { type CheckpointEntry, encodeFrame, frameChecksum } from "../format/checkpoint-frame.js";
@@ -8,10 +9,10 @@ import type { ResolvedLogOptions } from "../log/options.js";
 import {
   applyEntries,
   type CommittedState,
+  encodeSnapshot,
   groupsOf,
   keepDamagedCheckpoint,
   type LoadedCheckpoint,
-  writeSnapshot,
 } from "./checkpoint-file.js";
 import { Outlook } from "./outlook.js";
 
@@ -56,6 +57,7 @@ export class CommittedOffsets {
   #running: Promise<void> | undefined;
   #poison: SeglogError | undefined;
   #flushTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(
     fileSystem: FileSystem,
@@ -86,7 +88,7 @@ export class CommittedOffsets {
    * Records changes, all of one call or none.
    *
    * @param mode - `"advance"` leaves out what would move an offset back.
-   * @throws SeglogError `NO_SPACE`, `LOG_POISONED`.
+   * @throws SeglogError `NO_SPACE`, `LOG_POISONED`, `CLOSED`.
    */
   apply(
     entries: readonly CheckpointEntry[],
@@ -111,6 +113,10 @@ export class CommittedOffsets {
   }
 
   #request(choose: Request["choose"], sync: Request["sync"]): Promise<void> {
+    if (this.#isClosed) {
+      const message = `${this.#directory} is closed. Open it again.`;
+      return Promise.reject(new SeglogError("CLOSED", message));
+    }
     return new Promise((resolve, reject) => {
       this.#requests.push({ choose, sync, resolve, reject });
       this.#running ??= this.#drain();
@@ -122,10 +128,13 @@ export class CommittedOffsets {
     return this.apply([], "set", true);
   }
 
+  /** Writes and syncs what was applied. Whoever comes later is refused. */
   async close(): Promise<void> {
     clearTimeout(this.#flushTimer);
+    const flushed = this.flush();
+    this.#isClosed = true;
     try {
-      await this.flush();
+      await flushed;
     } finally {
       await this.#file?.close();
       this.#file = undefined;
@@ -212,27 +221,40 @@ export class CommittedOffsets {
     if (this.#loaded?.damage !== undefined) {
       await keepDamagedCheckpoint(fileSystem, this.#directory, this.#loaded);
     }
+    // Set from the moment that the old file has no name any more: nothing written to it counts.
+    let replaced: { readonly file: OpenFile | undefined } | undefined;
+    let isDurable = false;
     try {
-      const written = await writeSnapshot(fileSystem, this.#directory, this.#storeId, this.#state);
+      const path = join(this.#directory, CHECKPOINT_FILE);
+      const onRenamed = () => {
+        replaced = { file: this.#file };
+        this.#file = undefined;
+      };
+      const { bytes, checksum } = encodeSnapshot(this.#storeId, this.#state);
+      await replaceFile(fileSystem, path, bytes, onRenamed);
+      isDurable = true;
       this.#loaded = undefined;
-      const before = this.#file;
-      this.#file = undefined;
-      await before?.close();
-      this.#file = await fileSystem.open(join(this.#directory, CHECKPOINT_FILE), "update");
-      this.#endPosition = written.bytes;
-      this.#snapshotBytes = written.bytes;
-      this.#checksum = written.checksum;
+      this.#endPosition = bytes.length;
+      this.#snapshotBytes = bytes.length;
+      this.#checksum = checksum;
       this.#unsynced = false;
+      // Without a handle the next change makes another snapshot.
+      this.#file = await fileSystem.open(path, "update");
       return this.#file;
     } catch (error) {
       const isRetryable =
+        (replaced === undefined || isDurable) &&
         error instanceof SeglogError &&
         (error.code === "NO_SPACE" || error.code === "TOO_MANY_OPEN_FILES");
       throw isRetryable ? error : this.#fail(error);
+    } finally {
+      // All that it held is in the snapshot.
+      await replaced?.file?.close().catch(() => undefined);
     }
   }
 
   #scheduleFlush(): void {
+    if (this.#isClosed) return;
     this.#flushTimer ??= setTimeout(() => {
       this.#flushTimer = undefined;
       this.flush().catch((error: SeglogError) => this.#options.onError(error));

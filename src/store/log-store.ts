@@ -121,7 +121,7 @@ export class LogStore implements KeyedLog {
     this.#keys = parts.keys;
     this.#session = session;
     this.#committed = parts.committed;
-    this.#logs = new OpenLogs(async (key) => {
+    const openLog = async (key: string) => {
       const name = encodeKey(key);
       const path = keyPath(directory, name);
       await assertKeyDirectory(environment.fileSystem, path);
@@ -132,10 +132,16 @@ export class LogStore implements KeyedLog {
       const log = await environment.pool.transient(() =>
         CommitLog.openForWriting(environment, path, options, membership),
       );
-      // Before it takes an append: a lost offset that is given out again must not be skipped.
-      await parts.committed?.clamp(key, log.endOffset);
+      try {
+        // Before it takes an append: a lost offset that is given out again must not be skipped.
+        await parts.committed?.clamp(key, log.endOffset);
+      } catch (error) {
+        await log.close().catch(() => undefined);
+        throw error;
+      }
       return log;
-    });
+    };
+    this.#logs = new OpenLogs(openLog, () => this.#assertOpen());
     this.#groupStore = {
       bounds: (key) => this.bounds(key),
       change: async (entries, mode) => {
@@ -360,6 +366,8 @@ export class LogStore implements KeyedLog {
     let log = await this.#existing(key);
     while (log === undefined) {
       options.signal?.throwIfAborted();
+      // Whoever closes the store, or makes the key, wakes those who wait by then.
+      this.#assertOpen();
       if (this.#session === undefined) await pause(POLL_MS, options.signal);
       else if (!this.#keys.has(key)) await this.#newKeys.next(options.signal);
       log = await this.#existing(key);
@@ -415,8 +423,7 @@ export class LogStore implements KeyedLog {
   /** Resolves when everything accepted before this call is on stable storage. */
   async flush(): Promise<void> {
     const committed = this.#writable();
-    await Promise.all(this.#logs.all().map(([, log]) => log.flush()));
-    await committed.flush();
+    await Promise.all([...this.#logs.all().map(([, log]) => log.flush()), committed.flush()]);
   }
 
   /**

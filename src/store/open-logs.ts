@@ -17,9 +17,15 @@ export class OpenLogs {
   readonly #open: (key: string) => Promise<CommitLog>;
   readonly #entries = new Map<string, Entry>();
   readonly #excluded = new Map<string, Promise<unknown>>();
+  readonly #assertOpen: () => void;
 
-  constructor(open: (key: string) => Promise<CommitLog>) {
+  /**
+   * @param open - Opens the log of a key.
+   * @param assertOpen - Throws once {@link close} was or is about to be called.
+   */
+  constructor(open: (key: string) => Promise<CommitLog>, assertOpen: () => void) {
     this.#open = open;
+    this.#assertOpen = assertOpen;
   }
 
   /** The log of `key`, if it is open and nobody waits for it. */
@@ -41,6 +47,7 @@ export class OpenLogs {
 
   /** Runs `run` with the log of `key`, in the order of the calls. */
   async use<T>(key: string, run: (log: CommitLog) => Promise<T>): Promise<T> {
+    this.#assertOpen();
     const entry = this.#entry(key);
     let result: Promise<T>;
     entry.waiting++;
@@ -55,6 +62,7 @@ export class OpenLogs {
 
   /** Closes the log of `key` and runs `run` while nobody can open it. */
   async exclude<T>(key: string, run: () => Promise<T>): Promise<T> {
+    this.#assertOpen();
     const entry = this.#entries.get(key);
     this.#entries.delete(key);
     const earlier = this.#excluded.get(key);
@@ -80,9 +88,14 @@ export class OpenLogs {
     );
   }
 
-  /** Closes all logs, a few at a time; throws the first failure after all were tried. */
+  /**
+   * Closes all logs, a few at a time, when what {@link exclude} runs is done; throws the first
+   * failure after all were tried.
+   */
   async close(): Promise<void> {
     const failures: unknown[] = [];
+    // Whoever began an exclusion is told how it ended.
+    await Promise.allSettled(this.#excluded.values());
     const entries = this.#entries.values();
     const closeSome = async () => {
       for (const entry of entries) {

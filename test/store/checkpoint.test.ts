@@ -450,4 +450,27 @@ describe("a checkpoint on a disk that fails", () => {
     const again = await openStore(directory);
     expect(await again.group("g").committed()).toEqual(new Map([["k", 4]]));
   });
+
+  it.each(["EMFILE", "EIO"])(
+    "takes no more commits once it was replaced and its directory cannot be synced (%s)",
+    async (errno) => {
+      const directory = newPath();
+      const fileSystem = new FaultyFileSystem();
+      const errors: string[] = [];
+      const onError = (error: { code: string }) => errors.push(error.code);
+      const store = await openStore(directory, { onError }, fileSystem);
+      await fill(store, "k", 5000);
+      const group = store.group("g".repeat(200));
+      let next = 1;
+      await group.commit({ k: next });
+      fileSystem.fail({ kind: "syncDirectory" }, { errno });
+      while (errors.length === 0) await group.commit({ k: ++next });
+      expect(errors).toEqual(["LOG_POISONED"]);
+      expect(await codeOf(group.commit({ k: next + 1 }))).toBe("LOG_POISONED");
+      expect(fileSystem.openPaths.filter((path) => path.endsWith("committed-offsets"))).toEqual([]);
+      await kill(store, fileSystem);
+      const again = await openStore(directory);
+      expect((await again.group(group.name).committed()).get("k")).toBe(next);
+    },
+  );
 });

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { codeOf, failureOf, thrownBy } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
@@ -198,23 +199,17 @@ describe("a group's name", () => {
 describe("committed offsets past the end of a log that lost records", () => {
   /** What a power cut leaves under "os": a checkpoint that is further than the log. */
   async function storeThatLost(directory: string): Promise<void> {
+    const data = `${directory}/logs/k/00000000000000000000.log`;
+    let shorter: Uint8Array | undefined;
     await leaveUnclean(directory, { durability: "os" }, async (store) => {
       await fill(store, "k", 5);
-      await (await store.log("k")).flush();
-    });
-    const { readdirSync, readFileSync, writeFileSync } = await import("node:fs");
-    const path = `${directory}/logs/k`;
-    const data = `${path}/${readdirSync(path).find((name) => name.endsWith(".log"))}`;
-    const shorter = readFileSync(data);
-    await leaveUnclean(directory, { durability: "os" }, async (store) => {
+      shorter = readFileSync(data);
       await fill(store, "k", 5);
       await store.group("g").commit({ k: 10 });
       await store.group("h").commit({ k: 7 });
       await store.group("i").commit({ k: 2 });
     });
-    const logs = readdirSync(path).filter((name) => name.endsWith(".log"));
-    expect(logs).toHaveLength(1);
-    writeFileSync(data, shorter);
+    writeFileSync(data, shorter!);
   }
 
   it("are brought back, durably, before the log takes an append", async () => {
@@ -249,6 +244,24 @@ describe("committed offsets past the end of a log that lost records", () => {
     fault.remove();
     expect(await store.append("k", "new")).toBe(5);
     expect(await store.group("g").committed()).toEqual(new Map([["k", 5]]));
+  });
+
+  it("leave no open log behind while that cannot be written", async () => {
+    const directory = newPath();
+    await storeThatLost(directory);
+    const fileSystem = new FaultyFileSystem();
+    fileSystem.machine = new Uint8Array(16).fill(9);
+    const fault = fileSystem.fail(
+      { kind: "open", path: /committed-offsets\.tmp$/ },
+      { errno: "ENOSPC", times: 1000 },
+    );
+    const store = await openStore(directory, { durability: "os" }, fileSystem);
+    for (let turn = 0; turn < 3; turn++) {
+      expect(await codeOf(store.append("k", "new"))).toBe("NO_SPACE");
+      expect(fileSystem.openPaths.filter((path) => path.includes("logs"))).toEqual([]);
+    }
+    fault.remove();
+    expect(await store.append("k", "new")).toBe(5);
   });
 
   it("are brought back by a truncation too, and a seek past it fails", async () => {

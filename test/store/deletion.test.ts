@@ -70,6 +70,31 @@ describe("deleteKey", () => {
     expect(await textsIn(store, "k")).toEqual(["last"]);
   });
 
+  it("that is under way is done before close gives the lock back, and none begins after", async () => {
+    const directory = newPath();
+    const fileSystem = new FaultyFileSystem();
+    const store = await storeWithKey(directory, fileSystem);
+    const hold = fileSystem.hold({ kind: "rename", path: /deleted/ });
+    const deleted = store.deleteKey("k");
+    await hold.reached;
+    let isClosed = false;
+    const closed = store.close().then(() => {
+      isClosed = true;
+    });
+    const late = [store.deleteKey("other"), store.append("k", "late"), store.bounds("k")];
+    for (const call of late) expect(await codeOf(call)).toBe("CLOSED");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(isClosed).toBe(false);
+    hold.release();
+    expect(await deleted).toBe(true);
+    await closed;
+    fileSystem.forget();
+    const again = await openStore(directory);
+    expect(again.keys()).toEqual(["other"]);
+    expect(await again.group("g").committed()).toEqual(new Map([["other", 3]]));
+    expect(fileSystem.operations).toEqual([]);
+  });
+
   it("that dies at any step leaves the key whole or gone, and the next open settles it", async () => {
     const outcomes = new Set<string>();
     for (let step = 0; ; step++) {

@@ -286,6 +286,35 @@ describe("follow", () => {
     await store.close();
     expect(await outcomes).toEqual([reason, "CLOSED"]);
   });
+
+  it("of a key that does not exist ends with its store, whenever that is closed", async () => {
+    for (let turn = 0; turn < 12; turn++) {
+      const store = await openStore(newPath());
+      const ended = codeOf(store.follow("k").next());
+      for (let tick = 0; tick < turn; tick++) await Promise.resolve();
+      await store.close();
+      expect(await ended).toBe("CLOSED");
+    }
+  });
+});
+
+describe("the making of a key", () => {
+  it("that fails writes nothing any more when it has said so", async () => {
+    const fileSystem = new FaultyFileSystem();
+    const store = await openStore(newPath(), {}, fileSystem);
+    const hold = fileSystem.hold({ kind: "write", path: /new-k.log\.meta/ });
+    fileSystem.fail({ kind: "write", path: /new-k.*\.log$/ }, { errno: "ENOSPC" });
+    let isOver = false;
+    const failed = codeOf(store.append("k", "first")).finally(() => {
+      isOver = true;
+    });
+    await hold.reached;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(isOver).toBe(false);
+    hold.release();
+    expect(await failed).toBe("NO_SPACE");
+    expect(await store.append("k", "second")).toBe(0);
+  });
 });
 
 describe("a closed store", () => {
