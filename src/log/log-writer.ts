@@ -76,6 +76,8 @@ export class LogWriter implements LogView, QueueOwner {
   #closed: SeglogError | undefined;
   /** One sync after the other: of two at a time, only one is told of a failure. */
   #syncing: Promise<void> = Promise.resolve();
+  /** Indexes that readers had to build are saved beside everything else, but not after the close. */
+  #savingIndexes: Promise<void> = Promise.resolve();
   #flushTimer: NodeJS.Timeout | undefined;
   #upkeepTimer: NodeJS.Timeout | undefined;
 
@@ -311,6 +313,7 @@ export class LogWriter implements LogView, QueueOwner {
     } finally {
       this.#closed = reason;
       this.#changes.announce();
+      await this.#savingIndexes;
       await this.#closeFiles();
     }
   }
@@ -339,7 +342,8 @@ export class LogWriter implements LogView, QueueOwner {
   /** A sealed segment whose index files were of no use gets new ones when somebody notices. */
   #adopt(segment: Segment): void {
     segment.onIndexRebuilt = (rebuilt, index) => {
-      if (rebuilt !== this.#active) void this.#saveIndex(rebuilt, index);
+      if (rebuilt === this.#active) return;
+      this.#savingIndexes = this.#savingIndexes.then(() => this.#saveIndex(rebuilt, index));
     };
   }
 

@@ -345,8 +345,6 @@ describe("an index", () => {
       const directory = damaged(damage);
       const system = new FaultyFileSystem();
       const log = await openLog(directory, OPTIONS, { fileSystem: system });
-      const saved = system.hold({ kind: "close", path: /0004\.timeindex$/ });
-      saved.release();
       expect(await eachOffset(log)).toEqual(expectedValues(0, RECORDS));
       expect(await valuesOf(log)).toEqual(expectedValues(0, RECORDS));
       await log.close();
@@ -356,6 +354,24 @@ describe("an index", () => {
       );
     });
   }
+
+  test("that is being saved when the log closes is saved before the lock is gone", async () => {
+    const directory = damaged((d) => rmSync(index(d)));
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, OPTIONS, { fileSystem: system });
+    const hold = system.hold({ kind: "write", path: /0004\.timeindex$/ });
+    await log.read(5);
+    await hold.reached;
+    const closing = log.close();
+    expect(await codeOf(openLog(directory))).toBe("LOCKED");
+    hold.release();
+    await closing;
+    expect(system.operations.at(-1)).toMatchObject({
+      kind: "close",
+      path: join(directory, "LOCK"),
+    });
+    expect(system.openPaths).toEqual([]);
+  });
 
   for (const [name, entries] of [
     [
