@@ -23,12 +23,6 @@ import { viewOf } from "./uint64.js";
  * place before it knows how many there will be.
  */
 
-/**
- * No body is longer than this. A reader can refuse a length above it before it allocates; a
- * writer's limit on records stays below it.
- */
-export const MAX_BODY_BYTES = 128 * 1024 * 1024 + 64 * 1024;
-
 /** The records of one block whose checksums hold. */
 export class Block {
   readonly header: BlockHeader;
@@ -144,9 +138,6 @@ export function openBlock(
     return { kind: "damaged", reason: "the block's checksum does not match" };
   }
   if (header.codec === Codec.none) return new Block(header, stored, file);
-  if (header.bodyBytes > MAX_BODY_BYTES) {
-    return { kind: "damaged", reason: "the block declares more bytes than any block may have" };
-  }
   const body = decompressBody(stored, header.bodyBytes);
   return typeof body === "string"
     ? { kind: "damaged", reason: body }

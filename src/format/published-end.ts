@@ -22,7 +22,8 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   slot
  *   0         4      CRC-32 of bytes [4, 80), seeded with the CRC-32 of the session id
  *   4         4      position of the end in the active segment's file
- *   8         8      sequence: the valid slot with the higher one counts
+ *   8         8      sequence: the valid slot with the higher one counts; 0 is kept from the
+ *                    session before and says nothing of this one
  *   16        16     log id
  *   32        8      epoch
  *   40        8      start offset

@@ -60,6 +60,16 @@ export function prepareRecord(record: RecordFields): StructuredRecord {
       `record.timestamp must be an integer of milliseconds since 1970, not ${describe(timestamp)}`,
     );
   }
+  const byteLength = encodedLength({ value, key, headers });
+  return { value, key, headers, timestamp, byteLength };
+}
+
+/** Length of the record that {@link writeStructuredRecord} makes of these parts. */
+export function encodedLength({
+  value,
+  key,
+  headers,
+}: Pick<StructuredRecord, "value" | "key" | "headers">): number {
   let byteLength = 1 + value.length;
   if (key !== undefined) byteLength += varintLength(key.length) + key.length;
   if (headers !== undefined) {
@@ -69,7 +79,7 @@ export function prepareRecord(record: RecordFields): StructuredRecord {
       byteLength += varintLength(content.length) + content.length;
     }
   }
-  return { value, key, headers, timestamp, byteLength };
+  return byteLength;
 }
 
 /** Whether a block needs to be structured to hold this record. */

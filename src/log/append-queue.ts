@@ -1,7 +1,12 @@
 import { SeglogError } from "../errors.js";
 import { encodedBound } from "../format/group-encoder.js";
 import type { RecordInput } from "../format/record.js";
-import { needsStructure, prepareRecord, utf8Length } from "../format/record-codec.js";
+import {
+  encodedLength,
+  needsStructure,
+  prepareRecord,
+  utf8Length,
+} from "../format/record-codec.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import type { BufferPool } from "./buffer-pool.js";
 import type { ResolvedLogOptions } from "./options.js";
@@ -84,7 +89,10 @@ export class AppendQueue {
     this.#checkLength(prepared.byteLength);
     const byteLength = encodedBound(prepared.byteLength);
     if (this.#mayAdmit(byteLength)) return this.#admitRecord(prepared, byteLength);
-    return this.#wait(byteLength, signal, () => this.#admitRecord(prepared, byteLength));
+    return this.#wait(byteLength, signal, () => {
+      assertUnchanged(prepared);
+      return this.#admitRecord(prepared, byteLength);
+    });
   }
 
   appendBatch(
@@ -111,7 +119,10 @@ export class AppendQueue {
       );
     }
     if (this.#mayAdmit(byteLength)) return this.#admitBatch(prepared, byteLength);
-    return this.#wait(byteLength, signal, () => this.#admitBatch(prepared, byteLength));
+    return this.#wait(byteLength, signal, () => {
+      prepared.forEach(assertUnchanged);
+      return this.#admitBatch(prepared, byteLength);
+    });
   }
 
   /** Runs `run` after all that was accepted before it, with nothing beside it. */
@@ -158,7 +169,11 @@ export class AppendQueue {
         byteLength,
         admit: () => {
           signal?.removeEventListener("abort", onAbort);
-          resolve(admit());
+          try {
+            resolve(admit());
+          } catch (error) {
+            reject(error);
+          }
         },
         reject: (error) => {
           signal?.removeEventListener("abort", onAbort);
@@ -266,6 +281,18 @@ function prepare(record: RecordInput): PreparedRecord {
   const { byteLength, timestamp, value } = parts;
   if (!needsStructure(parts)) return plain(value, value.length, timestamp);
   return { value: undefined, parts, byteLength, timestamp };
+}
+
+/** A caller that transfers a buffer which waits to be copied harms nobody but itself. */
+function assertUnchanged({ value, parts, byteLength }: PreparedRecord): void {
+  const length =
+    parts !== undefined
+      ? encodedLength(parts)
+      : typeof value === "string"
+        ? byteLength
+        : value!.length;
+  if (length === byteLength) return;
+  throw new TypeError("The bytes of a record were resized or transferred while it waited for room");
 }
 
 function plain(

@@ -171,7 +171,8 @@ export class CommitLog {
     const opened: Segment[] = [];
     try {
       const { bootId } = session;
-      const context = { environment, directory, options, bootId, opened };
+      const lastPublished = (logId: Uint8Array) => session.lastPublished(logId);
+      const context = { environment, directory, options, bootId, lastPublished, opened };
       // Listed again, now that no other writer can change it.
       const listing = await listLog(fileSystem, directory);
       const recovered =

@@ -1,4 +1,4 @@
-import { OffsetOutOfRangeError } from "../errors.js";
+import { CorruptionError, OffsetOutOfRangeError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import type { LogRecord } from "../format/record.js";
 import { SCAN_CHUNK_BYTES } from "../segment/block-source.js";
@@ -33,7 +33,10 @@ export async function* iterateBatches(
   signal?.throwIfAborted();
   view.assertOpen();
   const from = options.from ?? view.startOffset;
-  if (from >= view.endOffset) await view.refresh();
+  await view.refresh().catch((error: unknown) => {
+    // Damage at the end is told when it is reached; what stands before it can be read.
+    if (!(error instanceof CorruptionError) || from >= view.endOffset) throw error;
+  });
   if (from < view.startOffset || from > view.endOffset) {
     throw new OffsetOutOfRangeError(from, view.startOffset, view.endOffset);
   }

@@ -171,5 +171,6 @@ function asRecovered(context: RecoveryContext, metadata: LogMetadata): Recovered
   const segment = segmentOpener(context, metadata)(0);
   segment.setEndPosition(metadata.end.endPosition);
   const report = { ...NOTHING_RECOVERED, kind: "created" as const };
-  return { metadata, segments: [segment], end: metadata.end, report };
+  const activeCreatedAt = context.environment.now();
+  return { metadata, segments: [segment], end: metadata.end, activeCreatedAt, report };
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type CorruptionError, SeglogError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
-import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
+import { encodeLogMetadata, type LogEnd, type LogMetadata } from "../format/log-metadata.js";
 import type { PublishedEnd } from "../format/published-end.js";
 import { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
@@ -10,7 +10,7 @@ import { type LogListing, listLog, readMetadata } from "./log-files.js";
 import type { LogView } from "./log-view.js";
 import { judgeOvertaken, logTruncated } from "./overtaken.js";
 import { PublishedReader } from "./published-reader.js";
-import { checkEpoch, checkSegments, damageIn, isAtMarker, isSameBoot } from "./recovery.js";
+import { checkEpoch, checkSegments, damageIn, isAtMarker } from "./recovery.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 
@@ -198,10 +198,32 @@ export class LogFollower implements LogView {
     return true;
   }
 
-  /** Without a writer, the files speak for themselves. */
+  /**
+   * Without a writer, the files speak for themselves. A writer that comes and goes meanwhile shows
+   * in `log.meta` or in what it publishes; then what was seen is of no one moment, and neither its
+   * end nor its damage counts.
+   *
+   * @returns Whether what was seen is of one moment; else look again.
+   */
   async #lookAtFiles(isNewSession: boolean): Promise<boolean> {
-    const listing = await this.#list();
     const metadata = await readMetadata(this.#environment.fileSystem, this.directory);
+    try {
+      await this.#judgeFiles(metadata, isNewSession);
+    } catch (error) {
+      if (await this.#isOvertakenBy(metadata)) return false;
+      throw error;
+    }
+    return !(await this.#isOvertakenBy(metadata));
+  }
+
+  async #isOvertakenBy(before: LogMetadata): Promise<boolean> {
+    if ((await this.#published.read())?.end !== undefined) return true;
+    const now = await readMetadata(this.#environment.fileSystem, this.directory);
+    return Buffer.compare(encodeLogMetadata(before), encodeLogMetadata(now)) !== 0;
+  }
+
+  async #judgeFiles(metadata: LogMetadata, isNewSession: boolean): Promise<void> {
+    const listing = await this.#list();
     const isReplaced = isNewSession || metadata.epoch !== this.epoch;
     await this.#replaceSegments(listing.baseOffsets, isReplaced);
     checkSegments(this.directory, this.#segments, metadata);
@@ -217,7 +239,7 @@ export class LogFollower implements LogView {
     if (!isReplaced && fileBytes === this.#scannedBytes) {
       await last.file.close();
       known.setEndPosition(this.#end.endPosition);
-      return true;
+      return;
     }
     this.#segments = [...this.#segments.slice(0, -1), last];
     await this.#dropSegments([known]);
@@ -233,19 +255,19 @@ export class LogFollower implements LogView {
       this.#damage = undefined;
     } else {
       const scan = await scanTail(last);
-      const sameBoot = isSameBoot(metadata.bootId, await this.#environment.fileSystem.bootId());
+      const since = {
+        bootId: await this.#environment.fileSystem.bootId(),
+        published: await this.#published.last(),
+      };
       this.#adoptScan(scan, truncatedAt);
       // What an interrupted truncation has yet to remove is of no interest.
       this.#damage =
         last.baseOffset >= truncatedAt && header.epoch < metadata.epoch
           ? undefined
-          : damageIn(last, scan, metadata, sameBoot);
+          : damageIn(last, scan, metadata, since);
     }
     this.#scannedBytes = fileBytes;
     last.setEndPosition(this.#end.endPosition);
-    // A writer that began meanwhile may have written what it does not let readers see yet.
-    const state = await this.#published.read();
-    return state?.end === undefined;
   }
 
   #adoptScan(scan: TailScan, truncatedAt: number): void {

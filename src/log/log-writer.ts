@@ -66,7 +66,10 @@ export class LogWriter implements LogView, QueueOwner {
   #published: LogEnd;
   #lastTimestamp: number;
   #clockReported = false;
-  /** When the active segment got its first record in this session, by the clock. */
+  /**
+   * When the active segment got its first record, by the clock; of one with records from an earlier
+   * session, when it was made.
+   */
   #activeSince: number | undefined;
   /** Set while the next segment's file may be there and the log has not gone on to it. */
   #rollBegun = false;
@@ -95,6 +98,8 @@ export class LogWriter implements LogView, QueueOwner {
     this.#durable = recovered.end;
     this.#published = recovered.end;
     this.#lastTimestamp = recovered.end.maxTimestamp;
+    this.#activeSince =
+      recovered.end.lastBlockPosition === 0 ? undefined : recovered.activeCreatedAt;
     this.queue = new AppendQueue(this);
     for (const segment of this.#segments) this.#adopt(segment);
     this.#adoptActive();
@@ -253,7 +258,12 @@ export class LogWriter implements LogView, QueueOwner {
     await this.#replaceMetadata(
       { epoch, truncation: bound, end: { ...this.#durable, endOffset: offset, activeBaseOffset } },
       onBoundWritten,
+      // With the new epoch comes the new end: nobody reads what is about to go as if it were of it.
+      () => {
+        this.#published = { ...this.#published, endOffset: offset };
+      },
     );
+    this.#tellReaders();
     const segments = await this.#environment.pool.transient(() =>
       applyTruncation(
         {
@@ -394,12 +404,30 @@ export class LogWriter implements LogView, QueueOwner {
     });
   }
 
-  async #replaceMetadata(changes: Partial<LogMetadata>, onRenamed?: () => void): Promise<void> {
+  /**
+   * @param onRenamed - Called when the new metadata has its name on disk.
+   * @param onReplaced - Called in the same turn in which it begins to hold in memory.
+   */
+  async #replaceMetadata(
+    changes: Partial<LogMetadata>,
+    onRenamed?: () => void,
+    onReplaced?: () => void,
+  ): Promise<void> {
     const metadata = { ...this.#metadata, ...changes };
-    await this.#environment.pool.transient(() =>
-      writeMetadata(this.#environment.fileSystem, this.directory, metadata, onRenamed),
-    );
+    let isRenamed = false;
+    try {
+      await this.#environment.pool.transient(() =>
+        writeMetadata(this.#environment.fileSystem, this.directory, metadata, () => {
+          isRenamed = true;
+          onRenamed?.();
+        }),
+      );
+    } catch (error) {
+      // Nobody knows which of the two a crash would leave.
+      throw isRenamed ? this.#poisonWith(error) : error;
+    }
     this.#metadata = metadata;
+    onReplaced?.();
   }
 
   #mustRoll(batch: PendingBatch): boolean {
@@ -465,7 +493,7 @@ export class LogWriter implements LogView, QueueOwner {
     this.#written = {
       activeBaseOffset: before.activeBaseOffset,
       endOffset: last.lastOffset + 1,
-      maxTimestamp: Math.max(before.maxTimestamp, index.summary.maxTimestamp),
+      maxTimestamp: this.#lastTimestamp,
       endPosition: last.position + last.length,
       lastBlockPosition: last.position,
       lastChecksum: last.checksum,

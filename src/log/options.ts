@@ -66,7 +66,8 @@ export interface LogOptions {
   /** What to delete by itself. Default: nothing. */
   readonly retention?: RetentionOptions | undefined;
   /**
-   * Told of failures that no call reports: a sync in the background, retention.
+   * Told of failures that no call reports: a sync in the background, retention. Default: a warning
+   * of the process.
    */
   readonly onError?: ((error: SeglogError) => void) | undefined;
 }
@@ -164,7 +165,7 @@ export function resolveLogOptions(
 
 /** A callback that throws shows as an uncaught exception, and stops no writer half-way. */
 function shield(onError: LogOptions["onError"]): (error: SeglogError) => void {
-  if (onError === undefined) return () => undefined;
+  if (onError === undefined) return (error) => process.emitWarning(error);
   return (error) => {
     try {
       onError(error);

@@ -1,7 +1,8 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { CorruptionError } from "../errors.js";
 import { isMissing } from "../files/file-errors.js";
 import type { FileSystem, OpenFile } from "../files/file-system.js";
-import { readFully } from "../files/whole-file.js";
+import { readFile, readFully } from "../files/whole-file.js";
 import { PUBLISHED_FILE } from "../format/file-names.js";
 import {
   decodePublishedHeader,
@@ -14,6 +15,8 @@ import {
 
 /** A reader meets a half-written slot only by rare chance; several times in a row, hardly ever. */
 const MAX_ATTEMPTS = 8;
+/** Room for more than 800,000 logs. */
+const MAX_PUBLISHED_BYTES = 128 * 1024 * 1024;
 
 /** What a living writer says of a log. */
 export interface WriterState {
@@ -54,6 +57,12 @@ export class PublishedReader {
     }
   }
 
+  /** What the last writer published, alive or not. */
+  async last(): Promise<PublishedEnd | undefined> {
+    const ends = await readLastPublished(this.#fileSystem, dirname(this.#path));
+    return ends.get(Buffer.from(this.#logId).toString("hex"));
+  }
+
   async #open(): Promise<OpenFile | undefined> {
     try {
       return await this.#fileSystem.open(this.#path, "read");
@@ -67,7 +76,9 @@ export class PublishedReader {
     const bytes = new Uint8Array(PUBLISHED_HEADER_BYTES);
     const count = await readFully(file, bytes, 0);
     const header = decodePublishedHeader(bytes.subarray(0, count));
-    if ("kind" in header) return undefined;
+    if ("kind" in header) {
+      throw new CorruptionError({ file: this.#path, position: 0, reason: header.reason });
+    }
     const session = Buffer.from(header.sessionId).toString("hex");
     if (this.#known?.session !== session) {
       const slot = await this.#findSlot(file, header.slotSeed);
@@ -78,7 +89,8 @@ export class PublishedReader {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       await readFully(file, pair, slotPosition(this.#known.slot));
       const end = newer(pair, header.slotSeed);
-      if (end !== undefined) return { session, end };
+      // Sequence 0 is what an earlier writer left; this one has not opened the log.
+      if (end !== undefined) return { session, end: end.sequence === 0 ? undefined : end };
     }
     return { session, end: undefined };
   }
@@ -94,6 +106,32 @@ export class PublishedReader {
     }
     return undefined;
   }
+}
+
+/**
+ * What the last writer of a directory published of each log, by log id in hexadecimal, alive or
+ * not; empty where nothing is left of it.
+ */
+export async function readLastPublished(
+  fileSystem: FileSystem,
+  directory: string,
+): Promise<ReadonlyMap<string, PublishedEnd>> {
+  const ends = new Map<string, PublishedEnd>();
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(fileSystem, join(directory, PUBLISHED_FILE), MAX_PUBLISHED_BYTES);
+  } catch (error) {
+    if (isMissing(error)) return ends;
+    throw error;
+  }
+  const header = decodePublishedHeader(bytes);
+  if ("kind" in header) return ends;
+  for (let slot = 0; slotPosition(slot) < bytes.length; slot++) {
+    const pair = bytes.subarray(slotPosition(slot), slotPosition(slot + 1));
+    const end = newer(pair, header.slotSeed);
+    if (end !== undefined) ends.set(Buffer.from(end.logId).toString("hex"), end);
+  }
+  return ends;
 }
 
 /** The valid slot of a pair that was written last. */

@@ -6,6 +6,7 @@ import { writeFully } from "../files/whole-file.js";
 import { isInvalid, parseBlockHeader } from "../format/block-header.js";
 import { CUT_MARK, LOG_METADATA_FILE, segmentFileName } from "../format/file-names.js";
 import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
+import type { PublishedEnd } from "../format/published-end.js";
 import { encodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
 import { saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
@@ -24,6 +25,8 @@ export interface RecoveredLog {
   readonly segments: readonly Segment[];
   /** The end, all of which is on stable storage. */
   readonly end: LogEnd;
+  /** When the last segment was made, by the clock. */
+  readonly activeCreatedAt: number;
   readonly report: Omit<RecoveryReport, "durationMs">;
 }
 
@@ -33,6 +36,8 @@ export interface RecoveryContext {
   readonly directory: string;
   readonly options: ResolvedLogOptions;
   readonly bootId: Uint8Array;
+  /** What the session before this one published of a log. */
+  lastPublished(logId: Uint8Array): PublishedEnd | undefined;
   /** Takes every segment that may have been opened, to be closed if the open fails. */
   readonly opened: Segment[];
 }
@@ -74,7 +79,8 @@ export async function recoverLog(
   if (metadata.clean && (await isAtMarker(last, header, metadata.end))) {
     last.setEndPosition(metadata.end.endPosition);
     const report = { ...NOTHING_RECOVERED, kind: "clean" as const, removedFiles };
-    return { metadata, segments, end: metadata.end, report };
+    const { createdAt: activeCreatedAt } = header;
+    return { metadata, segments, end: metadata.end, activeCreatedAt, report };
   }
   return recoverTail(context, { metadata, segments, header, openSegment, removedFiles });
 }
@@ -182,15 +188,18 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   const { segments, header } = log;
   const last = segments[segments.length - 1]!;
   const scan = await scanTail(last);
-  const sameBoot = isSameBoot(log.metadata.bootId, context.bootId);
-  const damage = damageIn(last, scan, log.metadata, sameBoot);
+  const published = context.lastPublished(log.metadata.logId);
+  const since = { bootId: context.bootId, published };
+  const damage = damageIn(last, scan, log.metadata, since);
   if (damage !== undefined) throw damage;
 
   const cutBytes = scan.fileBytes - scan.end.endPosition;
   const isEmpty = scan.end.lastBlockPosition === 0;
-  // After a power cut, a policy that acknowledges before the sync may have lost records without
-  // leaving a trace in the file.
-  const mayHaveLost = cutBytes > 0 || (!sameBoot && !log.metadata.synced);
+  // A policy that acknowledges before the sync may have lost records without leaving a trace.
+  const isAllThere =
+    log.metadata.synced ||
+    (isSameBoot(log.metadata, since) && published?.endOffset === scan.end.endOffset);
+  const mayHaveLost = cutBytes > 0 || !isAllThere;
   const epoch = log.metadata.epoch + (mayHaveLost ? 1 : 0);
   const newHeader = { ...header, epoch, createdAt: environment.now() };
   const startAnew = mayHaveLost && isEmpty;
@@ -217,7 +226,11 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
 
   const replaced = log.openSegment(last.baseOffset);
   segments[segments.length - 1] = replaced;
-  let { end } = scan;
+  // What the clock gave before must not be given again, even if this segment is empty.
+  let end: LogEnd = {
+    ...scan.end,
+    maxTimestamp: Math.max(scan.end.maxTimestamp, log.metadata.end.maxTimestamp),
+  };
   if (!startAnew) {
     replaced.setEndPosition(end.endPosition);
     replaced.setIndex(scan.index);
@@ -250,6 +263,7 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
     metadata,
     segments,
     end,
+    activeCreatedAt: mayHaveLost ? environment.now() : header.createdAt,
     report: {
       kind: "unclean",
       scannedBytes: scan.fileBytes,
@@ -279,9 +293,35 @@ async function emptyEnd(active: Segment, before: LogEnd): Promise<LogEnd> {
   };
 }
 
-/** Whether the machine has not been started anew since: zeros never match. */
-export function isSameBoot(one: Uint8Array, other: Uint8Array): boolean {
-  return one.some((byte) => byte !== 0) && Buffer.compare(one, other) === 0;
+/** What is known of the time since a log's last writer. */
+export interface Since {
+  /** Of the machine now. */
+  readonly bootId: Uint8Array;
+  /** What the last writer published of the log, if that is still there. */
+  readonly published: PublishedEnd | undefined;
+}
+
+/**
+ * Whether only the process died after it had written the bytes at `position`: the machine was not
+ * started anew, and the end that was published later, never synced, is still there. The boot id
+ * alone does not tell: a file system can be cut off and mounted again under one kernel.
+ */
+function onlyProcessDied(
+  segment: Segment,
+  position: number,
+  metadata: LogMetadata,
+  since: Since,
+): boolean {
+  return (
+    isSameBoot(metadata, since) &&
+    since.published?.activeBaseOffset === segment.baseOffset &&
+    since.published.endPosition > position
+  );
+}
+
+/** Whether the machine has not been started anew since the log was opened: zeros never match. */
+function isSameBoot(metadata: LogMetadata, { bootId }: Since): boolean {
+  return bootId.some((byte) => byte !== 0) && Buffer.compare(bootId, metadata.bootId) === 0;
 }
 
 /**
@@ -292,7 +332,7 @@ export function damageIn(
   segment: Segment,
   scan: TailScan,
   metadata: LogMetadata,
-  sameBoot: boolean,
+  since: Since,
 ): CorruptionError | undefined {
   const { end } = scan;
   // What lies before the start was durable when the start was moved.
@@ -316,7 +356,9 @@ export function damageIn(
     );
   }
   // When only the process died, the page cache has every write in order.
-  if (sameBoot && scan.hasLaterBlock) return damage(`${reason}, with valid blocks behind it`);
+  const { hasLaterBlock, invalidPosition } = scan;
+  if (hasLaterBlock && onlyProcessDied(segment, invalidPosition, metadata, since))
+    return damage(`${reason}, with valid blocks behind it`);
   return undefined;
 }
 

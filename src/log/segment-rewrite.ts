@@ -1,4 +1,4 @@
-import { SeglogError } from "../errors.js";
+import { CorruptionError, SeglogError } from "../errors.js";
 import { prepareFile } from "../files/atomic-file.js";
 import type { OpenFile } from "../files/file-system.js";
 import type { PooledFile } from "../files/handle-pool.js";
@@ -31,7 +31,13 @@ export async function copyBytes(
     for (let position = from; position < to; ) {
       const wanted = buffer.subarray(0, Math.min(buffer.length, to - position));
       const count = await readFully(file, wanted, position);
-      if (count === 0) return;
+      if (count === 0) {
+        throw new CorruptionError({
+          file: source.path,
+          position,
+          reason: "the file became shorter while it was copied",
+        });
+      }
       await writeFully(target, wanted.subarray(0, count), position - from);
       position += count;
     }
@@ -56,6 +62,12 @@ export async function prepareCutSegment(
 ): Promise<string> {
   const source = await runSteps(segment.source());
   const last = await findLastKept(segment, source, offset);
+  if (last === undefined) {
+    const headerLength = await runSteps(segment.firstPosition());
+    return prepareFile(environment.fileSystem, segment.path, (file) =>
+      copyBytes(segment.file, 0, headerLength, file),
+    );
+  }
   const { header } = last;
   const isWhole =
     header.lastOffset < offset && (header.attributes & BlockAttribute.lastOfBatch) !== 0;
@@ -70,15 +82,43 @@ export async function prepareCutSegment(
   });
 }
 
-/** The block that holds the greatest offset below `offset`. */
-async function findLastKept(segment: Segment, source: BlockSource, offset: number): Promise<Block> {
+/**
+ * Throws unless {@link prepareCutSegment} can cut a segment there, as far as its data goes.
+ *
+ * @throws SeglogError `UNSUPPORTED_FORMAT`, CorruptionError.
+ */
+export async function assertCuttable(segment: Segment, offset: number): Promise<void> {
+  const source = await runSteps(segment.source());
+  const last = await findLastKept(segment, source, offset);
+  if (last !== undefined && last.header.lastOffset >= offset) assertDense(last, offset);
+}
+
+/** Encoding a block with holes anew would number its records without them. */
+function assertDense({ header }: Block, offset: number): void {
+  if ((header.attributes & BlockAttribute.offsetDeltas) === 0) return;
+  throw new SeglogError(
+    "UNSUPPORTED_FORMAT",
+    `Cannot cut at offset ${offset}: its block has holes between offsets. ` +
+      `Truncate to ${header.baseOffset} or ${header.lastOffset + 1}.`,
+  );
+}
+
+/**
+ * The block that holds the greatest offset below `offset`; `undefined` if there is none, as where
+ * a salvage left a hole at the beginning.
+ */
+async function findLastKept(
+  segment: Segment,
+  source: BlockSource,
+  offset: number,
+): Promise<Block | undefined> {
   const end = await runSteps(segment.end());
   let position = await runSteps(segment.firstPosition());
   let last: Block | undefined;
   while (position < end) {
     const run = await runSteps(readRun(source, position, end, SCAN_CHUNK_BYTES));
     for (const block of run.blocks) {
-      if (block.header.baseOffset >= offset) return last ?? block;
+      if (block.header.baseOffset >= offset) return last;
       last = block;
     }
     if (run.invalid !== undefined) {
@@ -86,7 +126,7 @@ async function findLastKept(segment: Segment, source: BlockSource, offset: numbe
     }
     position = run.nextPosition;
   }
-  return last!;
+  return last;
 }
 
 /** Encodes the records of a block that lie before `offset`, as the end of a batch. */
@@ -97,14 +137,7 @@ function encodeStart(
   options: Pick<ResolvedLogOptions, "blockBytes" | "compression">,
 ): Uint8Array {
   const { header } = block;
-  if ((header.attributes & BlockAttribute.offsetDeltas) !== 0) {
-    // Encoding it anew would number its records without their holes.
-    throw new SeglogError(
-      "UNSUPPORTED_FORMAT",
-      `Cannot cut at offset ${offset}: its block has holes between offsets. ` +
-        `Truncate to ${header.baseOffset} or ${header.lastOffset + 1}.`,
-    );
-  }
+  assertDense(block, offset);
   const bound = header.bodyBytes + 4096;
   const encoder = new GroupEncoder(
     Buffer.allocUnsafeSlow(bound),

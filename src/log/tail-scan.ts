@@ -6,7 +6,7 @@ import {
   type InvalidBlock,
 } from "../format/block-header.js";
 import type { LogEnd } from "../format/log-metadata.js";
-import { blockError, findBlock, readRun, SCAN_CHUNK_BYTES } from "../segment/block-source.js";
+import { blockError, findBlocks, readRun, SCAN_CHUNK_BYTES } from "../segment/block-source.js";
 import type { Segment } from "../segment/segment.js";
 import { SegmentIndex } from "../segment/segment-index.js";
 
@@ -82,13 +82,14 @@ export async function scanTail(segment: Segment, endPosition?: number): Promise<
   if (invalid?.kind === "unsupported") throw blockError(segment.path, position, invalid);
   let proof: BlockHeader | undefined;
   let hasLaterBlock = false;
-  let searchFrom = position + 1;
-  while (invalid !== undefined && proof === undefined) {
-    const later = await runSteps(findBlock(source, searchFrom, fileBytes));
-    if (later === undefined) break;
-    hasLaterBlock = true;
-    if (later.durableEndOffset > end.endOffset) proof = later;
-    searchFrom = later.position + BLOCK_STEP;
+  if (invalid !== undefined) {
+    const { endOffset } = end;
+    const search = findBlocks(source, position + 1, fileBytes, (later) => {
+      hasLaterBlock = true;
+      if (later.durableEndOffset > endOffset) proof = later;
+      return proof === undefined;
+    });
+    await runSteps(search);
   }
   return {
     end,
@@ -100,9 +101,6 @@ export async function scanTail(segment: Segment, endPosition?: number): Promise<
     hasLaterBlock,
   };
 }
-
-/** The least distance between the beginnings of two blocks. */
-const BLOCK_STEP = 80;
 
 /** Why a block cannot follow, or `undefined` if it can. */
 export function continuity(

@@ -8,17 +8,18 @@ import type { LogEnvironment } from "./environment.js";
 import { createSegmentFile } from "./log-files.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { removeSegment } from "./segment-removal.js";
-import { prepareCutSegment } from "./segment-rewrite.js";
+import { assertCuttable, prepareCutSegment } from "./segment-rewrite.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 
 /**
  * Throws if a segment is damaged before `offset`: a cut there would hide the damage, and what lies
- * behind it.
+ * behind it. Also if it cannot be cut there; both have to be known before the bound holds.
  *
- * @throws CorruptionError.
+ * @throws CorruptionError, SeglogError `UNSUPPORTED_FORMAT`.
  */
 export async function assertSoundBelow(segment: Segment, offset: number): Promise<void> {
   assertSound(segment, await scanTail(segment), offset);
+  await assertCuttable(segment, offset);
 }
 
 function assertSound(segment: Segment, scan: TailScan, offset: number): void {

@@ -13,6 +13,7 @@ import {
   slotPosition,
 } from "../format/published-end.js";
 import type { LogEnvironment } from "./environment.js";
+import { readLastPublished } from "./published-reader.js";
 
 /**
  * One writer's hold on a directory, be it a log's or a store's: the lock that keeps other writers
@@ -28,6 +29,9 @@ export class WriterSession {
   readonly #slots = new Map<string, PublishedSlots>();
   /** Of this start of the machine; recorded with the logs, to judge a crash by. */
   readonly bootId: Uint8Array;
+  readonly #lastPublished: ReadonlyMap<string, PublishedEnd>;
+  /** Ids of logs in {@link #lastPublished} that this session has not opened. */
+  readonly #unopened: Set<string>;
 
   private constructor(
     environment: LogEnvironment,
@@ -36,6 +40,7 @@ export class WriterSession {
     published: OpenFile,
     sessionId: Uint8Array,
     bootId: Uint8Array,
+    lastPublished: ReadonlyMap<string, PublishedEnd>,
   ) {
     this.#environment = environment;
     this.#directory = directory;
@@ -43,6 +48,9 @@ export class WriterSession {
     this.#published = published;
     this.#slotSeed = publishedSlotSeed(sessionId);
     this.bootId = bootId;
+    this.#lastPublished = lastPublished;
+    this.#unopened = new Set(lastPublished.keys());
+    for (const id of lastPublished.keys()) this.#addSlots(id);
   }
 
   /** @throws SeglogError `LOCKED` if another writer has the directory. */
@@ -51,23 +59,38 @@ export class WriterSession {
     const lock = await DirectoryLock.acquire(fileSystem, directory);
     try {
       const bootId = await fileSystem.bootId();
+      const lastPublished = await readLastPublished(fileSystem, directory);
       const sessionId = new Uint8Array(randomBytes(16));
       const path = join(directory, PUBLISHED_FILE);
       const published = await fileSystem.open(path + TEMPORARY_SUFFIX, "create");
       try {
         // Locked before it gets its name: whoever sees it knows that its writer lives.
         published.tryLock("exclusive");
-        await writeFully(published, encodePublishedHeader(sessionId, process.pid), 0);
+        const bytes = encodePublished(sessionId, lastPublished);
+        await writeFully(published, bytes, 0);
         await fileSystem.rename(path + TEMPORARY_SUFFIX, path);
       } catch (error) {
         await published.close();
         throw error;
       }
-      return new WriterSession(environment, directory, lock, published, sessionId, bootId);
+      return new WriterSession(
+        environment,
+        directory,
+        lock,
+        published,
+        sessionId,
+        bootId,
+        lastPublished,
+      );
     } catch (error) {
       await lock.release();
       throw error;
     }
+  }
+
+  /** What the session before this one published of a log, if that is still there. */
+  lastPublished(logId: Uint8Array): PublishedEnd | undefined {
+    return this.#lastPublished.get(Buffer.from(logId).toString("hex"));
   }
 
   /**
@@ -76,24 +99,51 @@ export class WriterSession {
    */
   register(logId: Uint8Array): PublishedSlots {
     const id = Buffer.from(logId).toString("hex");
-    const known = this.#slots.get(id);
-    if (known !== undefined) return known;
+    this.#unopened.delete(id);
+    return this.#slots.get(id) ?? this.#addSlots(id);
+  }
+
+  #addSlots(id: string): PublishedSlots {
     const position = slotPosition(this.#slots.size);
     const slots = new PublishedSlots(this.#published, position, this.#slotSeed);
     this.#slots.set(id, slots);
     return slots;
   }
 
-  /** Lets others write. From here on, what is on disk speaks for itself. */
+  /**
+   * Lets others write. From here on, what is on disk speaks for itself; only the last words of a
+   * writer that died stay, as long as one of its logs was not brought in order.
+   */
   async close(): Promise<void> {
-    const path = join(this.#directory, PUBLISHED_FILE);
-    await this.#environment.fileSystem.unlink(path).catch(() => undefined);
+    if (this.#unopened.size === 0) {
+      const path = join(this.#directory, PUBLISHED_FILE);
+      await this.#environment.fileSystem.unlink(path).catch(() => undefined);
+    }
     try {
       await this.#published.close();
     } finally {
       await this.#lock.release();
     }
   }
+}
+
+/**
+ * The content of a new session's file. What the session before it published is kept, with sequence
+ * 0, since it may be needed to judge what its writer left, once and again until that is in order.
+ */
+function encodePublished(
+  sessionId: Uint8Array,
+  lastPublished: ReadonlyMap<string, PublishedEnd>,
+): Uint8Array {
+  const bytes = new Uint8Array(slotPosition(lastPublished.size));
+  bytes.set(encodePublishedHeader(sessionId, process.pid));
+  const seed = publishedSlotSeed(sessionId);
+  let log = 0;
+  for (const end of lastPublished.values()) {
+    const start = slotPosition(log++);
+    encodeSlot(bytes.subarray(start, start + SLOT_BYTES), { ...end, sequence: 0 }, seed);
+  }
+  return bytes;
 }
 
 /** The two slots of one log, filled in turn so that a reader always finds a whole one. */

@@ -10,15 +10,17 @@ import {
   blockLength,
   type InvalidBlock,
   isInvalid,
+  MAX_BLOCK_HEADER_BYTES,
   readBlockHeader,
 } from "../format/block-header.js";
 import { viewOf } from "../format/uint64.js";
 
 /** How much is read from a file at a time when it is read in order. */
 export const SCAN_CHUNK_BYTES = 1024 * 1024;
-
-/** A header's length is one byte. */
-const MAX_HEADER_BYTES = 256;
+/** A run of compressed blocks ends when they have become this long, however short they were. */
+const MAX_RUN_BODY_BYTES = 4 * 1024 * 1024;
+/** The search for a block looks at this much first; after damage the next one is mostly near. */
+const FIRST_SEARCH_BYTES = 16 * 1024;
 
 /** A data file and what the checksums of its blocks start from. */
 export interface BlockSource {
@@ -51,7 +53,7 @@ export function* readRun(
   chunkBytes: number,
   buffer?: Uint8Array,
 ): Steps<BlockRun> {
-  let wanted = Math.min(Math.max(chunkBytes, MAX_HEADER_BYTES), end - position);
+  let wanted = Math.min(Math.max(chunkBytes, MAX_BLOCK_HEADER_BYTES), end - position);
   for (;;) {
     const target =
       buffer !== undefined && buffer.length >= wanted
@@ -80,10 +82,11 @@ function parseRun(
   const view = viewOf(bytes);
   const blocks: Block[] = [];
   let start = 0;
-  while (start < bytes.length) {
+  let bodyBytes = 0;
+  while (start < bytes.length && bodyBytes < MAX_RUN_BODY_BYTES) {
     const at = position + start;
     const reachesEnd = position + bytes.length >= end;
-    if (!reachesEnd && bytes.length - start < MAX_HEADER_BYTES && blocks.length > 0) break;
+    if (!reachesEnd && bytes.length - start < MAX_BLOCK_HEADER_BYTES && blocks.length > 0) break;
     const header = readBlockHeader(bytes, view, start, at, source.blockSeed);
     if (isInvalid(header)) return { blocks, nextPosition: at, invalid: header };
     const length = blockLength(header);
@@ -98,6 +101,7 @@ function parseRun(
     const block = openBlock(bytes, start, header, source.file.path);
     if (isInvalid(block)) return { blocks, nextPosition: at, invalid: block };
     blocks.push(block);
+    bodyBytes += header.bodyBytes;
     start += length;
   }
   if (start === 0 && position < end) {
@@ -119,29 +123,58 @@ export function* findBlock(
   from: number,
   end: number,
 ): Steps<BlockHeader | undefined> {
-  const buffer = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
+  let found: BlockHeader | undefined;
+  yield* findBlocks(source, from, end, (header) => {
+    found = header;
+    return false;
+  });
+  return found;
+}
+
+/**
+ * As {@link findBlock}, for every block from `from` on whose header is valid, whatever lies between
+ * them; bodies are not looked at.
+ *
+ * @param visit - Returns whether to go on.
+ */
+export function* findBlocks(
+  source: BlockSource,
+  from: number,
+  end: number,
+  visit: (header: BlockHeader) => boolean,
+): Steps<void> {
   const magic = Buffer.alloc(4);
   magic.writeUInt32LE(BLOCK_MAGIC);
+  let buffer = Buffer.allocUnsafeSlow(FIRST_SEARCH_BYTES);
   let position = from;
   while (end - position >= BLOCK_HEADER_BYTES) {
     const wanted = Math.min(buffer.length, end - position);
     const count = yield* readStep(source.file, buffer.subarray(0, wanted), position);
     const bytes = buffer.subarray(0, count);
     const view = viewOf(bytes);
-    let found = bytes.indexOf(magic);
-    while (found >= 0) {
-      const start = found - BLOCK_MAGIC_POSITION;
-      if (start >= 0 && bytes.length - start >= BLOCK_HEADER_BYTES) {
-        const header = readBlockHeader(bytes, view, start, position + start, source.blockSeed);
-        if (!isInvalid(header)) return header;
+    const isLast = count < wanted || position + count >= end;
+    // A header that may be cut by the edge is left to the next chunk.
+    const limit = count - (isLast ? BLOCK_HEADER_BYTES : MAX_BLOCK_HEADER_BYTES);
+    let start = 0;
+    while (start <= limit) {
+      const mark = bytes.indexOf(magic, start + BLOCK_MAGIC_POSITION);
+      if (mark < 0 || mark - BLOCK_MAGIC_POSITION > limit) {
+        start = limit + 1;
+        break;
       }
-      found = bytes.indexOf(magic, found + 1);
+      start = mark - BLOCK_MAGIC_POSITION;
+      const header = readBlockHeader(bytes, view, start, position + start, source.blockSeed);
+      if (isInvalid(header)) {
+        start++;
+      } else {
+        if (!visit(header)) return;
+        start += blockLength(header);
+      }
     }
-    if (count < wanted || position + count >= end) return undefined;
-    // Step back so that a header across the edge is seen whole next time.
-    position += count - MAX_HEADER_BYTES;
+    if (isLast) return;
+    position += start;
+    if (buffer.length < SCAN_CHUNK_BYTES) buffer = Buffer.allocUnsafeSlow(buffer.length * 4);
   }
-  return undefined;
 }
 
 /** The error for bytes that should be a block and are not. */

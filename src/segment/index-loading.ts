@@ -5,6 +5,7 @@ import {
   BLOCK_HEADER_BYTES,
   blockLength,
   isInvalid,
+  MAX_BLOCK_HEADER_BYTES,
   parseBlockHeader,
 } from "../format/block-header.js";
 import {
@@ -38,6 +39,8 @@ export function* loadedIndex(segment: Segment): Steps<SegmentIndex> {
   }
   const saved = yield* readIndex(segment);
   const index = saved ?? (yield* rebuildIndex(segment));
+  // Whoever was first may have added to its own meanwhile.
+  if (segment.index !== undefined) return yield* loadedIndex(segment);
   segment.setIndex(index);
   if (saved === undefined) segment.onIndexRebuilt?.(segment, index);
   return index;
@@ -148,7 +151,7 @@ function* fits(segment: Segment, summary: SegmentSummary): Steps<boolean> {
   if (summary.segmentChecksum !== header.checksum) return false;
   if (summary.endPosition !== (yield* segment.end())) return false;
   if (summary.blocks === 0) return summary.endPosition === header.headerLength;
-  const bytes = new Uint8Array(BLOCK_HEADER_BYTES);
+  const bytes = new Uint8Array(MAX_BLOCK_HEADER_BYTES);
   const count = yield* readStep(segment.file, bytes, summary.lastBlockPosition);
   const last = parseBlockHeader(
     bytes.subarray(0, count),
@@ -177,18 +180,19 @@ export function* rebuildIndex(segment: Segment): Steps<SegmentIndex> {
 function* extendIndex(segment: Segment, index: SegmentIndex, end: number): Steps<void> {
   const source = yield* segment.source();
   const buffer = new Uint8Array(Math.min(SCAN_CHUNK_BYTES, end - index.coveredPosition));
-  let position = index.coveredPosition;
-  while (position < end) {
+  while (index.coveredPosition < end) {
+    const position = index.coveredPosition;
     const run = yield* readRun(source, position, end, SCAN_CHUNK_BYTES, buffer);
+    // Another reader may do the same work; whoever comes second goes on behind the first.
+    if (index.coveredPosition !== position) continue;
     for (const { header: block } of run.blocks) {
       index.add({ ...block, length: blockLength(block) }, segment.owner.indexIntervalBytes);
     }
-    position = run.nextPosition;
+    index.coveredPosition = run.nextPosition;
     if (run.invalid === undefined) continue;
-    const next = yield* findBlock(source, position + 1, end);
-    position = next?.position ?? end;
+    const next = yield* findBlock(source, run.nextPosition + 1, end);
+    if (index.coveredPosition === run.nextPosition) index.coveredPosition = next?.position ?? end;
   }
-  index.coveredPosition = end;
 }
 
 /**
