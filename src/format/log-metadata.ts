@@ -23,14 +23,15 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   88        16     store id, or zeros
  *   104       8      end: base offset of the active segment
  *   112       8      end: end offset
- *   120       8      end: latest timestamp of the log
+ *   120       8      end: latest timestamp that the clock gave
  *   128       4      end: position one past the last block
  *   132       4      end: position of the last block, 0 in a segment without one
  *   136       4      end: checksum of the last block, or of the segment header
  *   140       4      reserved, zero
  *
- * With flag bit 0 the end is the end of the log. Without it, it is where the end was when the log
- * was last opened: everything before it is on stable storage, whatever happened since.
+ * With flag bit 0 the end is the end of the log. Without it, only two of its fields say something:
+ * the log has reached this end offset, all of it on stable storage, in the segment with this base
+ * offset.
  */
 
 /** "SLM0" as a little-endian number. */
@@ -47,6 +48,7 @@ export interface LogEnd {
   readonly activeBaseOffset: number;
   /** Exclusive. */
   readonly endOffset: number;
+  /** Latest timestamp that the clock gave; callers may have given later ones. */
   readonly maxTimestamp: number;
   readonly endPosition: number;
   /** 0 in a segment without blocks. */

@@ -29,7 +29,7 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   40        8      start offset
  *   48        8      end offset
  *   56        8      base offset of the active segment
- *   64        8      latest timestamp of the log
+ *   64        8      latest timestamp that the clock gave
  *   72        8      reserved, zero
  *
  * A log has a slot from when the writer opens it. The writer fills its two slots in turn, so that

@@ -86,10 +86,6 @@ export class LogFollower implements LogView {
     return this.#metadata.epoch;
   }
 
-  get maxTimestamp(): number {
-    return this.#end.maxTimestamp;
-  }
-
   get segments(): readonly Segment[] {
     return this.#segments;
   }

@@ -16,8 +16,6 @@ export interface LogView {
   /** One past the last readable offset. */
   readonly endOffset: number;
   readonly epoch: number;
-  /** Latest timestamp of the readable records; 0 without any. */
-  readonly maxTimestamp: number;
   /** In the order of their base offsets, never empty. */
   readonly segments: readonly Segment[];
   /**

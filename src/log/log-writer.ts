@@ -123,10 +123,6 @@ export class LogWriter implements LogView, QueueOwner {
     return this.#metadata.logId;
   }
 
-  get maxTimestamp(): number {
-    return this.#published.maxTimestamp;
-  }
-
   get segments(): readonly Segment[] {
     return this.#segments;
   }

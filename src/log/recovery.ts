@@ -226,10 +226,10 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
 
   const replaced = log.openSegment(last.baseOffset);
   segments[segments.length - 1] = replaced;
-  // What the clock gave before must not be given again, even if this segment is empty.
+  // Timestamps go on from what the clock gave before, even if this segment is empty.
   let end: LogEnd = {
     ...scan.end,
-    maxTimestamp: Math.max(scan.end.maxTimestamp, log.metadata.end.maxTimestamp),
+    maxTimestamp: Math.max(scan.end.maxTimestamp, log.metadata.end.maxTimestamp, header.createdAt),
   };
   if (!startAnew) {
     replaced.setEndPosition(end.endPosition);
