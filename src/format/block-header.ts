@@ -37,7 +37,7 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
 export const BLOCK_MAGIC = 0x30424c53;
 export const BLOCK_MAGIC_POSITION = 4;
 export const BLOCK_HEADER_BYTES = 80;
-export const PRODUCER_BYTES = 16;
+const PRODUCER_BYTES = 16;
 /** A header's length is one byte, so no header of any version needs more room. */
 export const MAX_BLOCK_HEADER_BYTES = 256;
 
@@ -45,7 +45,7 @@ export const MAX_BLOCK_HEADER_BYTES = 256;
  * No body is longer than this, stored or not. A reader refuses a length above it before it
  * allocates; a writer's limit on records stays below it.
  */
-export const MAX_BODY_BYTES = 128 * 1024 * 1024 + 64 * 1024;
+const MAX_BODY_BYTES = 128 * 1024 * 1024 + 64 * 1024;
 
 /** Bits of a block's attributes. */
 export const BlockAttribute = {

@@ -2,7 +2,7 @@ import { checksum } from "./checksum.js";
 import { viewOf } from "./uint64.js";
 
 /** The version of every format that this code writes, and the only one that it reads. */
-export const FORMAT_VERSION = 0;
+const FORMAT_VERSION = 0;
 
 /** Why bytes are not a header that this version can use. */
 export interface InvalidHeader {

@@ -36,7 +36,7 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
 
 /** "SLM0" as a little-endian number. */
 export const LOG_METADATA_MAGIC = 0x304d4c53;
-export const LOG_METADATA_BYTES = 144;
+const LOG_METADATA_BYTES = 144;
 const FEATURE_IN_STORE = 1;
 const FLAG_CLEAN = 1;
 const FLAG_TRUNCATION = 2;

@@ -18,7 +18,7 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
 
 /** "SLT0" as a little-endian number. */
 export const STORE_METADATA_MAGIC = 0x30544c53;
-export const STORE_METADATA_BYTES = 48;
+const STORE_METADATA_BYTES = 48;
 
 /** The decoded `store.meta`. */
 export interface StoreMetadata {

@@ -10,13 +10,13 @@ import type { LogView } from "./log-view.js";
 import { continuity } from "./tail-scan.js";
 
 /** Where the readable part of `segment` ends. */
-export function* readableEnd(view: LogView, segment: Segment): Steps<number> {
+function* readableEnd(view: LogView, segment: Segment): Steps<number> {
   const { segments } = view;
   return segment === segments[segments.length - 1] ? view.endPosition : yield* segment.end();
 }
 
 /** The segment with the greatest base offset that is at most `offset`. */
-export function findSegment(view: LogView, offset: number): Segment {
+function findSegment(view: LogView, offset: number): Segment {
   const { segments } = view;
   let low = 0;
   let high = segments.length;

@@ -178,14 +178,14 @@ function shield(onError: LogOptions["onError"]): (error: SeglogError) => void {
 }
 
 /** Throws a `TypeError` unless `value` is an object. */
-export function requireObject(value: unknown, name: string): void {
+function requireObject(value: unknown, name: string): void {
   if (typeof value !== "object" || value === null) {
     throw new TypeError(`${name} must be an object, not ${describe(value)}`);
   }
 }
 
 /** Throws a `TypeError` that names the first property that is not known. */
-export function refuseUnknown(value: object, known: readonly string[], what: string): void {
+function refuseUnknown(value: object, known: readonly string[], what: string): void {
   for (const name of Object.keys(value)) {
     if (known.includes(name)) continue;
     throw new TypeError(`Unknown ${what}: ${describe(name)}. Known are: ${known.join(", ")}`);

@@ -1,12 +1,6 @@
 import { OFFSET_ENTRY_BYTES } from "../format/index-file.js";
 import { GrowingImage } from "./growing-image.js";
 
-/** Where a block begins. */
-export interface IndexedPosition {
-  readonly relativeOffset: number;
-  readonly position: number;
-}
-
 /**
  * The sparse offset index of a segment: base offsets of some of its blocks and their positions,
  * both rising. It lives in memory as the very bytes of its file.

@@ -55,7 +55,7 @@ export async function valuesOf(log: CommitLog, from = log.startOffset): Promise<
 }
 
 /** All readable offsets. */
-export async function offsetsOf(log: CommitLog): Promise<number[]> {
+async function offsetsOf(log: CommitLog): Promise<number[]> {
   const offsets: number[] = [];
   for await (const record of log.records()) offsets.push(record.offset);
   return offsets;
