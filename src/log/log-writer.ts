@@ -3,15 +3,15 @@ import type { OpenFile } from "../files/file-system.js";
 import { runSteps } from "../files/steps.js";
 import { writeFully } from "../files/whole-file.js";
 import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
-import type { SegmentHeader } from "../format/segment-header.js";
 import { loadedIndex, saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
-import type { IndexedBlock, SegmentIndex } from "../segment/segment-index.js";
+import type { SegmentIndex } from "../segment/segment-index.js";
 import { AppendQueue, type QueueOwner } from "./append-queue.js";
 import type { BufferPool } from "./buffer-pool.js";
 import { Changes } from "./changes.js";
 import type { LogEnvironment } from "./environment.js";
 import type { IndexCache } from "./index-cache.js";
+import { LogClock } from "./log-clock.js";
 import { createSegmentFile, writeMetadata } from "./log-files.js";
 import type { LogView } from "./log-view.js";
 import type { ResolvedLogOptions } from "./options.js";
@@ -20,6 +20,7 @@ import type { PendingBatch } from "./pending.js";
 import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
 import { removeSegment } from "./segment-removal.js";
+import { pieces, stampRun } from "./stamping.js";
 import { applyTruncation, assertSoundBelow } from "./truncation.js";
 import type { PublishedSlots } from "./writer-session.js";
 
@@ -56,6 +57,7 @@ export class LogWriter implements LogView, QueueOwner {
   readonly #slots: PublishedSlots;
   readonly #bootId: Uint8Array;
   readonly #onTruncated: LogWriterParts["onTruncated"];
+  readonly #clock: LogClock;
   readonly #changes = new Changes();
   #metadata: LogMetadata;
   #segments: readonly Segment[];
@@ -64,8 +66,6 @@ export class LogWriter implements LogView, QueueOwner {
   #written: LogEnd;
   #durable: LogEnd;
   #published: LogEnd;
-  #lastTimestamp: number;
-  #clockReported = false;
   /**
    * When the active segment got its first record, by the clock; of one with records from an earlier
    * session, when it was made.
@@ -97,7 +97,10 @@ export class LogWriter implements LogView, QueueOwner {
     this.#written = recovered.end;
     this.#durable = recovered.end;
     this.#published = recovered.end;
-    this.#lastTimestamp = recovered.end.maxTimestamp;
+    const { maxClockStepMs, onError } = parts.options;
+    const { maxTimestamp } = recovered.end;
+    const { now } = environment;
+    this.#clock = new LogClock(now, maxTimestamp, parts.directory, maxClockStepMs, onError);
     this.#activeSince =
       recovered.end.lastBlockPosition === 0 ? undefined : recovered.activeCreatedAt;
     this.queue = new AppendQueue(this);
@@ -161,21 +164,7 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   timestamp(): number {
-    const now = this.#environment.now();
-    if (now >= this.#lastTimestamp) {
-      this.#lastTimestamp = now;
-      this.#clockReported = false;
-    } else if (!this.#clockReported && this.#lastTimestamp - now > this.options.maxClockStepMs) {
-      this.#clockReported = true;
-      this.options.onError(
-        new SeglogError(
-          "CLOCK_STEPPED_BACK",
-          `${this.directory}: the clock is ${this.#lastTimestamp - now} ms behind the last ` +
-            "record. Records get its timestamp until the clock has caught up.",
-        ),
-      );
-    }
-    return this.#lastTimestamp;
+    return this.#clock.timestamp();
   }
 
   async commit(batches: readonly PendingBatch[]): Promise<void> {
@@ -466,14 +455,14 @@ export class LogWriter implements LogView, QueueOwner {
     const index = await this.#activeIndex();
     const header = await runSteps(active.header());
     const before = this.#written;
-    const blocks = this.#stamp(run, header);
+    const blocks = stampRun(run, before, this.#durable.endOffset, header.blockSeed);
     const file = await active.file.acquire();
     try {
       active.file.hasUnsyncedWrites = true;
       let position = before.endPosition;
-      for (const [bytes, start, end] of pieces(run)) {
-        await writeFully(file, bytes.subarray(start, end), position);
-        position += end - start;
+      for (const bytes of pieces(run)) {
+        await writeFully(file, bytes, position);
+        position += bytes.length;
       }
     } catch (error) {
       await this.#undo(file, before.endPosition, error);
@@ -489,41 +478,11 @@ export class LogWriter implements LogView, QueueOwner {
     this.#written = {
       activeBaseOffset: before.activeBaseOffset,
       endOffset: last.lastOffset + 1,
-      maxTimestamp: this.#lastTimestamp,
+      maxTimestamp: this.#clock.latest,
       endPosition: last.position + last.length,
       lastBlockPosition: last.position,
       lastChecksum: last.checksum,
     };
-  }
-
-  /** Gives every block its place: offsets, position, the link to the block before it. */
-  #stamp(run: readonly PendingBatch[], header: SegmentHeader): IndexedBlock[] {
-    let { endPosition: position, endOffset: baseOffset, lastChecksum } = this.#written;
-    const durableEndOffset = this.#durable.endOffset;
-    const stamped: IndexedBlock[] = [];
-    for (const batch of run) {
-      const { encoder } = batch.group;
-      for (let at = batch.firstBlock; at < batch.endBlock; at++) {
-        const block = encoder.blocks[at]!;
-        const place = { position, previousChecksum: lastChecksum, baseOffset, durableEndOffset };
-        lastChecksum = encoder.stamp(block, place, header.blockSeed);
-        stamped.push({
-          checksum: lastChecksum,
-          attributes: block.attributes,
-          position,
-          length: block.length,
-          baseOffset,
-          lastOffset: baseOffset + block.recordCount - 1,
-          recordCount: block.recordCount,
-          bodyBytes: block.bodyBytes,
-          baseTimestamp: block.baseTimestamp,
-          maxTimestamp: block.maxTimestamp,
-        });
-        position += block.length;
-        baseOffset += block.recordCount;
-      }
-    }
-    return stamped;
   }
 
   /** After a failed write: a full disk is no reason to give the log up, if the file can be cut. */
@@ -763,22 +722,6 @@ export class LogWriter implements LogView, QueueOwner {
         });
     }, delay).unref();
   }
-}
-
-/** The stretches of buffers that batches lie in, each contiguous. */
-function* pieces(
-  run: readonly PendingBatch[],
-): Generator<readonly [bytes: Uint8Array, start: number, end: number]> {
-  let first = run[0]!;
-  let last = first;
-  for (const batch of run.slice(1)) {
-    if (batch.group !== first.group) {
-      yield [first.group.encoder.bytes, first.start, last.end];
-      first = batch;
-    }
-    last = batch;
-  }
-  yield [first.group.encoder.bytes, first.start, last.end];
 }
 
 /** Failures that leave nothing half done and may pass: no space, no handles, no access. */

@@ -54,13 +54,6 @@ export async function valuesOf(log: CommitLog, from = log.startOffset): Promise<
   return values;
 }
 
-/** All readable offsets. */
-async function offsetsOf(log: CommitLog): Promise<number[]> {
-  const offsets: number[] = [];
-  for await (const record of log.records()) offsets.push(record.offset);
-  return offsets;
-}
-
 /** The values that {@link appendEach} gives offsets in [from, to). */
 export function expectedValues(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, index) => valueAt(from + index));
