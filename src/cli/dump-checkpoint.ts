@@ -19,9 +19,10 @@ export async function dumpCheckpoint(printer: DumpPrinter, bytes: Uint8Array): P
   for (;;) {
     const frame = decodeFrame(bytes, position, previous);
     if (frame === undefined) break;
-    if (typeof frame === "string") {
+    if (typeof frame === "string" || "kind" in frame) {
       const left = bytes.length - position;
-      await printer.invalid(position, frame, `; the last ${left} bytes are not used`);
+      const reason = typeof frame === "string" ? frame : frame.reason;
+      await printer.invalid(position, reason, `; the last ${left} bytes are not used`);
       break;
     }
     const { entries, length } = frame;
@@ -32,7 +33,7 @@ export async function dumpCheckpoint(printer: DumpPrinter, bytes: Uint8Array): P
       const key = printer.text(entry.key);
       await printer.line(
         entry.kind === "committed"
-          ? `  group ${printer.text(entry.group)}  key ${key}  next offset ${entry.next}`
+          ? `  group ${printer.text(entry.group)}  key ${key}  log ${entry.logId}  next offset ${entry.next}`
           : `  key ${key} was deleted`,
       );
     }

@@ -1,5 +1,8 @@
 import type { Command } from "commander";
-import { LogStore } from "../index.js";
+import { logIdText } from "../format/checkpoint-frame.js";
+import { type CommitLog, LogStore, SeglogError } from "../index.js";
+import { groupsOf, loadCheckpoint } from "../store/checkpoint-file.js";
+import { readStoreMetadata } from "../store/store-files.js";
 import type { CommandContext } from "./context.js";
 import { isDamage } from "./damage.js";
 import { renderTable } from "./display.js";
@@ -50,7 +53,8 @@ async function offsets(
   directory: string,
   { json, raw }: OffsetsFlags,
 ): Promise<void> {
-  const { kind } = await locate(context.environment.fileSystem, directory, undefined);
+  const { fileSystem } = context.environment;
+  const { kind } = await locate(fileSystem, directory, undefined);
   if (kind === "log") {
     throw new UsageError(`${directory} is a single log; only stores have consumer groups.`);
   }
@@ -62,13 +66,21 @@ async function offsets(
         "ones; a group may see records again.",
     );
   }
+  const { storeId } = await readStoreMetadata(fileSystem, directory);
+  const { state } = await loadCheckpoint(fileSystem, directory, storeId);
   const rows: Row[] = [];
-  for (const group of (await store.groups()).sort()) {
-    const committed = await store.group(group).committed();
-    for (const [key, next] of [...committed].sort(([one], [other]) => (one < other ? -1 : 1))) {
-      const end = await endOf(context, store, key);
-      const lag = end === null ? null : Math.max(end - next, 0);
-      rows.push({ group, key, committed: next, end, lag });
+  for (const group of groupsOf(state).sort()) {
+    // Not by `committed()`: it would not answer beside a log that is damaged.
+    const offsets = [...(state.get(group) ?? [])];
+    for (const [key, entry] of offsets.sort(([one], [other]) => (one < other ? -1 : 1))) {
+      const log = await logOf(context, store, key);
+      if (log === null) {
+        rows.push({ group, key, committed: entry.next, end: null, lag: null });
+      } else if (logIdText(log.logId) === entry.logId) {
+        const end = log.endOffset;
+        const committed = Math.min(entry.next, end);
+        rows.push({ group, key, committed, end, lag: end - committed });
+      }
     }
   }
   if (json === true) {
@@ -99,15 +111,16 @@ async function offsets(
   await context.output.line(table);
 }
 
-async function endOf(
+/** `null` for a key that is gone or damaged. */
+async function logOf(
   context: CommandContext,
   store: LogStore,
   key: string,
-): Promise<number | null> {
+): Promise<CommitLog | null> {
   try {
-    const bounds = await store.bounds(key);
-    return bounds?.endOffset ?? null;
+    return await store.log(key);
   } catch (error) {
+    if (error instanceof SeglogError && error.code === "KEY_NOT_FOUND") return null;
     if (!isDamage(error)) throw error;
     context.exitCode = ExitCode.damage;
     context.tell(`CORRUPTION: ${(error as Error).message}`);

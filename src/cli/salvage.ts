@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { isMissing } from "../files/file-errors.js";
+import { logIdText } from "../format/checkpoint-frame.js";
 import { LOG_METADATA_FILE } from "../format/file-names.js";
 import { LogStore } from "../index.js";
-import { surveyLog } from "../log/log-survey.js";
+import { type LogSurvey, surveyLog } from "../log/log-survey.js";
 import { type SalvageReport, salvageLog } from "../log/salvage.js";
 import { loadCheckpoint } from "../store/checkpoint-file.js";
 import { decodeKey } from "../store/key-directory.js";
@@ -16,6 +17,8 @@ export interface SalvagedLog {
   /** The directory of the log, or the key of a store. */
   readonly name: string;
   readonly report: SalvageReport | undefined;
+  /** The id of the damaged log, if anything tells it. */
+  readonly logId?: Uint8Array | undefined;
   /** Why there is no report. */
   readonly failure: string | undefined;
 }
@@ -46,7 +49,7 @@ export async function salvage(
     try {
       const survey = await surveyLog(environment, keyPath(directory, name));
       const report = await salvageLog(environment, survey, { target: into, storeId, onBytes });
-      logs.push({ name: key, report, failure: undefined });
+      logs.push({ name: key, report, logId: logIdOf(survey), failure: undefined });
     } catch (error) {
       if (!isEmptyLog(error)) throw error;
       logs.push({ name: key, report: undefined, failure: "it holds no data file" });
@@ -58,6 +61,10 @@ export async function salvage(
 
 function isEmptyLog(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "NOT_A_LOG";
+}
+
+function logIdOf({ metadata, segments }: LogSurvey): Uint8Array | undefined {
+  return metadata?.logId ?? segments.find(({ header }) => header !== undefined)?.header?.logId;
 }
 
 /** Makes an empty store and returns its id. */
@@ -83,13 +90,14 @@ async function copyCommitted(
   if (damage !== undefined) {
     context.tell(`committed offsets are saved as of their last valid state: ${damage}`);
   }
-  const ends = new Map(logs.map(({ name, report }) => [name, report?.endOffset]));
+  const saved = new Map(logs.map((log) => [log.name, log]));
   await using store = await LogStore.open(target);
   for (const [group, offsets] of state) {
     const kept = new Map<string, number>();
-    for (const [key, next] of offsets) {
-      const end = ends.get(key);
-      if (end !== undefined) kept.set(key, Math.min(next, end));
+    for (const [key, { logId, next }] of offsets) {
+      const log = saved.get(key);
+      if (log?.report === undefined || log.logId === undefined) continue;
+      if (logIdText(log.logId) === logId) kept.set(key, Math.min(next, log.report.endOffset));
     }
     if (kept.size > 0) await store.group(group).seek(kept);
   }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { SeglogError } from "../errors.js";
+import { logIdText } from "../format/checkpoint-frame.js";
 import { CHECKPOINT_FILE, LOGS_DIRECTORY, STORE_METADATA_FILE } from "../format/file-names.js";
 import type { LogEnvironment } from "../log/environment.js";
 import { type Finding, finding } from "../log/finding.js";
@@ -132,11 +133,14 @@ async function checkCheckpoint(
     findings.push({ ...finding(level, path, message, "recovery"), position: validBytes });
   }
   for (const [group, offsets] of state) {
-    for (const [key, next] of offsets) {
+    for (const [key, { logId, next }] of offsets) {
       const log = logs.get(key);
       const names = `group ${JSON.stringify(group)}, key ${JSON.stringify(key)}`;
       if (log === undefined) {
         findings.push(finding("note", path, `${names}: there is no such key`, "none"));
+      } else if (isAnother(log, logId)) {
+        const message = `${names}: committed of an earlier log of that key, so it does not count`;
+        findings.push(finding("note", path, message, "none"));
       } else if (!hasWriter && next > log.endOffset) {
         const message = `${names}: committed offset ${next} lies behind the end ${log.endOffset}; `;
         const rest = "it is set to the end when the log is next opened for writing";
@@ -145,6 +149,11 @@ async function checkCheckpoint(
     }
   }
   return findings;
+}
+
+/** Whether it is known that a log is not the one with this id. */
+function isAnother({ survey }: LogVerification, logId: string): boolean {
+  return survey.metadata !== undefined && logIdText(survey.metadata.logId) !== logId;
 }
 
 /** What a crash, or a write that goes on, leaves at the end; all else was whole once. */

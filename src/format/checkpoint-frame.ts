@@ -26,13 +26,18 @@ import { VarintReader, varintLength, writeVarint } from "./varint.js";
  *   12               payload: the entries
  *
  *   entry
- *   u8               kind: 1 committed offset, 2 key deleted
- *   varint, bytes    group, UTF-8 (empty with kind 2)
+ *   varint           length of the rest, which the fields fill exactly
+ *   u8               kind: 1 committed offset, 2 key deleted; of kinds that it does not know a
+ *                    reader skips those with bit 7 set and must not go on at others
  *   varint, bytes    key, UTF-8
- *   u64              next offset to read (0 with kind 2)
+ *   and, with kind 1,
+ *   varint, bytes    group, UTF-8
+ *   16 bytes         log id: which log of that key is meant
+ *   u64              next offset to read
  *
- * Of several entries for a group and key the last one counts. What follows the first frame that is
- * not valid is not read.
+ * Of several entries for a group and key the last one counts, and that only if the key's log has
+ * its log id: a key may be deleted and made anew. What follows the first frame that is not valid is
+ * not read.
  */
 
 /** "SLC0" as a little-endian number. */
@@ -46,6 +51,8 @@ export type CheckpointEntry =
       readonly kind: "committed";
       readonly group: string;
       readonly key: string;
+      /** The log of that key, as 32 hexadecimal digits: later ones of its name are others. */
+      readonly logId: string;
       /** The next offset to read. */
       readonly next: number;
     }
@@ -53,6 +60,9 @@ export type CheckpointEntry =
 
 const KIND_COMMITTED = 1;
 const KIND_KEY_DELETED = 2;
+const KIND_MAY_BE_SKIPPED = 0x80;
+const LOG_ID_BYTES = 16;
+const MISFIT = "an entry's fields do not fill it exactly";
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Encodes the header of a new file. */
@@ -95,33 +105,47 @@ export function decodeCheckpointHeader(bytes: Uint8Array): CheckpointHeader | In
  * @param previous - Checksum of the frame before, or of the header.
  */
 export function encodeFrame(entries: readonly CheckpointEntry[], previous: number): Uint8Array {
-  const parts = entries.map((entry) => ({
-    entry,
-    group: Buffer.from(entry.kind === "committed" ? entry.group : ""),
-    key: Buffer.from(entry.key),
-  }));
+  const encoded = entries.map(encodeEntry);
   let length = FRAME_HEADER_BYTES;
-  for (const { group, key } of parts) {
-    length += 1 + varintLength(group.length) + group.length;
-    length += varintLength(key.length) + key.length + 8;
-  }
+  for (const entry of encoded) length += varintLength(entry.length) + entry.length;
   const bytes = new Uint8Array(length);
   const view = viewOf(bytes);
   view.setUint32(4, length - FRAME_HEADER_BYTES, true);
   view.setUint32(8, entries.length, true);
   let at = FRAME_HEADER_BYTES;
-  for (const { entry, group, key } of parts) {
-    bytes[at++] = entry.kind === "committed" ? KIND_COMMITTED : KIND_KEY_DELETED;
-    at = writeVarint(bytes, at, group.length);
-    bytes.set(group, at);
-    at = writeVarint(bytes, at + group.length, key.length);
-    bytes.set(key, at);
-    at += key.length;
-    writeUint64(view, at, entry.kind === "committed" ? entry.next : 0);
-    at += 8;
+  for (const entry of encoded) {
+    at = writeVarint(bytes, at, entry.length);
+    bytes.set(entry, at);
+    at += entry.length;
   }
   view.setUint32(0, checksum(bytes.subarray(4), previous), true);
   return bytes;
+}
+
+function encodeEntry(entry: CheckpointEntry): Uint8Array {
+  const key = Buffer.from(entry.key);
+  const group = Buffer.from(entry.kind === "committed" ? entry.group : "");
+  const bytes = new Uint8Array(
+    1 + textLength(key) + (entry.kind === "committed" ? textLength(group) + LOG_ID_BYTES + 8 : 0),
+  );
+  bytes[0] = entry.kind === "committed" ? KIND_COMMITTED : KIND_KEY_DELETED;
+  let at = writeText(bytes, 1, key);
+  if (entry.kind === "committed") {
+    at = writeText(bytes, at, group);
+    bytes.set(Buffer.from(entry.logId, "hex"), at);
+    writeUint64(viewOf(bytes), at + LOG_ID_BYTES, entry.next);
+  }
+  return bytes;
+}
+
+function textLength(text: Uint8Array): number {
+  return varintLength(text.length) + text.length;
+}
+
+function writeText(target: Uint8Array, position: number, text: Uint8Array): number {
+  const at = writeVarint(target, position, text.length);
+  target.set(text, at);
+  return at + text.length;
 }
 
 /** The checksum of an encoded frame, from which the next one starts. */
@@ -134,7 +158,14 @@ export interface CheckpointFrame {
   readonly position: number;
   readonly length: number;
   readonly checksum: number;
+  /** Without those of kinds that may be skipped. */
   readonly entries: readonly CheckpointEntry[];
+}
+
+/** A valid frame that this version must not judge. */
+export interface UnsupportedFrame {
+  readonly kind: "unsupported";
+  readonly reason: string;
 }
 
 /**
@@ -146,7 +177,7 @@ export function decodeFrame(
   bytes: Uint8Array,
   position: number,
   previous: number,
-): CheckpointFrame | string | undefined {
+): CheckpointFrame | UnsupportedFrame | string | undefined {
   const available = bytes.length - position;
   if (available <= 0) return undefined;
   if (available < FRAME_HEADER_BYTES) return "the file ends inside a frame";
@@ -159,7 +190,7 @@ export function decodeFrame(
   }
   const count = view.getUint32(position + 8, true);
   const entries = decodeEntries(bytes, position + FRAME_HEADER_BYTES, position + length, count);
-  if (typeof entries === "string") return entries;
+  if (!Array.isArray(entries)) return entries;
   return { position, length, checksum: sum, entries };
 }
 
@@ -168,28 +199,49 @@ function decodeEntries(
   start: number,
   end: number,
   count: number,
-): CheckpointEntry[] | string {
+): CheckpointEntry[] | UnsupportedFrame | string {
   const reader = new VarintReader(bytes, start, end);
   const entries: CheckpointEntry[] = [];
   for (let index = 0; index < count; index++) {
-    const kind = reader.take(1)?.[0];
-    const group = decodeText(reader.take(reader.next()));
-    const key = decodeText(reader.take(reader.next()));
-    const next = reader.take(8);
-    if (group === undefined || key === undefined || next === undefined) {
-      return "an entry ends outside of its frame";
-    }
-    if (kind === KIND_COMMITTED) {
-      const offset = readUint64(viewOf(next), 0);
-      if (!Number.isSafeInteger(offset)) return "a committed offset is out of bounds";
-      entries.push({ kind: "committed", group, key, next: offset });
-    } else if (kind === KIND_KEY_DELETED) {
-      entries.push({ kind: "key deleted", key });
-    } else {
-      return "an entry is of an unknown kind";
-    }
+    const rest = reader.take(reader.next());
+    if (rest === undefined) return "an entry ends outside of its frame";
+    const entry = decodeEntry(rest);
+    if (typeof entry === "string") return entry;
+    if (entry?.kind === "unsupported") return entry;
+    if (entry !== undefined) entries.push(entry);
   }
   return reader.position === end ? entries : "a frame holds more than its entries";
+}
+
+/** @returns `undefined` for an entry that may be skipped. */
+function decodeEntry(bytes: Uint8Array): CheckpointEntry | UnsupportedFrame | string | undefined {
+  const kind = bytes[0];
+  if (kind === undefined) return "an entry is empty";
+  if (kind !== KIND_COMMITTED && kind !== KIND_KEY_DELETED) {
+    if ((kind & KIND_MAY_BE_SKIPPED) !== 0) return undefined;
+    return { kind: "unsupported", reason: `a checkpoint entry of kind ${kind}` };
+  }
+  const reader = new VarintReader(bytes, 1, bytes.length);
+  const key = decodeText(reader.take(reader.next()));
+  if (kind === KIND_KEY_DELETED) {
+    if (key === undefined || reader.position !== bytes.length) return MISFIT;
+    return { kind: "key deleted", key };
+  }
+  const group = decodeText(reader.take(reader.next()));
+  const logId = reader.take(LOG_ID_BYTES);
+  const next = reader.take(8);
+  if (key === undefined || group === undefined || logId === undefined || next === undefined) {
+    return MISFIT;
+  }
+  if (reader.position !== bytes.length) return MISFIT;
+  const offset = readUint64(viewOf(next), 0);
+  if (!Number.isSafeInteger(offset)) return "a committed offset is out of bounds";
+  return { kind: "committed", group, key, logId: logIdText(logId), next: offset };
+}
+
+/** A log id as it stands in a {@link CheckpointEntry}. */
+export function logIdText(logId: Uint8Array): string {
+  return Buffer.from(logId.buffer, logId.byteOffset, logId.byteLength).toString("hex");
 }
 
 function decodeText(bytes: Uint8Array | undefined): string | undefined {

@@ -20,8 +20,16 @@ const MAX_CHECKPOINT_BYTES = 1024 * 1024 * 1024;
 /** Entries of a snapshot that share a frame. */
 const SNAPSHOT_FRAME_ENTRIES = 4096;
 
-/** Groups, and for each key the next offset to read. Maps, since names come from outside. */
-export type CommittedState = Map<string, Map<string, number>>;
+/** What a group has committed of a key. */
+export interface CommittedOffset {
+  /** The log of that key, see `CheckpointEntry`; of another one it says nothing. */
+  readonly logId: string;
+  /** The next offset to read. */
+  readonly next: number;
+}
+
+/** Groups, and what they have committed of each key. Maps, since names come from outside. */
+export type CommittedState = Map<string, Map<string, CommittedOffset>>;
 
 /** What was found in a checkpoint file. */
 export interface LoadedCheckpoint {
@@ -59,10 +67,7 @@ export async function loadCheckpoint(
     if (header.kind === "damaged") {
       return { state, validBytes: 0, fileBytes, damage: header.reason };
     }
-    throw new SeglogError(
-      "UNSUPPORTED_FORMAT",
-      `${path}: ${header.reason} is of a newer seglog. Open the store with that version.`,
-    );
+    throw unsupported(path, header.reason);
   }
   if (Buffer.compare(header.storeId, storeId) !== 0) {
     return { state, validBytes: 0, fileBytes, damage: "the checkpoint is another store's" };
@@ -74,10 +79,18 @@ export async function loadCheckpoint(
     if (frame === undefined || typeof frame === "string") {
       return { state, validBytes: position, fileBytes, damage: frame };
     }
+    if ("kind" in frame) throw unsupported(path, frame.reason);
     applyEntries(state, frame.entries);
     position += frame.length;
     previous = frame.checksum;
   }
+}
+
+function unsupported(path: string, reason: string): SeglogError {
+  return new SeglogError(
+    "UNSUPPORTED_FORMAT",
+    `${path}: ${reason} is of a newer seglog. Open the store with that version.`,
+  );
 }
 
 /** Names of the groups that have committed anything. */
@@ -89,9 +102,10 @@ export function groupsOf(state: CommittedState): string[] {
 export function applyEntries(state: CommittedState, entries: readonly CheckpointEntry[]): void {
   for (const entry of entries) {
     if (entry.kind === "committed") {
+      const { key, logId, next } = entry;
       const group = state.get(entry.group);
-      if (group === undefined) state.set(entry.group, new Map([[entry.key, entry.next]]));
-      else group.set(entry.key, entry.next);
+      if (group === undefined) state.set(entry.group, new Map([[key, { logId, next }]]));
+      else group.set(key, { logId, next });
     } else {
       for (const group of state.values()) group.delete(entry.key);
     }
@@ -118,8 +132,8 @@ export function encodeSnapshot(storeId: Uint8Array, state: CommittedState): Snap
     entries = [];
   };
   for (const [group, offsets] of state) {
-    for (const [key, next] of offsets) {
-      entries.push({ kind: "committed", group, key, next });
+    for (const [key, { logId, next }] of offsets) {
+      entries.push({ kind: "committed", group, key, logId, next });
       if (entries.length === SNAPSHOT_FRAME_ENTRIES) close();
     }
   }

@@ -8,6 +8,7 @@ import { CHECKPOINT_FILE } from "../format/file-names.js";
 import type { ResolvedLogOptions } from "../log/options.js";
 import {
   applyEntries,
+  type CommittedOffset,
   type CommittedState,
   encodeSnapshot,
   groupsOf,
@@ -79,8 +80,8 @@ export class CommittedOffsets {
     return groupsOf(this.#state);
   }
 
-  /** The next offset of every key that `group` has committed. */
-  of(group: string): ReadonlyMap<string, number> {
+  /** What `group` has committed of each key, also of logs that are no more. */
+  of(group: string): ReadonlyMap<string, CommittedOffset> {
     return this.#state.get(group) ?? new Map();
   }
 
@@ -101,14 +102,19 @@ export class CommittedOffsets {
     );
   }
 
+  /** Whether no offset of a log of `key` lies past `endOffset`. */
+  areWithin(key: string, logId: string, endOffset: number): boolean {
+    return new Outlook(this.#state).beyond(key, logId, endOffset).length === 0;
+  }
+
   /**
    * Brings back offsets of `key` that lie past the end of its log: it lost unsynced records, or was
    * truncated. That goes for commits that are on their way, too.
    */
-  async clamp(key: string, endOffset: number): Promise<void> {
-    const choose = (ahead: Outlook) => ahead.beyond(key, endOffset);
+  async clamp(key: string, logId: string, endOffset: number): Promise<void> {
+    const choose = (ahead: Outlook) => ahead.beyond(key, logId, endOffset);
     const isIdle = this.#running === undefined && this.#requests.length === 0;
-    if (isIdle && choose(new Outlook(this.#state)).length === 0) return;
+    if (isIdle && this.areWithin(key, logId, endOffset)) return;
     await this.#request(choose, "if chosen");
   }
 

@@ -1,17 +1,23 @@
 import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
-import type { CheckpointEntry } from "../format/checkpoint-frame.js";
+import { type CheckpointEntry, logIdText } from "../format/checkpoint-frame.js";
 import { describe } from "../format/record-codec.js";
+import type { CommitLog } from "../log/commit-log.js";
 import type { CommitMode } from "./committed-offsets.js";
-import type { KeyBounds, KeyedGroup, OffsetsByKey } from "./keyed-log.js";
+import type { KeyedGroup, OffsetsByKey } from "./keyed-log.js";
 
 /** Longest name of a group, in UTF-8. */
 const MAX_GROUP_NAME_BYTES = 255;
 
+/** A change of a committed offset. */
+export type CommittedEntry = Extract<CheckpointEntry, { readonly kind: "committed" }>;
+
 /** What a group needs of its store. */
 export interface GroupStore {
-  bounds(key: string): Promise<KeyBounds | undefined>;
-  change(entries: readonly CheckpointEntry[], mode: CommitMode): Promise<void>;
-  committedBy(group: string): Promise<ReadonlyMap<string, number>>;
+  /** The log of a key, if there is such a key. */
+  existing(key: string): Promise<CommitLog | undefined>;
+  change(entries: readonly CommittedEntry[], mode: CommitMode): Promise<void>;
+  /** The committed offsets of `keys` that have any; of all by default. */
+  committedBy(group: string, keys: Iterable<string> | undefined): Promise<Map<string, number>>;
 }
 
 /**
@@ -51,42 +57,43 @@ export class ConsumerGroup implements KeyedGroup {
   }
 
   /**
-   * The next offset to read of each key.
+   * The next offset to read of each key, never past the end of its log.
+   *
+   * A log that a crash left may have lost unsynced records. So before a key is answered for the
+   * first time in a session, its metadata are read (a small file for each key, 16 at a time),
+   * and, unless they say that the log was closed properly and reaches that far, the log is opened
+   * and recovered. In a store opened for reading only that is done at each call.
    *
    * @param keys - Default: all keys that this group has committed. Keys without a committed offset
-   *   are left out of the result.
+   *   are left out of the result; so are keys that were deleted, and made anew, since.
+   * @throws As `CommitLog.open` if the log of one of the keys has to be opened and cannot be; name
+   *   the other keys to get theirs. SeglogError `CLOSED`.
    */
-  async committed(keys?: Iterable<string>): Promise<Map<string, number>> {
-    const all = await this.#store.committedBy(this.name);
-    if (keys === undefined) return new Map(all);
-    const result = new Map<string, number>();
-    for (const key of keys) {
-      const next = all.get(key);
-      if (next !== undefined) result.set(key, next);
-    }
-    return result;
+  committed(keys?: Iterable<string>): Promise<Map<string, number>> {
+    return this.#store.committedBy(this.name, keys);
   }
 
   async #change(offsets: OffsetsByKey, mode: CommitMode): Promise<void> {
     const pairs = toPairs(offsets);
-    const entries: CheckpointEntry[] = [];
+    const entries: CommittedEntry[] = [];
     for (const [key, next] of pairs) {
-      const bounds = await this.#store.bounds(key);
-      if (bounds === undefined) {
+      const log = await this.#store.existing(key);
+      if (log === undefined) {
         throw new SeglogError(
           "KEY_NOT_FOUND",
           `There is no key ${describe(key)} to commit an offset of. Nothing was committed.`,
         );
       }
-      if (next > bounds.endOffset) {
+      if (next > log.endOffset) {
         throw new OffsetOutOfRangeError(
           next,
-          bounds.startOffset,
-          bounds.endOffset,
+          log.startOffset,
+          log.endOffset,
           `the next offset to read of ${describe(key)} is at most its end. Nothing was committed`,
         );
       }
-      entries.push({ kind: "committed", group: this.name, key, next });
+      const logId = logIdText(log.logId);
+      entries.push({ kind: "committed", group: this.name, key, logId, next });
     }
     await this.#store.change(entries, mode);
   }

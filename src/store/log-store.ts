@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { MIN_OPEN_FILES } from "../files/handle-pool.js";
-import type { CheckpointEntry } from "../format/checkpoint-frame.js";
+import { logIdText } from "../format/checkpoint-frame.js";
 import { LOGS_DIRECTORY } from "../format/file-names.js";
+import type { LogMetadata } from "../format/log-metadata.js";
 import type { BytesInput, LogRecord, RecordFields, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import type { AppendedBatch } from "../log/appended-batch.js";
@@ -29,9 +30,9 @@ import {
   resolveLogOptions,
 } from "../log/options.js";
 import { WriterSession } from "../log/writer-session.js";
-import { groupsOf, loadCheckpoint } from "./checkpoint-file.js";
-import { CommittedOffsets } from "./committed-offsets.js";
-import { ConsumerGroup, type GroupStore } from "./consumer-group.js";
+import { type CommittedOffset, groupsOf, loadCheckpoint } from "./checkpoint-file.js";
+import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
+import { type CommittedEntry, ConsumerGroup, type GroupStore } from "./consumer-group.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
 import { OpenLogs } from "./open-logs.js";
@@ -47,7 +48,10 @@ import {
   unfinishedPath,
 } from "./store-files.js";
 
-/** Options of {@link LogStore.open}; those of logs hold for every log of the store. */
+/**
+ * Options of {@link LogStore.open}; those of logs hold for every log of the store. Retention acts on
+ * the logs that are open: a key that nobody uses in a session keeps its segments.
+ */
 export interface StoreOptions extends LogOptions {
   /**
    * How many files of logs may be open at a time, over all keys. The least recently used are
@@ -70,6 +74,9 @@ export interface StoreRecoveryReport {
   /** Why the end of the file of committed offsets is not used; `undefined` if all of it is. */
   readonly checkpointDamage: string | undefined;
 }
+
+/** Logs that are looked at together. */
+const LOOKUPS_AT_A_TIME = 16;
 
 interface StoreParts {
   readonly environment: LogEnvironment;
@@ -109,6 +116,11 @@ export class LogStore implements KeyedLog {
   readonly #committed: CommittedOffsets | undefined;
   readonly #logs: OpenLogs;
   readonly #newKeys = new Changes();
+  /**
+   * Ids of the logs, by key, past whose end nothing is committed. What holds then stays so: commits
+   * are checked, and a truncation brings them back.
+   */
+  readonly #settled = new Map<string, string>();
   readonly #groupStore: GroupStore;
   #closing: Promise<void> | undefined;
 
@@ -126,30 +138,32 @@ export class LogStore implements KeyedLog {
       const path = keyPath(directory, name);
       await assertKeyDirectory(environment.fileSystem, path);
       if (session === undefined) return CommitLog.openForReading(environment, path, options);
-      const onTruncated = (endOffset: number) => parts.committed!.clamp(key, endOffset);
+      // Never called before the log is there.
+      const onTruncated = (endOffset: number) =>
+        parts.committed!.clamp(key, logIdText(log.logId), endOffset);
       const temporaryDirectory = unfinishedPath(directory, name);
       const membership = { session, storeId, temporaryDirectory, onTruncated };
-      const log = await environment.pool.transient(() =>
+      const log: CommitLog = await environment.pool.transient(() =>
         CommitLog.openForWriting(environment, path, options, membership),
       );
       try {
         // Before it takes an append: a lost offset that is given out again must not be skipped.
-        await parts.committed?.clamp(key, log.endOffset);
+        await parts.committed?.clamp(key, logIdText(log.logId), log.endOffset);
       } catch (error) {
         await log.close().catch(() => undefined);
         throw error;
       }
+      this.#settled.set(key, logIdText(log.logId));
       return log;
     };
     this.#logs = new OpenLogs(openLog, () => this.#assertOpen());
     this.#groupStore = {
-      bounds: (key) => this.bounds(key),
-      change: async (entries, mode) => {
-        const committed = this.#writable();
-        for (const entry of entries) this.#assertCommittable(entry);
-        return committed.apply(entries, mode);
-      },
-      committedBy: (group) => this.#committedBy(group),
+      existing: (key) => this.#existing(key),
+      change: (entries, mode) => this.#commit(entries, mode),
+      committedBy: (group, keys) =>
+        this.#committed === undefined
+          ? this.#readCommitted(group, keys)
+          : this.#committedBy(group, keys),
     };
   }
 
@@ -250,7 +264,7 @@ export class LogStore implements KeyedLog {
         },
       });
       for (const key of deleted) {
-        // A key made since owns the committed offsets; they were clamped when it was made.
+        // A key made since owns the committed offsets that name its log.
         if (store.#keys.has(key)) await store.#removeDeleted(key);
         else await store.#finishDeletion(key);
       }
@@ -393,6 +407,7 @@ export class LogStore implements KeyedLog {
       await fileSystem.removeTree(target);
       await fileSystem.rename(keyPath(this.directory, name), target);
       this.#keys.delete(key);
+      this.#settled.delete(key);
       await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
       await this.#finishDeletion(key);
       return true;
@@ -420,7 +435,11 @@ export class LogStore implements KeyedLog {
     }
   }
 
-  /** Resolves when everything accepted before this call is on stable storage. */
+  /**
+   * Resolves when everything accepted before this call is on stable storage: what this session
+   * accepted, and every log that is open with what it holds. Logs of a session that crashed are
+   * brought in order when they are opened, not here.
+   */
   async flush(): Promise<void> {
     const committed = this.#writable();
     await Promise.all([...this.#logs.all().map(([, log]) => log.flush()), committed.flush()]);
@@ -502,13 +521,29 @@ export class LogStore implements KeyedLog {
     }
   }
 
-  /** Keys may have been deleted, and logs truncated, while the logs of others were opened. */
-  #assertCommittable(entry: CheckpointEntry): void {
-    const { key } = entry;
-    if (!this.#keys.has(key)) throw this.#noKey(key);
+  /** @throws OffsetOutOfRangeError, SeglogError `KEY_NOT_FOUND`, `CLOSED`. */
+  async #commit(entries: readonly CommittedEntry[], mode: CommitMode): Promise<void> {
+    for (;;) {
+      const committed = this.#writable();
+      const absent = entries.find(({ key }) => this.#logs.opened(key) === undefined);
+      if (absent === undefined) {
+        // Nothing may come between this and the request: a truncation brings back what it finds.
+        for (const entry of entries) this.#assertCommittable(entry);
+        return committed.apply(entries, mode);
+      }
+      if ((await this.#existing(absent.key)) === undefined) throw this.#noKey(absent.key);
+    }
+  }
+
+  /**
+   * Keys may have been deleted, and made anew, and logs truncated, while the logs of others were
+   * opened.
+   */
+  #assertCommittable({ key, logId, next }: CommittedEntry): void {
     const log = this.#logs.opened(key);
-    if (log === undefined || entry.kind !== "committed" || entry.next <= log.endOffset) return;
-    throw new OffsetOutOfRangeError(entry.next, log.startOffset, log.endOffset);
+    if (log === undefined || logIdText(log.logId) !== logId) throw this.#noKey(key);
+    if (next <= log.endOffset) return;
+    throw new OffsetOutOfRangeError(next, log.startOffset, log.endOffset);
   }
 
   #noKey(key: string): SeglogError {
@@ -538,11 +573,93 @@ export class LogStore implements KeyedLog {
     return loadCheckpoint(this.#environment.fileSystem, this.directory, this.#storeId);
   }
 
-  async #committedBy(group: string): Promise<ReadonlyMap<string, number>> {
+  async #committedBy(
+    group: string,
+    wanted: Iterable<string> | undefined,
+  ): Promise<Map<string, number>> {
+    const committed = this.#writable();
+    const keys = wanted === undefined ? [...committed.of(group).keys()] : [...wanted];
+    const unsettled = keys.filter((key) => committed.of(group).has(key) && !this.#isSettled(key));
+    await forEach(unsettled, (key) => this.#settle(key, committed));
     this.#assertOpen();
-    if (this.#committed !== undefined) return this.#committed.of(group);
+    const result = new Map<string, number>();
+    for (const key of keys) {
+      const found = committed.of(group).get(key);
+      if (found !== undefined && this.#settled.get(key) === found.logId)
+        result.set(key, found.next);
+    }
+    return result;
+  }
+
+  /** A log that its user closed may have been poisoned, and lose records when it is opened. */
+  #isSettled(key: string): boolean {
+    return this.#settled.has(key) && this.#logs.opened(key)?.isOpen !== false;
+  }
+
+  /** Sees to it that nothing is committed past the end of a key's log. */
+  async #settle(key: string, committed: CommittedOffsets): Promise<void> {
+    this.#assertOpen();
+    if (!this.#keys.has(key)) return;
+    if (!this.#logs.isInUse(key)) {
+      const metadata = await this.#metadataOf(key);
+      // Nobody has opened, deleted or made it meanwhile.
+      const isCurrent = !this.#logs.isInUse(key) && this.#keys.has(key);
+      if (isCurrent && metadata?.clean === true) {
+        const logId = logIdText(metadata.logId);
+        if (committed.areWithin(key, logId, metadata.end.endOffset)) {
+          this.#settled.set(key, logId);
+          return;
+        }
+      }
+    }
+    await this.#existing(key);
+  }
+
+  /** @returns `undefined` if it cannot be read; opening the log tells why. */
+  async #metadataOf(key: string): Promise<LogMetadata | undefined> {
+    const { fileSystem } = this.#environment;
+    const path = keyPath(this.directory, encodeKey(key));
+    await assertKeyDirectory(fileSystem, path);
+    return readMetadata(fileSystem, path).catch(() => undefined);
+  }
+
+  /** As {@link #committedBy}, of a store whose checkpoint another process may be writing. */
+  async #readCommitted(
+    group: string,
+    wanted: Iterable<string> | undefined,
+  ): Promise<Map<string, number>> {
+    this.#assertOpen();
+    const list = wanted === undefined ? undefined : [...wanted];
     const { state } = await this.#loadCommitted();
-    return state.get(group) ?? new Map();
+    const offsets: ReadonlyMap<string, CommittedOffset> = state.get(group) ?? new Map();
+    const keys = list?.filter((key) => offsets.has(key)) ?? [...offsets.keys()];
+    const found = new Map<string, number>();
+    await forEach(keys, async (key) => {
+      const next = await this.#nextOf(key, offsets.get(key)!);
+      if (next !== undefined) found.set(key, next);
+    });
+    return new Map(keys.flatMap((key) => (found.has(key) ? [[key, found.get(key)!]] : [])));
+  }
+
+  async #nextOf(key: string, { logId, next }: CommittedOffset): Promise<number | undefined> {
+    this.#assertOpen();
+    const metadata = await this.#metadataOf(key);
+    if (metadata !== undefined) {
+      if (logIdText(metadata.logId) !== logId) return undefined;
+      if (metadata.clean && next <= metadata.end.endOffset) return next;
+    }
+    let log = await this.#existing(key);
+    if (log !== undefined && logIdText(log.logId) !== logId) {
+      // Opened before the key was made anew.
+      await this.#logs.exclude(key, async () => undefined);
+      log = await this.#existing(key);
+    }
+    if (log === undefined || logIdText(log.logId) !== logId) return undefined;
+    await log.refresh().catch((error: unknown) => {
+      // Told once; the new end is known by then.
+      if (!(error instanceof SeglogError) || error.code !== "LOG_TRUNCATED") throw error;
+    });
+    return Math.min(next, log.endOffset);
   }
 
   #writable(): CommittedOffsets {
@@ -558,6 +675,15 @@ export class LogStore implements KeyedLog {
     if (this.#closing === undefined) return;
     throw new SeglogError("CLOSED", `${this.directory} is closed. Open it again.`);
   }
+}
+
+/** Runs `run` for each key, a few at a time. */
+async function forEach(keys: readonly string[], run: (key: string) => Promise<void>) {
+  const rest = keys.values();
+  const some = async () => {
+    for (const key of rest) await run(key);
+  };
+  await Promise.all(Array.from({ length: LOOKUPS_AT_A_TIME }, some));
 }
 
 /** Whether opening failed because a directory holds no log. */

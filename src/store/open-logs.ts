@@ -40,6 +40,11 @@ export class OpenLogs {
     return this.#entries.get(key)?.log;
   }
 
+  /** Whether the log of `key` is open or being opened, or something excludes that. */
+  isInUse(key: string): boolean {
+    return this.#entries.has(key) || this.#excluded.has(key);
+  }
+
   /** Resolves, never fails, when what {@link exclude} runs now for `key` is done. */
   exclusion(key: string): Promise<unknown> | undefined {
     return this.#excluded.get(key)?.catch(() => undefined);

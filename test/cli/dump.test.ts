@@ -123,12 +123,12 @@ describe("dump", () => {
     `);
     expect(await run("store/committed-offsets")).toMatchInlineSnapshot(`
       "0: checkpoint of store <id>, checksum valid
-      56: frame, 2 entries, 63 bytes, valid
-        group billing  key orders  next offset 10
-        group billing  key päyments  next offset 5
-      119: frame, 1 entry, 33 bytes, valid
-        group mail  key orders  next offset 12
-      152: end of what is used
+      56: frame, 2 entries, 97 bytes, valid
+        group billing  key orders  log <id>  next offset 10
+        group billing  key päyments  log <id>  next offset 5
+      153: frame, 1 entry, 50 bytes, valid
+        group mail  key orders  log <id>  next offset 12
+      203: end of what is used
       "
     `);
     const log = await CommitLog.open(join(cwd, "new"));

@@ -348,7 +348,7 @@ class Log:
         bases = sorted(
             int(name[:20]) for name in os.listdir(directory) if re.fullmatch(r"[0-9]{20}\.log", name)
         )
-        self.epoch, self.start_offset = meta.epoch, meta.start_offset
+        self.log_id, self.epoch, self.start_offset = meta.log_id, meta.epoch, meta.start_offset
         if end is not None:
             self.epoch, self.start_offset, self.end_offset, active, position = end[:5]
             bases = [base for base in bases if base <= active]
@@ -516,10 +516,10 @@ def committed_offsets(directory, store_id):
             entries = read_entries(data[position + 12 : end], u32(data, position + 8))
         except Damage:
             break
-        for kind, group, key, offset in entries:
+        for kind, group, key, log_id, offset in entries:
             if kind == 1:
-                groups.setdefault(group, {})[key] = offset
-            else:
+                groups.setdefault(group, {})[key] = (log_id, offset)
+            elif kind == 2:
                 for offsets in groups.values():
                     offsets.pop(key, None)
         checksum, position = u32(data, position), end
@@ -530,10 +530,18 @@ def read_entries(payload, count):
     cursor = Cursor(payload)
     entries = []
     for _ in range(count):
-        kind = cursor.take(1)[0]
+        entry = Cursor(cursor.take(cursor.varint()))
+        kind = entry.take(1)[0]
         if kind not in (1, 2):
-            raise Damage("unknown kind")
-        entries.append((kind, cursor.text(), cursor.text(), u64(cursor.take(8), 0)))
+            if kind < 0x80:
+                raise Unsupported(f"checkpoint entry of kind {kind}")
+            continue
+        key, group, log_id, offset = entry.text(), None, None, 0
+        if kind == 1:
+            group, log_id, offset = entry.text(), entry.take(16), u64(entry.take(8), 0)
+        if entry.at != len(entry.data):
+            raise Damage("fields do not fill the entry")
+        entries.append((kind, group, key, log_id, offset))
     if cursor.at != len(payload):
         raise Damage("entries do not fill the frame")
     return entries
@@ -544,17 +552,24 @@ def describe_store(directory):
     check_start(data, b"SLT0", 48)
     names = sorted(os.listdir(os.path.join(directory, "logs")))
     keys = sorted((decode_key(name), name) for name in names if decode_key(name) is not None)
+    logs = {key: Log(os.path.join(directory, "logs", name)) for key, name in keys}
     groups = committed_offsets(directory, data[24:40])
     return {
         "directories": names,
-        "keys": [
-            {"key": key, **Log(os.path.join(directory, "logs", name)).describe()}
-            for key, name in keys
-        ],
+        "keys": [{"key": key, **logs[key].describe()} for key, _ in keys],
         "groups": [
-            {"group": group, "committed": sorted(offsets.items())}
+            {"group": group, "committed": sorted(that_count(offsets, logs).items())}
             for group, offsets in sorted(groups.items())
         ],
+    }
+
+
+def that_count(offsets, logs):
+    """Those of the logs that are there, and never past a log's end."""
+    return {
+        key: min(offset, logs[key].end_offset)
+        for key, (log_id, offset) in offsets.items()
+        if key in logs and logs[key].log_id == log_id
     }
 
 

@@ -19,16 +19,17 @@ import { newPath, temporaryDirectory } from "../support/temporary-directory.js";
 import { fill, kill, leaveUnclean, openStore } from "./stores.js";
 
 const STORE_ID = new Uint8Array(16).fill(3);
+const LOG_ID = "5a".repeat(16);
 
 function committed(group: string, key: string, next: number): CheckpointEntry {
-  return { kind: "committed", group, key, next };
+  return { kind: "committed", group, key, logId: LOG_ID, next };
 }
 
 /** Groups, keys and offsets as text, to be compared. */
 function textOf(state: CommittedState): string {
   const lines: string[] = [];
   for (const [group, offsets] of state) {
-    for (const [key, next] of offsets) lines.push(`${group}/${key}=${next}`);
+    for (const [key, { next }] of offsets) lines.push(`${group}/${key}=${next}`);
   }
   return lines.sort().join(" ");
 }
@@ -123,6 +124,17 @@ describe("a checkpoint", () => {
     bytes.writeUInt16LE(64, 10);
     bytes.writeUInt32LE(checksum(bytes.subarray(4)), 0);
     expect(await codeOf(load(bytes))).toBe("UNSUPPORTED_FORMAT");
+  });
+
+  it("with an entry that must be understood and is not, is not taken for a damaged one", async () => {
+    const { bytes } = sample();
+    const frame = Buffer.alloc(15);
+    frame.writeUInt32LE(3, 4);
+    frame.writeUInt32LE(1, 8);
+    frame.set([2, 3, 0], 12);
+    const header = bytes.subarray(0, 56);
+    frame.writeUInt32LE(checksum(frame.subarray(4), frameChecksum(header)), 0);
+    expect(await codeOf(load(Buffer.concat([header, frame])))).toBe("UNSUPPORTED_FORMAT");
   });
 });
 
@@ -306,14 +318,14 @@ describe("commits", () => {
     }
     for (const { bytes = 0 } of fileSystem.matching({ kind: "write" })) written += bytes;
     await offsets.close();
-    const live = 100 * (1 + 1 + 5 + 1 + 6 + 8);
+    const live = 100 * (1 + 1 + 1 + 6 + 1 + 5 + 16 + 8);
     expect(longest).toBeLessThan(64 * 1024 + 5 * live);
     expect(fileSystem.countOf("rename")).toBeGreaterThan(2);
     expect(written / 20_000).toBeLessThan(64);
     const again = await loadCheckpoint(nodeFileSystem, directory, STORE_ID);
     expect(again.damage).toBeUndefined();
     expect(again.state.get("group")!.size).toBe(100);
-    expect(again.state.get("group")!.get("key-0")).toBe(20_000);
+    expect(again.state.get("group")!.get("key-0")?.next).toBe(20_000);
   });
 
   it("stay atomic and in order around a snapshot that dies at any step", async () => {
@@ -346,7 +358,9 @@ describe("commits", () => {
       const done = await reachSnapshot(fileSystem, directory);
       await fileSystem.die();
       const { state } = await loadCheckpoint(nodeFileSystem, directory, STORE_ID);
-      const found = new Set(state.get("g")?.values() ?? [0]);
+      const found = new Set(
+        [...(state.get("g")?.values() ?? [{ next: 0 }])].map((each) => each.next),
+      );
       expect(found.size, `step ${step}`).toBe(1);
       const [value] = found;
       expect(value, `step ${step}`).toBeGreaterThanOrEqual(done);
@@ -431,7 +445,7 @@ describe("a checkpoint on a disk that fails", () => {
     expect(statSync(join(directory, "committed-offsets")).size).toBeLessThan(1000);
     await offsets.close();
     const again = await loadCheckpoint(nodeFileSystem, directory, STORE_ID);
-    expect(again.state.get("g")!.get(key)).toBe(next);
+    expect(again.state.get("g")!.get(key)?.next).toBe(next);
   });
 
   it("keeps commits within a snapshot when handles run out in the middle of one", async () => {

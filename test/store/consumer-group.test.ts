@@ -231,6 +231,78 @@ describe("committed offsets past the end of a log that lost records", () => {
     expect(await again.group("g").committed()).toEqual(new Map([["k", 5]]));
   });
 
+  it("are brought back before a consumer is told where to go on", async () => {
+    const directory = newPath();
+    await storeThatLost(directory);
+    const fileSystem = new FaultyFileSystem();
+    fileSystem.machine = new Uint8Array(16).fill(9);
+    const reader = await openStore(directory, { readOnly: true }, fileSystem);
+    expect(await reader.group("g").committed()).toEqual(new Map([["k", 5]]));
+    expect(await reader.group("i").committed()).toEqual(new Map([["k", 2]]));
+    const store = await openStore(directory, { durability: "os" }, fileSystem);
+    expect(await store.group("g").committed()).toEqual(new Map([["k", 5]]));
+    expect(await store.append("k", "new")).toBe(5);
+    expect(await store.group("h").committed(["k"])).toEqual(new Map([["k", 5]]));
+    expect(await reader.group("g").committed()).toEqual(new Map([["k", 5]]));
+  });
+
+  it("cost no opening of logs that were closed properly", async () => {
+    const directory = newPath();
+    const first = await openStore(directory);
+    const keys = Array.from({ length: 40 }, (_, index) => `k${index}`);
+    for (const key of keys) await fill(first, key, 3);
+    const expected = new Map(keys.map((key) => [key, 2]));
+    await first.group("g").commit(expected);
+    await first.close();
+    for (const readOnly of [true, false]) {
+      const fileSystem = new FaultyFileSystem();
+      const store = await openStore(directory, { readOnly }, fileSystem);
+      expect(await store.group("g").committed()).toEqual(expected);
+      expect(fileSystem.countOf("open", /\d\.log$/)).toBe(0);
+      expect(fileSystem.countOf("open", /log\.meta$/)).toBe(40);
+      fileSystem.forget();
+      expect(await store.group("g").committed(["k7", "none"])).toEqual(new Map([["k7", 2]]));
+      expect(fileSystem.countOf("open", /log\.meta$/)).toBe(readOnly ? 1 : 0);
+      await store.close();
+    }
+  });
+
+  it("are not told of a key whose log cannot be opened; those of others are", async () => {
+    const directory = newPath();
+    const first = await openStore(directory);
+    await fill(first, "k", 3);
+    await fill(first, "other", 3);
+    await first.group("g").commit({ k: 1, other: 2 });
+    await first.close();
+    writeFileSync(`${directory}/logs/k/log.meta`, Buffer.alloc(144));
+    for (const readOnly of [true, false]) {
+      const store = await openStore(directory, { readOnly });
+      const group = store.group("g");
+      expect(await codeOf(group.committed())).toBe("CORRUPTION");
+      expect(await group.committed(["other"])).toEqual(new Map([["other", 2]]));
+      await store.close();
+    }
+  });
+
+  it("of a poisoned log that was closed are brought back when they are asked for", async () => {
+    const directory = newPath();
+    const fileSystem = new FaultyFileSystem();
+    const store = await openStore(directory, { durability: "os" }, fileSystem);
+    await fill(store, "k", 5);
+    const data = `${directory}/logs/k/00000000000000000000.log`;
+    const shorter = readFileSync(data);
+    await fill(store, "k", 5);
+    await store.group("g").commit({ k: 10 });
+    const log = await store.log("k");
+    fileSystem.fail({ kind: "datasync", path: /logs\/k/ }, { errno: "EIO" });
+    expect(await codeOf(log.flush())).toBe("LOG_POISONED");
+    expect(await codeOf(log.close())).toBe("LOG_POISONED");
+    writeFileSync(data, shorter);
+    fileSystem.machine = new Uint8Array(16).fill(9);
+    expect((await store.group("g").committed()).get("k")).toBe(5);
+    expect(await store.append("k", "new")).toBe(5);
+  });
+
   it("keep the log from opening while that cannot be written", async () => {
     const directory = newPath();
     await storeThatLost(directory);

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../support/failure.js";
@@ -49,6 +49,47 @@ describe("deleteKey", () => {
     expect(logIdOf(directory, "k")).not.toBe(before);
     expect(await store.group("g").committed(["k"])).toEqual(new Map());
     expect(await textsIn(store, "k")).toEqual(["new"]);
+  });
+
+  it("is not undone for the new log by a checkpoint that is damaged there", async () => {
+    const directory = newPath();
+    const store = await storeWithKey(directory);
+    const before = statSync(join(directory, "committed-offsets")).size;
+    await store.deleteKey("k");
+    await fill(store, "k", 9);
+    await store.group("g").commit({ k: 1 });
+    await store.close();
+    const damaged = readFileSync(join(directory, "committed-offsets"));
+    damaged[before + 5]! ^= 1;
+    writeFileSync(join(directory, "committed-offsets"), damaged);
+    const expected = new Map([["other", 3]]);
+    const reader = await openStore(directory, { readOnly: true });
+    expect(await reader.group("g").committed()).toEqual(expected);
+    const again = await openStore(directory);
+    expect(again.recovery.checkpointDamage).toBeDefined();
+    expect(await again.group("g").committed()).toEqual(expected);
+    expect(await again.group("h").committed(["k"])).toEqual(new Map());
+    await again.bounds("k");
+    expect(await again.group("g").committed()).toEqual(expected);
+    await again.group("g").commit({ k: 2 });
+    expect((await again.group("g").committed()).get("k")).toBe(2);
+    expect((await reader.group("g").committed()).get("k")).toBe(2);
+  });
+
+  it("that could not tell the checkpoint leaves the new log without offsets", async () => {
+    const directory = newPath();
+    const fileSystem = new FaultyFileSystem();
+    const store = await storeWithKey(directory, fileSystem);
+    fileSystem.fail({ kind: "write", path: /committed-offsets/ }, { errno: "ENOSPC" });
+    expect(await codeOf(store.deleteKey("k"))).toBe("NO_SPACE");
+    await fill(store, "k", 9);
+    expect(await store.group("g").committed()).toEqual(new Map([["other", 3]]));
+    await store.group("g").commit({ k: 1 });
+    expect((await store.group("g").committed()).get("k")).toBe(1);
+    await store.close();
+    const again = await openStore(directory);
+    expect((await again.group("g").committed()).get("k")).toBe(1);
+    expect((await again.group("h").committed()).get("k")).toBeUndefined();
   });
 
   it("beside appends, reads and another deletion ends in order", async () => {
