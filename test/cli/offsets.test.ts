@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { LogStore } from "../../src/index.js";
@@ -55,5 +56,22 @@ describe("offsets", () => {
     expect(damaged.code).toBe(1);
     expect(damaged.out).toMatch(/billing +orders +10 +- +-/);
     expect(damaged.out).toMatch(/billing +päyments +5 +5 +0/);
+  });
+
+  it("leaves out what was committed of an earlier log of a key; verify notes it", async () => {
+    const cwd = await withStore();
+    const path = join(cwd, "store/committed-offsets");
+    const before = readFileSync(path);
+    const store = await LogStore.open(join(cwd, "store"));
+    await store.deleteKey("orders");
+    await store.append("orders", "new");
+    await store.close();
+    writeFileSync(path, before);
+    const { out } = await seglog(cwd, ["offsets", "store"]);
+    expect(out).not.toContain("orders");
+    expect(out).toMatch(/billing +päyments +5 +5 +0/);
+    const verified = await seglog(cwd, ["verify", "store"]);
+    expect(verified.code).toBe(0);
+    expect(verified.out).toMatch(/^note .*committed of an earlier log of that key/m);
   });
 });
