@@ -112,7 +112,7 @@ describe("dump", () => {
       truncation      none
       boot id         <id>
       store id        <id>
-      end             offset 12, position 428 of segment 0, last block at 80, latest 2020-09-13T12:26:40.011Z
+      end             offset 12, position 428 of segment 0, last block at 80, clock at <time>
       "
     `);
     expect(await run("store/store.meta")).toMatchInlineSnapshot(`
