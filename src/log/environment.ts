@@ -15,13 +15,20 @@ export interface LogEnvironment {
   readonly buffers: BufferPool;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Milliseconds since some moment; nobody can set this clock. */
+  readonly monotonicNow: () => number;
 }
 
-/** The real world, or the one of a test. */
+/**
+ * The real world, or the one of a test.
+ *
+ * @param monotonicNow - Default: the clock that `now` reads, if a test gives that.
+ */
 export function createEnvironment(
   fileSystem: FileSystem = nodeFileSystem,
   maxOpenFiles = DEFAULT_MAX_OPEN_FILES,
   now: () => number = Date.now,
+  monotonicNow: () => number = now === Date.now ? () => performance.now() : now,
 ): LogEnvironment {
   return {
     fileSystem,
@@ -29,5 +36,6 @@ export function createEnvironment(
     indexCache: new IndexCache(),
     buffers: new BufferPool(),
     now,
+    monotonicNow,
   };
 }

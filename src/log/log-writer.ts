@@ -19,6 +19,7 @@ import { judgeOvertaken } from "./overtaken.js";
 import type { PendingBatch } from "./pending.js";
 import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
+import { RetentionClock } from "./retention-clock.js";
 import { removeSegment } from "./segment-removal.js";
 import { pieces, stampRun } from "./stamping.js";
 import { applyTruncation, assertSoundBelow } from "./truncation.js";
@@ -58,6 +59,7 @@ export class LogWriter implements LogView, QueueOwner {
   readonly #bootId: Uint8Array;
   readonly #onTruncated: LogWriterParts["onTruncated"];
   readonly #clock: LogClock;
+  readonly #retentionClock: RetentionClock;
   readonly #changes = new Changes();
   #metadata: LogMetadata;
   #segments: readonly Segment[];
@@ -99,7 +101,8 @@ export class LogWriter implements LogView, QueueOwner {
     this.#published = recovered.end;
     const { maxClockStepMs, onError } = parts.options;
     const { maxTimestamp } = recovered.end;
-    const { now } = environment;
+    const { now, monotonicNow } = environment;
+    this.#retentionClock = new RetentionClock(now, monotonicNow, maxClockStepMs);
     this.#clock = new LogClock(now, maxTimestamp, parts.directory, maxClockStepMs, onError);
     this.#activeSince =
       recovered.end.lastBlockPosition === 0 ? undefined : recovered.activeCreatedAt;
@@ -700,7 +703,7 @@ export class LogWriter implements LogView, QueueOwner {
         this.#segments,
         this.#written.endPosition,
         this.options.retention,
-        this.#environment.now(),
+        this.#retentionClock.now(),
       );
       if (expired > 0) await this.deleteBefore(this.#segments[expired]!.baseOffset);
     } catch (error) {
