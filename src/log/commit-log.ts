@@ -12,6 +12,7 @@ import {
   createLog,
   createLogDirectory,
   makeDirectories,
+  syncParent,
 } from "./log-creation.js";
 import { listLog, readMetadata } from "./log-files.js";
 import { LogFollower, notALog } from "./log-follower.js";
@@ -173,6 +174,7 @@ export class CommitLog {
       const { bootId } = session;
       const lastPublished = (logId: Uint8Array) => session.lastPublished(logId);
       const context = { environment, directory, options, bootId, lastPublished, opened };
+      await syncParent(fileSystem, directory);
       // Listed again, now that no other writer can change it.
       const listing = await listLog(fileSystem, directory);
       const recovered =

@@ -37,6 +37,18 @@ export async function makeDirectories(fileSystem: FileSystem, directory: string)
 }
 
 /**
+ * Puts the name of a directory on stable storage: whoever made it may have died, or failed, before
+ * it did so. A parent that may not be opened was made by somebody else, and long ago.
+ */
+export async function syncParent(fileSystem: FileSystem, directory: string): Promise<void> {
+  try {
+    await fileSystem.syncDirectory(dirname(resolve(directory)));
+  } catch (error) {
+    if (!(error instanceof SeglogError) || error.code !== "FILE_ACCESS") throw error;
+  }
+}
+
+/**
  * Judges a directory without `log.meta`: a log may be made in an empty one, and in one where the
  * making of a log was interrupted, which shows as an empty first segment and nothing else.
  *

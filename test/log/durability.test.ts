@@ -55,6 +55,8 @@ describe('"always"', () => {
     expect(steps).toEqual([
       "makeDirectory ",
       "syncDirectory ",
+      // Every open does it again: whoever made the directory may have died before.
+      "syncDirectory ",
       "datasync /00000000000000000000.log.tmp",
       "rename /00000000000000000000.log",
       "syncDirectory ",

@@ -76,6 +76,7 @@ describe("an unclean stop without damage", () => {
       .map(({ kind, path }) => `${kind} ${path.slice(directory.length + 1)}`);
     const name = "00000000000000000000.log";
     expect(steps.filter((step) => !step.includes("published") && !step.endsWith("LOCK"))).toEqual([
+      "syncDirectory ",
       `write ${name}.tmp`,
       `datasync ${name}.tmp`,
       `rename ${name}`,
