@@ -78,8 +78,6 @@ export class AppendQueue {
     for (const batch of batches) {
       how(batch);
       this.#pendingBytes -= batch.admittedBytes;
-      const { group } = batch;
-      group.unsettled--;
     }
     this.#admitWaiting();
   }

@@ -459,7 +459,8 @@ function closed(directory: string): SeglogError {
   return new SeglogError("CLOSED", `${directory} is closed. Open it again.`);
 }
 
-function assertDirectory(directory: string): void {
+/** Throws a `TypeError` unless `directory` can be a path. */
+export function assertDirectory(directory: string): void {
   if (typeof directory === "string" && directory !== "" && !directory.includes("\0")) return;
   throw new TypeError(`directory must be a path, not ${describe(directory)}`);
 }

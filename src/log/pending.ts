@@ -1,5 +1,5 @@
 import type { CompressionName } from "../format/compression.js";
-import { type EncodedBlock, GroupEncoder } from "../format/group-encoder.js";
+import { GroupEncoder } from "../format/group-encoder.js";
 import type { StructuredRecord } from "../format/record-codec.js";
 import { AppendedBatch } from "./appended-batch.js";
 
@@ -16,10 +16,6 @@ export abstract class PendingBatch {
   constructor(group: PendingGroup) {
     this.group = group;
     this.firstBlock = group.encoder.blocks.length;
-  }
-
-  get blocks(): readonly EncodedBlock[] {
-    return this.group.encoder.blocks.slice(this.firstBlock, this.endBlock);
   }
 
   /** Where in the group's buffer the batch begins. */
@@ -94,8 +90,6 @@ export class PendingGroup {
   readonly encoder: GroupEncoder;
   readonly batches: PendingBatch[] = [];
   #open: SinglesBatch | undefined;
-  /** Batches that are neither resolved nor rejected. */
-  unsettled = 0;
 
   constructor(buffer: Buffer, blockBytes: number, compression: CompressionName) {
     this.encoder = new GroupEncoder(buffer, blockBytes, compression);
@@ -136,6 +130,5 @@ export class PendingGroup {
 
   #add(batch: PendingBatch): void {
     this.batches.push(batch);
-    this.unsettled++;
   }
 }

@@ -10,6 +10,7 @@ import type { AppendedBatch } from "../log/appended-batch.js";
 import { Changes } from "../log/changes.js";
 import {
   type AppendOptions,
+  assertDirectory,
   assertOffset,
   CommitLog,
   type ReadOptions,
@@ -184,9 +185,7 @@ export class LogStore implements KeyedLog {
     directory: string,
     options: StoreOptions = {},
   ): Promise<LogStore> {
-    if (typeof directory !== "string" || directory === "" || directory.includes("\0")) {
-      throw new TypeError(`directory must be a path, not ${describe(directory)}`);
-    }
+    assertDirectory(directory);
     const { maxOpenFiles, readOnly = false, ...rest } = options;
     if (typeof readOnly !== "boolean") {
       throw new TypeError(`readOnly must be a boolean, not ${describe(readOnly)}`);
