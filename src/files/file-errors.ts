@@ -13,6 +13,10 @@ const NO_ACCESS: Meaning = {
   code: "FILE_ACCESS",
   advice: "Give this user access, or open with { readOnly: true } if reading is enough.",
 };
+const NOT_A_FILE: Meaning = {
+  code: "UNSAFE_PATH",
+  advice: "A file belongs there. Put the real one in its place.",
+};
 const TOO_MANY: Meaning = {
   code: "TOO_MANY_OPEN_FILES",
   advice: "Lower maxOpenFiles, or raise the process's limit on open files (ulimit -n).",
@@ -28,6 +32,8 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["EROFS", NO_ACCESS],
   ["EMFILE", TOO_MANY],
   ["ENFILE", TOO_MANY],
+  ["EISDIR", NOT_A_FILE],
+  ["ENXIO", NOT_A_FILE],
   [
     "ELOOP",
     { code: "UNSAFE_PATH", advice: "Symbolic links inside of a data directory are refused." },

@@ -1,5 +1,6 @@
 /**
- * How a file is opened. A symbolic link is refused in every mode.
+ * How a file is opened. In every mode, what is no ordinary file is refused with `UNSAFE_PATH`: a
+ * symbolic link, a directory, a pipe, a device.
  *
  * - `read`: it must exist.
  * - `update`: it must exist; for reading and writing.
@@ -19,7 +20,7 @@ export interface DirectoryEntry {
 
 /**
  * An open file. Positions and lengths are bytes. Methods ending in `Sync` block the event loop and
- * serve `readSync` and the tiny writes of published ends only.
+ * serve `readSync` and tiny writes only: of published ends, of a lock's holder.
  */
 export interface OpenFile {
   readonly path: string;

@@ -1,19 +1,24 @@
 import fs from "node:fs";
 import fsExtra from "fs-extra";
 import { tryLock, unlock } from "fs-native-extensions";
+import { SeglogError } from "../errors.js";
 import { systemFailure } from "./file-errors.js";
 import type { DirectoryEntry, EntryKind, FileSystem, OpenFile, OpenMode } from "./file-system.js";
 
-const { O_CREAT, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
+const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
 
-/** Windows has no such flag; it has no symbolic links that an unprivileged user can make either. */
-const NO_FOLLOW = O_NOFOLLOW ?? 0;
+/**
+ * No symbolic link is followed, and a pipe in a file's place is not waited for: without a writer
+ * its opening would never end. Windows has neither flag; nor has it symbolic links that an
+ * unprivileged user can make, or pipes with a path in a directory.
+ */
+const CAREFULLY = (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);
 
 const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
-  read: O_RDONLY | NO_FOLLOW,
-  update: O_RDWR | NO_FOLLOW,
-  create: O_RDWR | O_CREAT | O_TRUNC | NO_FOLLOW,
-  "open-or-create": O_RDWR | O_CREAT | NO_FOLLOW,
+  read: O_RDONLY | CAREFULLY,
+  update: O_RDWR | CAREFULLY,
+  create: O_RDWR | O_CREAT | O_TRUNC | CAREFULLY,
+  "open-or-create": O_RDWR | O_CREAT | CAREFULLY,
 };
 const OWNER_ONLY_FILE = 0o600;
 const OWNER_ONLY_DIRECTORY = 0o700;
@@ -122,18 +127,40 @@ export const nodeFileSystem: FileSystem = {
   open(path, mode) {
     return new Promise((resolve, reject) => {
       fs.open(path, OPEN_FLAGS[mode], OWNER_ONLY_FILE, (error, descriptor) => {
-        if (error === null) resolve(new NodeFile(path, descriptor));
-        else reject(systemFailure(error, "open", path));
+        if (error !== null) {
+          reject(systemFailure(error, "open", path));
+          return;
+        }
+        fs.fstat(descriptor, (failure, stats) => {
+          if (failure === null && stats.isFile()) {
+            resolve(new NodeFile(path, descriptor));
+            return;
+          }
+          fs.close(descriptor, () => {
+            reject(
+              failure === null
+                ? notAFile(path, kindOf(stats))
+                : systemFailure(failure, "look at", path),
+            );
+          });
+        });
       });
     });
   },
 
   openSync(path, mode) {
+    let descriptor: number | undefined;
+    let kind: EntryKind;
     try {
-      return new NodeFile(path, fs.openSync(path, OPEN_FLAGS[mode], OWNER_ONLY_FILE));
+      descriptor = fs.openSync(path, OPEN_FLAGS[mode], OWNER_ONLY_FILE);
+      kind = kindOf(fs.fstatSync(descriptor));
     } catch (error) {
+      if (descriptor !== undefined) fs.closeSync(descriptor);
       throw systemFailure(error, "open", path);
     }
+    if (kind === "file") return new NodeFile(path, descriptor);
+    fs.closeSync(descriptor);
+    throw notAFile(path, kind);
   },
 
   makeDirectory: (path) =>
@@ -189,6 +216,11 @@ function kindOf(entry: fs.Dirent | fs.Stats): EntryKind {
   if (entry.isFile()) return "file";
   if (entry.isDirectory()) return "directory";
   return entry.isSymbolicLink() ? "symbolic link" : "other";
+}
+
+function notAFile(path: string, kind: EntryKind): SeglogError {
+  const what = kind === "directory" ? "a directory" : "a pipe, a socket or a device";
+  return new SeglogError("UNSAFE_PATH", `${path} is ${what}. Put the real file in its place.`);
 }
 
 async function attempt<T>(action: string, path: string, run: () => Promise<T>): Promise<T> {

@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   lstatSync,
@@ -7,6 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { hasSystemCode, isMissing, systemFailure } from "../../src/files/file-errors.js";
@@ -71,6 +74,26 @@ describe("open", () => {
       expect(lstatSync(path).isSymbolicLink()).toBe(true);
     }
     expect(readFileSync(join(directory, "target"), "utf8")).toBe("untouched");
+  });
+
+  it.each(MODES)("refuses what is no file in mode %s, and waits for none of it", async (mode) => {
+    const directory = temporaryDirectory();
+    mkdirSync(join(directory, "directory"));
+    execFileSync("mkfifo", [join(directory, "pipe")]);
+    const socket = createServer().listen(join(directory, "socket"));
+    onTestFinished(() => void socket.close());
+    await once(socket, "listening");
+    const faulty = new FaultyFileSystem();
+    for (const path of [
+      ...["directory", "pipe", "socket"].map((name) => join(directory, name)),
+      "/dev/null",
+    ]) {
+      for (const each of [system, faulty]) {
+        expect(await codeOf(each.open(path, mode)), path).toBe("UNSAFE_PATH");
+        expect(await codeOf(() => each.openSync(path, mode)), path).toBe("UNSAFE_PATH");
+      }
+    }
+    expect(faulty.openPaths).toEqual([]);
   });
 
   it("of a file for reading does not write", async () => {
@@ -185,7 +208,6 @@ describe("directories", () => {
       [() => system.unlink(join(directory, "none")), "ENOENT"],
       [() => system.rename(join(directory, "none"), file), "ENOENT"],
       [() => system.syncDirectory(join(directory, "none")), "ENOENT"],
-      [() => system.open(directory, "update"), "EISDIR"],
       [() => system.kindOf(join(file, "below")), "ENOTDIR"],
     ];
     for (const [run, systemCode] of cases) {
@@ -224,6 +246,8 @@ describe("systemFailure", () => {
     ["EMFILE", "TOO_MANY_OPEN_FILES"],
     ["ENFILE", "TOO_MANY_OPEN_FILES"],
     ["ELOOP", "UNSAFE_PATH"],
+    ["EISDIR", "UNSAFE_PATH"],
+    ["ENXIO", "UNSAFE_PATH"],
     ["EIO", "IO_ERROR"],
     ["EWHATEVER", "IO_ERROR"],
   ])("of %s is %s", (systemCode, code) => {
