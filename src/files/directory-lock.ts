@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { SeglogError } from "../errors.js";
 import { LOCK_FILE } from "../format/file-names.js";
+import { noProgress } from "./file-errors.js";
 import type { FileSystem, OpenFile } from "./file-system.js";
-import { readFully, writeFully } from "./whole-file.js";
+import { readFully } from "./whole-file.js";
 
 /** Room for a process id in decimal. */
 const PROCESS_ID_BYTES = 20;
@@ -28,9 +29,13 @@ export class DirectoryLock {
     const file = await fileSystem.open(join(directory, LOCK_FILE), "open-or-create");
     try {
       if (!file.tryLock("exclusive")) throw await lockedBy(file, directory);
-      // For people and for the message above; the lock does not depend on it.
-      await file.truncate(0);
-      await writeFully(file, Buffer.from(`${process.pid}\n`), 0);
+      // For people and for the message above; the lock does not depend on it. It is written in one
+      // piece before anybody else has a turn, over all that an earlier holder may have written: who
+      // is refused in this moment must not be sent to a process that is gone.
+      const note = `${process.pid}\n`;
+      const written = file.writeSync(Buffer.from(note.padEnd(PROCESS_ID_BYTES)), 0);
+      if (written < note.length) throw noProgress(file.path);
+      await file.truncate(note.length);
     } catch (error) {
       await file.close();
       throw error;

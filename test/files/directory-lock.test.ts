@@ -56,6 +56,21 @@ describe("DirectoryLock", () => {
     await lock.release();
   });
 
+  it("names its holder to all who come in the same moment, whoever held it before", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "LOCK"), "12345678901234567890\n");
+    const attempts = Array.from({ length: 10 }, () =>
+      DirectoryLock.acquire(nodeFileSystem, directory),
+    );
+    const outcomes = await Promise.allSettled(attempts);
+    const refused = outcomes.filter((outcome) => outcome.status === "rejected");
+    expect(refused).toHaveLength(9);
+    for (const { reason } of refused) expect(reason.message).toContain(`process ${process.pid}.`);
+    for (const outcome of outcomes) {
+      if (outcome.status === "fulfilled") await outcome.value.release();
+    }
+  });
+
   it("does not depend on what the file says", async () => {
     const directory = temporaryDirectory();
     writeFileSync(join(directory, "LOCK"), "99999999999999999999999999999999");
