@@ -22,6 +22,8 @@ export class HandlePool {
   readonly #waitingForRoom: (() => void)[] = [];
   /** Idle files that are being synced or closed to make room. */
   #evictions = 0;
+  /** Files that are being closed with nobody waiting for it. */
+  readonly #discarded = new Set<Promise<void>>();
   readonly #waitingForTransient: (() => void)[] = [];
 
   /** @param maxOpenFiles - At least {@link MIN_OPEN_FILES}. */
@@ -89,6 +91,21 @@ export class HandlePool {
   /** @internal */
   markUsed(file: PooledFile): void {
     this.#idle.delete(file);
+  }
+
+  /** @internal Takes note of a file that is being closed, where nobody cares how that goes. */
+  discard(closing: Promise<void>): void {
+    const ended = closing
+      .catch(() => undefined)
+      .finally(() => {
+        this.#discarded.delete(ended);
+      });
+    this.#discarded.add(ended);
+  }
+
+  /** Resolves when every file that was discarded by now is closed. */
+  async discardsDone(): Promise<void> {
+    await Promise.all(this.#discarded);
   }
 
   /** Gives free places to those who wait, and closes an idle file for each that gets none. */
@@ -192,7 +209,7 @@ export class PooledFile {
 
   /** Closes a file that was only read, where nobody cares how that goes. */
   discard(): void {
-    this.close().catch(() => undefined);
+    this.#pool.discard(this.close());
   }
 
   /**

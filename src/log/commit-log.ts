@@ -83,7 +83,8 @@ const DEFAULT_READ_BYTES = 1024 * 1024;
 export class CommitLog {
   readonly #view: LogView;
   readonly #writer: LogWriter | undefined;
-  readonly #release: () => Promise<void>;
+  /** Given whether all that was written is on stable storage. */
+  readonly #release: (isInOrder: boolean) => Promise<void>;
   #closing: Promise<void> | undefined;
   /** What opening the log found and did. */
   readonly recovery: RecoveryReport;
@@ -92,7 +93,7 @@ export class CommitLog {
     view: LogView,
     writer: LogWriter | undefined,
     recovery: RecoveryReport,
-    release: () => Promise<void>,
+    release: (isInOrder: boolean) => Promise<void>,
   ) {
     this.#view = view;
     this.#writer = writer;
@@ -163,10 +164,9 @@ export class CommitLog {
     const before = await listLog(fileSystem, directory);
     if (before?.hasMetadata === true) {
       assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
-    } else if (before !== undefined) {
-      await assertMayCreate(environment, directory, before);
-    } else if (membership === undefined) {
-      await makeDirectories(fileSystem, directory);
+    } else {
+      if (before !== undefined) await assertMayCreate(environment, directory, before);
+      if (membership === undefined) await makeDirectories(fileSystem, directory);
     }
     const session = membership?.session ?? (await WriterSession.open(environment, directory));
     const opened: Segment[] = [];
@@ -174,7 +174,8 @@ export class CommitLog {
       const { bootId } = session;
       const lastPublished = (logId: Uint8Array) => session.lastPublished(logId);
       const context = { environment, directory, options, bootId, lastPublished, opened };
-      await syncParent(fileSystem, directory);
+      // Somebody may have moved it here, or died before its name was durable.
+      if (before?.hasMetadata === true) await syncParent(fileSystem, directory);
       // Listed again, now that no other writer can change it.
       const listing = await listLog(fileSystem, directory);
       const recovered =
@@ -196,12 +197,14 @@ export class CommitLog {
       };
       const writer = new LogWriter(parts);
       const report = { ...recovered.report, durationMs: performance.now() - startedAt };
-      const release = membership === undefined ? () => session.close() : async () => undefined;
+      const release = async (isInOrder: boolean) => {
+        if (membership === undefined) await session.close(isInOrder);
+      };
       return new CommitLog(writer, writer, report, release);
     } catch (error) {
       // Why the log cannot be opened is what counts, not what fails after that.
       for (const segment of opened) await segment.file.close().catch(() => undefined);
-      if (membership === undefined) await session.close().catch(() => undefined);
+      if (membership === undefined) await session.close(false).catch(() => undefined);
       throw error;
     }
   }
@@ -424,6 +427,7 @@ export class CommitLog {
 
   async #close(): Promise<void> {
     const writer = this.#writer;
+    let isInOrder = false;
     try {
       if (writer !== undefined) {
         const reason = closed(this.directory);
@@ -431,8 +435,9 @@ export class CommitLog {
         writer.queue.refuse(reason);
         await done;
       }
+      isInOrder = true;
     } finally {
-      await this.#release();
+      await this.#release(isInOrder);
     }
   }
 

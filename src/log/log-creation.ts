@@ -19,21 +19,27 @@ import { type RecoveredLog, type RecoveryContext, segmentOpener } from "./recove
 import { NOTHING_RECOVERED } from "./recovery-report.js";
 
 /**
- * Makes a directory with the parents that it lacks. Each new one is on stable storage when this
- * resolves.
+ * Makes a directory with the parents that it lacks. The names of all of them are on stable storage
+ * when this resolves, also of those that were there: whoever made them may have died before it
+ * saw to that.
  */
 export async function makeDirectories(fileSystem: FileSystem, directory: string): Promise<void> {
   const path = resolve(directory);
+  await makeMissing(fileSystem, path);
+  for (let each = path; each !== dirname(each); each = dirname(each)) {
+    await syncParent(fileSystem, each);
+  }
+}
+
+async function makeMissing(fileSystem: FileSystem, path: string): Promise<void> {
   try {
     await fileSystem.makeDirectory(path);
   } catch (error) {
     if (hasSystemCode(error, "EEXIST")) return;
     if (!isMissing(error) || dirname(path) === path) throw error;
-    await makeDirectories(fileSystem, dirname(path));
-    await makeDirectories(fileSystem, path);
-    return;
+    await makeMissing(fileSystem, dirname(path));
+    await makeMissing(fileSystem, path);
   }
-  await fileSystem.syncDirectory(dirname(path));
 }
 
 /**

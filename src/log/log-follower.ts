@@ -150,6 +150,7 @@ export class LogFollower implements LogView {
     this.#closed ??= reason;
     await this.#refreshing?.catch(() => undefined);
     await this.#dropSegments(this.#segments);
+    await this.#environment.pool.discardsDone();
   }
 
   async #look(): Promise<void> {

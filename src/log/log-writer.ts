@@ -322,6 +322,7 @@ export class LogWriter implements LogView, QueueOwner {
       this.#environment.indexCache.forget(segment);
       await segment.file.close().catch(() => undefined);
     }
+    await this.#environment.pool.discardsDone();
   }
 
   get #active(): Segment {

@@ -59,7 +59,13 @@ export async function recoverLog(
   let segments = listing.baseOffsets.map(openSegment);
   checkSegments(directory, segments, metadata);
   const removedFiles = await removeLeftovers(context, listing);
-  const { truncation } = metadata;
+  const { truncation, startOffset } = metadata;
+  const hasDeleted = segments.length > 1 && segments[1]!.baseOffset <= startOffset;
+  if (truncation !== undefined || hasDeleted) {
+    // The metadata may be in the page cache and nowhere else: its writer died before the sync. A
+    // power cut must not bring the old ones back once files are gone.
+    await environment.fileSystem.syncDirectory(directory);
+  }
   if (truncation !== undefined) {
     if (await isUnfinished(truncation, segments)) {
       const target = { environment, options, directory, metadata, openSegment };
@@ -68,7 +74,7 @@ export async function recoverLog(
     // It is complete; the next time that the metadata is written, it goes without it.
     metadata = { ...metadata, truncation: undefined };
   }
-  while (segments.length > 1 && segments[1]!.baseOffset <= metadata.startOffset) {
+  while (segments.length > 1 && segments[1]!.baseOffset <= startOffset) {
     const segment = segments.shift()!;
     await removeSegment(environment.fileSystem, segment);
     removedFiles.push(segment.path);
@@ -195,11 +201,9 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
 
   const cutBytes = scan.fileBytes - scan.end.endPosition;
   const isEmpty = scan.end.lastBlockPosition === 0;
-  // A policy that acknowledges before the sync may have lost records without leaving a trace.
-  const isAllThere =
-    log.metadata.synced ||
-    (isSameBoot(log.metadata, since) && published?.endOffset === scan.end.endOffset);
-  const mayHaveLost = cutBytes > 0 || !isAllThere;
+  // A policy that acknowledges before the sync may have lost records without leaving a trace: even
+  // the published end may be an older one that the disk happened to get.
+  const mayHaveLost = cutBytes > 0 || !log.metadata.synced;
   const epoch = log.metadata.epoch + (mayHaveLost ? 1 : 0);
   const newHeader = { ...header, epoch, createdAt: environment.now() };
   const startAnew = mayHaveLost && isEmpty;

@@ -29,6 +29,11 @@ export class WriterSession {
   readonly #slots = new Map<string, PublishedSlots>();
   /** Of this start of the machine; recorded with the logs, to judge a crash by. */
   readonly bootId: Uint8Array;
+  /**
+   * Whether the last writer did not close properly: what it left may be in the page cache and
+   * nowhere else.
+   */
+  readonly followsCrash: boolean;
   readonly #lastPublished: ReadonlyMap<string, PublishedEnd>;
   /** Ids of logs in {@link #lastPublished} that this session has not opened. */
   readonly #unopened: Set<string>;
@@ -40,6 +45,7 @@ export class WriterSession {
     published: OpenFile,
     sessionId: Uint8Array,
     bootId: Uint8Array,
+    followsCrash: boolean,
     lastPublished: ReadonlyMap<string, PublishedEnd>,
   ) {
     this.#environment = environment;
@@ -48,6 +54,7 @@ export class WriterSession {
     this.#published = published;
     this.#slotSeed = publishedSlotSeed(sessionId);
     this.bootId = bootId;
+    this.followsCrash = followsCrash;
     this.#lastPublished = lastPublished;
     this.#unopened = new Set(lastPublished.keys());
     for (const id of lastPublished.keys()) this.#addSlots(id);
@@ -62,6 +69,7 @@ export class WriterSession {
       const lastPublished = await readLastPublished(fileSystem, directory);
       const sessionId = new Uint8Array(randomBytes(16));
       const path = join(directory, PUBLISHED_FILE);
+      const followsCrash = (await fileSystem.kindOf(path)) !== undefined;
       const published = await fileSystem.open(path + TEMPORARY_SUFFIX, "create");
       try {
         // Locked before it gets its name: whoever sees it knows that its writer lives.
@@ -80,6 +88,7 @@ export class WriterSession {
         published,
         sessionId,
         bootId,
+        followsCrash,
         lastPublished,
       );
     } catch (error) {
@@ -113,9 +122,12 @@ export class WriterSession {
   /**
    * Lets others write. From here on, what is on disk speaks for itself; only the last words of a
    * writer that died stay, as long as one of its logs was not brought in order.
+   *
+   * @param isInOrder - Whether all that was written is on stable storage. If not, the next writer
+   *   finds what a crash would leave.
    */
-  async close(): Promise<void> {
-    if (this.#unopened.size === 0) {
+  async close(isInOrder: boolean): Promise<void> {
+    if (isInOrder && this.#unopened.size === 0) {
       const path = join(this.#directory, PUBLISHED_FILE);
       await this.#environment.fileSystem.unlink(path).catch(() => undefined);
     }

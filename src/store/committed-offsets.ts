@@ -129,6 +129,14 @@ export class CommittedOffsets {
     });
   }
 
+  /**
+   * Writes what was loaded to a new file; it is on stable storage when this resolves. To be called
+   * before anything else, after a writer that did not close properly.
+   */
+  async secure(): Promise<void> {
+    await this.#rewrite();
+  }
+
   /** Resolves when everything applied before this call is on stable storage. */
   flush(): Promise<void> {
     return this.apply([], "set", true);

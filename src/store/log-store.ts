@@ -21,7 +21,7 @@ import {
   DEFAULT_MAX_OPEN_FILES,
   type LogEnvironment,
 } from "../log/environment.js";
-import { makeDirectories } from "../log/log-creation.js";
+import { makeDirectories, syncParent } from "../log/log-creation.js";
 import { readMetadata } from "../log/log-files.js";
 import { POLL_MS, pause } from "../log/log-follower.js";
 import {
@@ -232,12 +232,19 @@ export class LogStore implements KeyedLog {
   ): Promise<LogStore> {
     const { fileSystem } = environment;
     const before = await listStore(fileSystem, directory);
-    if (before === undefined) await makeDirectories(fileSystem, directory);
-    else if (!before.hasMetadata) assertMayCreateStore(directory, before);
-    else await readStoreMetadata(fileSystem, directory);
+    if (before?.hasMetadata === true) {
+      await readStoreMetadata(fileSystem, directory);
+    } else {
+      if (before !== undefined) assertMayCreateStore(directory, before);
+      await makeDirectories(fileSystem, directory);
+    }
     const session = await WriterSession.open(environment, directory);
     let committed: CommittedOffsets | undefined;
     try {
+      // What is seen here may be in the page cache alone: its last writer may have died before it
+      // put the names on stable storage, or somebody moved the directory here.
+      await fileSystem.syncDirectory(directory);
+      if (before?.hasMetadata === true) await syncParent(fileSystem, directory);
       // Listed again, now that no other writer can change it.
       const listing = (await listStore(fileSystem, directory))!;
       for (const name of listing.temporaryFiles) await fileSystem.unlink(join(directory, name));
@@ -248,6 +255,8 @@ export class LogStore implements KeyedLog {
       for (const path of unfinished) await fileSystem.removeTree(path);
       const loaded = await loadCheckpoint(fileSystem, directory, storeId);
       committed = new CommittedOffsets(fileSystem, directory, storeId, options, loaded);
+      // Before anybody is told of an offset that a power cut could take back.
+      if (session.followsCrash && loaded.fileBytes > 0) await committed.secure();
       const store = new LogStore({
         environment,
         directory,
@@ -262,6 +271,10 @@ export class LogStore implements KeyedLog {
           checkpointDamage: loaded.damage,
         },
       });
+      if (deleted.length > 0) {
+        // Before anything of them goes: their renaming may be in the page cache and nowhere else.
+        await fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));
+      }
       for (const key of deleted) {
         // A key made since owns the committed offsets that name its log.
         if (store.#keys.has(key)) await store.#removeDeleted(key);
@@ -270,7 +283,7 @@ export class LogStore implements KeyedLog {
       return store;
     } catch (error) {
       await committed?.close().catch(() => undefined);
-      await session.close();
+      await session.close(false);
       throw error;
     }
   }
@@ -462,14 +475,16 @@ export class LogStore implements KeyedLog {
 
   async #close(): Promise<void> {
     this.#newKeys.announce();
+    let isInOrder = false;
     try {
-      await this.#logs.close();
-    } finally {
       try {
-        await this.#committed?.close();
+        await this.#logs.close();
       } finally {
-        await this.#session?.close();
+        await this.#committed?.close();
       }
+      isInOrder = true;
+    } finally {
+      await this.#session?.close(isInOrder);
     }
   }
 

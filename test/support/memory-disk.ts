@@ -91,11 +91,11 @@ export class MemoryDisk {
   /**
    * Another disk that goes on from an image.
    *
-   * @param choose - What is left of each file and directory; it must not change what it is given.
+   * @param choose - What is left of each file and directory, of the same kind.
    */
   static from(
     image: DiskImage,
-    choose: <S extends FileState | DirectoryState>(state: S) => S,
+    choose: (state: FileState | DirectoryState) => FileState | DirectoryState,
   ): MemoryDisk {
     const made = new Map<MemoryNode, MemoryNode>();
     const make = (node: MemoryNode): MemoryNode => {

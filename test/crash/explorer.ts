@@ -1,0 +1,213 @@
+import { crc32 } from "node:zlib";
+import type { Durability } from "../../src/log/options.js";
+import { MemoryDisk } from "../support/memory-disk.js";
+import { Random } from "../support/random.js";
+import { aftermath, fingerprint, type Loss, PLAIN_AFTERMATHS } from "./aftermath.js";
+import { Life } from "./life.js";
+import { type Expectation, Model } from "./model.js";
+import { randomSetting, type Setting } from "./setting.js";
+import { verifyLogs } from "./subject.js";
+import { type CrashPoint, Violation, World, type WorldOrigin } from "./world.js";
+
+/** How much is tried. */
+export interface Extent {
+  /** Crashes in a row: 1 for crashes of a life, 2 for those of what goes on after one, ... */
+  readonly depth: number;
+  /** Disks that are made by chance at each moment, beside those that are always tried. */
+  readonly mixedDisks: number;
+  /** Moments of what goes on after a crash at which it is crashed again. */
+  readonly nestedPoints: number;
+}
+
+export const DEFAULT_EXTENT: Extent = { depth: 2, mixedDisks: 4, nestedPoints: 2 };
+
+/** What was tried. */
+export interface Tally {
+  lives: number;
+  /** Moments of the lives at which the disk changed. */
+  moments: number;
+  /** Distinct disks that were opened and judged. */
+  states: number;
+  /** Acknowledged steps that those disks had to hold, and held. */
+  acknowledged: number;
+}
+
+export const NO_TALLY: Tally = { lives: 0, moments: 0, states: 0, acknowledged: 0 };
+
+/** One crash of a path: at which moment, and which disk it leaves. */
+interface Crash {
+  readonly point: number;
+  readonly disk: number;
+}
+
+/** Sets the timers of the logs forward; see `virtual-time.ts`. */
+type AdvanceTimers = (milliseconds: number) => void;
+
+/** Tries crashes of lives that a seed determines. */
+export class Explorer {
+  readonly #seed: number;
+  readonly #extent: Extent;
+  readonly #advanceTimers: AdvanceTimers;
+  readonly tally: Tally = { ...NO_TALLY };
+  /** Where it is now: if nothing goes on, here is the promise that never settles. */
+  path = "";
+
+  constructor(seed: number, extent: Extent, advanceTimers: AdvanceTimers) {
+    this.#seed = seed;
+    this.#extent = extent;
+    this.#advanceTimers = advanceTimers;
+  }
+
+  /**
+   * Lives one life and tries every moment of it.
+   *
+   * @throws Violation that names the path to it.
+   */
+  async explore(durability: Durability, life: number): Promise<void> {
+    const path = `${this.#seed}/${durability}/${life}`;
+    this.path = path;
+    const { setting, world } = await this.#live(path, durability);
+    this.tally.lives++;
+    for (const [index, point] of world.points.entries()) {
+      this.tally.moments++;
+      const seen = new Set<string>();
+      for (let disk = 0; disk < PLAIN_AFTERMATHS + this.#extent.mixedDisks; disk++) {
+        await this.#crash(
+          path,
+          setting,
+          point,
+          { point: index, disk },
+          this.#extent.depth - 1,
+          seen,
+        );
+      }
+    }
+  }
+
+  /** Goes the one way that a violation has named. */
+  async replay(path: string): Promise<void> {
+    const [first, ...crashes] = path.split("@");
+    const durability = first!.split("/")[1] as Durability;
+    const { setting, world } = await this.#live(first!, durability);
+    let { points } = world;
+    let at = first!;
+    for (const [index, text] of crashes.entries()) {
+      const [point, disk] = text.split(".").map(Number) as [number, number];
+      const rest = crashes.length - 1 - index;
+      const crash = { point, disk };
+      points = (await this.#goOn(at, setting, points[point]!, crash, rest > 0))?.points ?? [];
+      at = `${at}@${text}`;
+    }
+  }
+
+  async #live(path: string, durability: Durability): Promise<{ setting: Setting; world: World }> {
+    const random = new Random(crc32(path));
+    const setting = randomSetting(durability, random);
+    const origin: WorldOrigin = {
+      disk: new MemoryDisk(),
+      boot: 0,
+      expected: nothing(setting),
+      loss: "process",
+      startTimeMs: 1_700_000_000_000,
+    };
+    const { failingChange, steps } = setting;
+    const course = { keepsPoints: true, isShuffled: true, failingChange };
+    const world = new World(setting, origin, course, random);
+    await named(path, world, "in a life", () =>
+      new Life(world, "0", this.#advanceTimers).live(steps),
+    );
+    return { setting, world };
+  }
+
+  async #crash(
+    path: string,
+    setting: Setting,
+    point: CrashPoint,
+    crash: Crash,
+    depth: number,
+    seen: Set<string>,
+  ): Promise<void> {
+    const world = await this.#goOn(path, setting, point, crash, depth > 0, seen);
+    if (world === undefined || depth === 0) return;
+    const to = `${path}@${crash.point}.${crash.disk}`;
+    const random = new Random(crc32(`nested ${to}`));
+    for (let count = 0; count < this.#extent.nestedPoints; count++) {
+      const nested = random.below(world.points.length);
+      const disk = random.below(PLAIN_AFTERMATHS + 8);
+      const next = world.points[nested];
+      if (next === undefined) return;
+      await this.#crash(to, setting, next, { point: nested, disk }, depth - 1, new Set());
+    }
+  }
+
+  /** @returns `undefined` if this disk has been tried. */
+  async #goOn(
+    path: string,
+    setting: Setting,
+    point: CrashPoint,
+    crash: Crash,
+    keepsPoints: boolean,
+    seen: Set<string> = new Set(),
+  ): Promise<World | undefined> {
+    const to = `${path}@${crash.point}.${crash.disk}`;
+    const random = new Random(crc32(to));
+    const left = aftermath(point.image, crash.disk, random);
+    const print = fingerprint(left);
+    if (seen.has(print)) return undefined;
+    seen.add(print);
+    this.path = to;
+    this.tally.states++;
+    const origin: WorldOrigin = {
+      disk: left.disk,
+      boot: point.boot + (left.isNewBoot ? 1 : 0),
+      expected: point.expected,
+      loss: worse(point.loss, left.loss),
+      startTimeMs: point.timeMs,
+    };
+    const isShuffled = random.below(4) === 0;
+    const course = { keepsPoints, isShuffled, failingChange: undefined };
+    const world = new World(setting, origin, course, random);
+    // Values tell by their names in which life they were made.
+    const name = String(crc32(to));
+    const moment = `before ${point.change}, ${left.loss} lost`;
+    await named(to, world, moment, async () => {
+      await new Life(world, name, this.#advanceTimers).live(random.below(4));
+      if (random.below(8) > 0) return;
+      const said = await verifyLogs(setting, world.fileSystem, world.closedKeys);
+      if (said.length > 0) throw new Violation(`verify: ${said.join("; ")}`);
+    });
+    for (const { mark } of point.expected.keys.values())
+      this.tally.acknowledged += mark.acknowledged;
+    return world;
+  }
+}
+
+/** What there is before a life: no more than a log that may be about to be made. */
+function nothing(setting: Setting): Expectation {
+  const model = new Model(setting);
+  if (setting.kind === "log") model.log(setting.keys[0]!);
+  return model.expectation();
+}
+
+function worse(one: Loss, other: Loss): Loss {
+  return one === "power" || other === "power" ? "power" : "process";
+}
+
+/** Names the path, and what happened on it, in whatever fails. */
+async function named(
+  path: string,
+  world: World,
+  moment: string,
+  run: () => Promise<void>,
+): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const { message } = error as Error;
+    const setting = JSON.stringify(world.setting);
+    throw new Violation(
+      `${message}\n  ${moment}\n  setting: ${setting}\n  replay: npm run test:crash -- --replay ${path}`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,214 @@
+import { SeglogError } from "../../src/errors.js";
+import type { CommitLog } from "../../src/log/commit-log.js";
+import type { DiskImage, MemoryDisk } from "../support/memory-disk.js";
+import {
+  type DiskChangeKind,
+  type DiskFault,
+  MemoryFileSystem,
+} from "../support/memory-file-system.js";
+import type { Random } from "../support/random.js";
+import { type Loss, partlyStored } from "./aftermath.js";
+import { type Expectation, Model } from "./model.js";
+import type { Setting } from "./setting.js";
+import { Shuffle } from "./shuffle.js";
+import { directoryOf, Subject } from "./subject.js";
+
+/** A moment just before the disk changes, at which everything may end. */
+export interface CrashPoint {
+  readonly image: DiskImage;
+  readonly expected: Expectation;
+  /** What an earlier crash has lost already of what is expected, if that is not settled yet. */
+  readonly loss: Loss;
+  readonly change: string;
+  readonly boot: number;
+  readonly timeMs: number;
+}
+
+/** The contract does not hold. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+}
+
+/** How a world begins. */
+export interface WorldOrigin {
+  readonly disk: MemoryDisk;
+  /** Tells one start of the machine from another. */
+  readonly boot: number;
+  readonly expected: Expectation;
+  readonly loss: Loss;
+  readonly startTimeMs: number;
+}
+
+/** How a world goes on. */
+export interface WorldCourse {
+  /** Whether to keep the moments at which a crash is to be tried. */
+  readonly keepsPoints: boolean;
+  readonly isShuffled: boolean;
+  /** Number of the change that fails, from 0 on. */
+  readonly failingChange: number | undefined;
+}
+
+const SEGMENT_FILE = /\/\d{20}\.log$/;
+
+/**
+ * A log or store on its disk, with the model of what it must hold, and every moment of its life at
+ * which it may be cut off.
+ */
+export class World {
+  readonly setting: Setting;
+  readonly fileSystem: MemoryFileSystem;
+  readonly random: Random;
+  readonly points: CrashPoint[] = [];
+  model: Model;
+  #subject: Subject | undefined;
+  readonly #course: WorldCourse;
+  readonly #logs = new Map<string, CommitLog>();
+  /** Set while it is not known what the disk holds: until an open is done. */
+  #frozen: Expectation | undefined;
+  #loss: Loss;
+  readonly #boot: number;
+  /** Keys that were there when it was closed. */
+  closedKeys: readonly string[] = [];
+  #changes = 0;
+  #timeMs: number;
+  /** Whether a change of the disk was made to fail since the last open. */
+  hasFailed = false;
+
+  constructor(setting: Setting, origin: WorldOrigin, course: WorldCourse, random: Random) {
+    this.setting = setting;
+    this.random = random;
+    this.#course = course;
+    this.#frozen = origin.expected;
+    this.#loss = origin.loss;
+    this.#timeMs = origin.startTimeMs;
+    this.#boot = origin.boot;
+    this.model = new Model(setting);
+    const hooks = {
+      bootId: new Uint8Array(16).fill(1 + (origin.boot % 255)),
+      beforeChange: (kind: DiskChangeKind, path: string) => this.#beforeChange(kind, path),
+      afterChange: (kind: DiskChangeKind, path: string) => this.#afterChange(kind, path),
+    };
+    const { schedule } = new Shuffle(random);
+    this.fileSystem = new MemoryFileSystem(
+      origin.disk,
+      course.isShuffled ? { ...hooks, schedule } : hooks,
+    );
+  }
+
+  /** Sets the clock forward; it also goes on by itself, so that times tell records apart. */
+  passTime(milliseconds: number): void {
+    this.#timeMs += milliseconds;
+  }
+
+  get subject(): Subject {
+    if (this.#subject === undefined) throw new Error("Nothing is open.");
+    return this.#subject;
+  }
+
+  /** Opens it and judges what is there. Fails with a {@link Violation}, or as opening does. */
+  async open(): Promise<void> {
+    const expected = this.#frozen!;
+    this.hasFailed = false;
+    const subject = await Subject.open(this.setting, this.fileSystem, () => this.#timeMs++);
+    try {
+      const found = await subject.read();
+      const wrong = this.model.judge(found, expected, this.#loss);
+      if (wrong !== undefined) throw new Violation(wrong);
+      this.model = this.model.after(found, expected, this.#loss);
+    } catch (error) {
+      await subject.close().catch(() => undefined);
+      throw error;
+    }
+    this.#subject = subject;
+    for (const key of subject.keys()) await this.log(key);
+    this.#frozen = undefined;
+    this.#loss = "process";
+  }
+
+  /** Closes it, after which nothing that it accepted may be lost, unless closing fails. */
+  async close(): Promise<void> {
+    const subject = this.subject;
+    const settle = this.model.beginFlush();
+    this.closedKeys = subject.keys();
+    try {
+      await subject.close();
+      settle();
+    } catch (error) {
+      if (!(error instanceof SeglogError)) throw error;
+      if (!this.hasFailed) throw new Violation(`close() fails: ${error.message}`);
+    } finally {
+      this.#observe();
+      this.#subject = undefined;
+      this.#logs.clear();
+      this.#frozen = this.model.expectation();
+    }
+    const open = this.fileSystem.openPaths;
+    if (open.length > 0) throw new Violation(`still open after close(): ${open.join(", ")}`);
+  }
+
+  /** The log of a key, watched from then on. */
+  async log(key: string): Promise<CommitLog> {
+    const known = this.#logs.get(key);
+    if (known !== undefined) return known;
+    this.model.log(key);
+    const log = await this.subject.log(key);
+    this.model.made(key);
+    this.#logs.set(key, log);
+    return log;
+  }
+
+  /** The log of a key is no longer watched. */
+  forget(key: string): void {
+    this.#observe();
+    this.#logs.delete(key);
+  }
+
+  #beforeChange(kind: DiskChangeKind, path: string): DiskFault | undefined {
+    if (this.#course.keepsPoints) {
+      this.#observe();
+      this.points.push({
+        image: this.fileSystem.disk.capture(),
+        expected: this.#frozen ?? this.model.expectation(),
+        loss: this.#loss,
+        change: `${kind} ${path}`,
+        boot: this.#boot,
+        timeMs: this.#timeMs,
+      });
+    }
+    if (this.#changes++ !== this.#course.failingChange) return undefined;
+    this.hasFailed = true;
+    if (this.setting.options.retention !== undefined) {
+      for (const key of this.#logs.keys()) this.model.log(key).mayLoseOldest = true;
+    }
+    return this.#faultOf(kind);
+  }
+
+  #faultOf(kind: DiskChangeKind): DiskFault {
+    switch (kind) {
+      case "datasync":
+        return { errno: "EIO", stored: (state) => partlyStored(state, this.random) };
+      case "write":
+        return { errno: this.random.pick(["ENOSPC", "EIO"]), writtenBytes: this.random.below(200) };
+      case "create":
+        return { errno: this.random.pick(["ENOSPC", "EMFILE"]) };
+      case "makeDirectory":
+        return { errno: "ENOSPC" };
+      default:
+        return { errno: "EIO" };
+    }
+  }
+
+  #afterChange(kind: DiskChangeKind, path: string): void {
+    if (kind !== "datasync" || !SEGMENT_FILE.test(path)) return;
+    for (const key of this.#logs.keys()) {
+      if (path.startsWith(`${directoryOf(this.setting, key)}/`)) this.model.log(key).syncDone();
+    }
+  }
+
+  /** Takes down what readers see now. */
+  #observe(): void {
+    for (const [key, log] of this.#logs) {
+      this.model.log(key).observe(log.startOffset, log.endOffset, log.epoch);
+    }
+  }
+}
