@@ -7,7 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { seeds } from "../support/random.js";
+import { faultsPhase } from "./faults-phase.js";
+import { fullDiskPhase } from "./full-disk-phase.js";
 import { killPhase } from "./kill-phase.js";
+import { limitsPhase } from "./limits-phase.js";
 import type { Phase, PhaseResult } from "./phase.js";
 import { powerCutPhase } from "./power-cut-phase.js";
 import { missingRequirements } from "./requirements.js";
@@ -15,6 +18,9 @@ import { resultTable } from "./result-table.js";
 
 const PHASES: readonly Phase[] = [
   killPhase,
+  faultsPhase,
+  limitsPhase,
+  fullDiskPhase,
   powerCutPhase(
     {
       name: "xfs",

@@ -14,6 +14,7 @@ const PROGRAMS: readonly (readonly [program: string, debianPackage: string])[] =
   ["mount", "mount"],
   ["umount", "mount"],
   ["truncate", "coreutils"],
+  ["df", "coreutils"],
 ];
 
 /** What this machine lacks, a line each, with what to do; nothing is installed from here. */

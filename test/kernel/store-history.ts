@@ -5,7 +5,7 @@ import type { Random } from "../support/random.js";
 import type { JournalLine } from "./journal.js";
 import { observeStore } from "./observe.js";
 import { makeWorkload, type Scenario } from "./scenario.js";
-import { type Counts, type LifeEnd, StoreModel } from "./store-model.js";
+import { type Counts, type LifeEnd, type ObservedStore, StoreModel } from "./store-model.js";
 import type { VictimProcess } from "./victim-process.js";
 import type { Violation } from "./violation.js";
 import type { Workload } from "./workload.js";
@@ -61,17 +61,33 @@ export class StoreHistory {
   /** Opens the store, reads all of it, and says what is wrong. */
   async judge(): Promise<Violation[]> {
     // A store that nobody came to make is none to a reader.
-    const looksFirst = this.#random.next() < 0.3 && this.counts.acknowledged > 0;
+    if (this.#random.next() < 0.3 && this.counts.acknowledged > 0) {
+      const wrong = await this.judgeReadOnly();
+      if (wrong.length > 0) return wrong;
+    }
+    return this.#look({}, (seen) => this.#model.judge(seen));
+  }
+
+  /** As {@link judge}, for reading only: nothing is changed, and the next judge is told the same. */
+  async judgeReadOnly(): Promise<Violation[]> {
+    const violations = await this.#look({ readOnly: true }, (seen) => this.#model.check(seen));
+    return violations.map(({ kind, message }) => ({
+      kind,
+      message: `opened for reading only: ${message}`,
+    }));
+  }
+
+  async #look(
+    options: { readonly readOnly?: true },
+    judge: (seen: ObservedStore) => Violation[],
+  ): Promise<Violation[]> {
+    let seen: ObservedStore;
     try {
-      if (looksFirst) {
-        const seen = await observeStore(this.directory, { readOnly: true }, this.#random);
-        const wrong = this.#model.check(seen);
-        if (wrong.length > 0) return wrong.map(asSeenByReader);
-      }
-      return this.#model.judge(await observeStore(this.directory, {}, this.#random));
+      seen = await observeStore(this.directory, options, this.#random);
     } catch (error) {
       return [{ kind: "wrong", message: `the store cannot be read: ${String(error)}` }];
     }
+    return judge(seen);
   }
 
   /** Writes all journals, and the store if `keepsStore`, to `directory` to be looked at. */
@@ -88,8 +104,4 @@ export class StoreHistory {
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-function asSeenByReader({ kind, message }: Violation): Violation {
-  return { kind, message: `opened for reading only: ${message}` };
 }

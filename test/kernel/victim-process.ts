@@ -51,6 +51,10 @@ export class VictimProcess {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -79,6 +83,11 @@ export class VictimProcess {
       }
       return undefined;
     });
+  }
+
+  /** Resolves when the journal has more entries than `count`, or when the process has ended. */
+  async moreThan(count: number): Promise<void> {
+    await this.#until(() => (this.journal.length > count ? true : undefined));
   }
 
   /** Resolves when so many appends are acknowledged, or when the process has ended. */

@@ -1,0 +1,110 @@
+import { basename, dirname } from "node:path";
+import { decodeKey } from "../../src/store/key-directory.js";
+import type { JournalLine } from "./journal.js";
+import type { TracedCall } from "./strace.js";
+import type { Violation } from "./violation.js";
+
+const DATA_FILE = /^\d{20}\.log$/;
+const CHECKPOINT = "committed-offsets";
+
+/** A file that has failed to sync must never be synced again: it would say that all is well. */
+export function secondSyncs(trace: readonly TracedCall[]): Violation[] {
+  const failed = new Set<string>();
+  const violations: Violation[] = [];
+  for (const { name, path, isInjected } of trace) {
+    if (path === undefined || (name !== "fdatasync" && name !== "fsync")) continue;
+    if (failed.has(path)) {
+      violations.push(wrong(`${path} was synced again after a sync of it had failed`));
+    }
+    // Other files are made anew under the same name, as are those of a key that never came to be.
+    if (isInjected && (keyOf(path) !== undefined || basename(path) === CHECKPOINT))
+      failed.add(path);
+  }
+  return violations;
+}
+
+/** Keys of which a data file failed to sync. */
+export function keysThatFailedToSync(trace: readonly TracedCall[]): string[] {
+  const keys = trace.flatMap(({ name, path, isInjected }) => {
+    const isFailure = isInjected && name === "fdatasync" && path !== undefined;
+    return isFailure ? [keyOf(path)].filter((key) => key !== undefined) : [];
+  });
+  return [...new Set(keys)];
+}
+
+/** The key whose data file stands at `path`. */
+function keyOf(path: string): string | undefined {
+  return DATA_FILE.test(basename(path)) ? decodeKey(basename(dirname(path))) : undefined;
+}
+
+/** A poisoned log takes nothing more, can be read as before, and is not closed as if all was well. */
+export function wrongAfterPoison(
+  journal: readonly JournalLine[],
+  failedKeys: readonly string[],
+): Violation[] {
+  const violations: Violation[] = [];
+  const poisoned = new Set<string>();
+  let closeCode: string | undefined;
+  let closeId: number | undefined;
+  for (const { entry } of journal) {
+    if (entry.type === "appended" && poisoned.has(entry.key)) {
+      violations.push(wrong(`${JSON.stringify(entry)}, though that log is poisoned`));
+    }
+    if (entry.type === "probed" && entry.code === "LOG_POISONED") {
+      poisoned.add(entry.key);
+      const isRight = entry.appendCode === "LOG_POISONED" && entry.readable === entry.expected;
+      if (!isRight) violations.push(wrong(`a poisoned log: ${JSON.stringify(entry)}`));
+    }
+    if (entry.type === "asked" && entry.change.kind === "close") closeId = entry.id;
+    if (entry.type === "failed" && entry.id === closeId) closeCode = entry.code;
+  }
+  if (closeId === undefined) return violations;
+  if (poisoned.size > 0 && closeCode !== "LOG_POISONED") {
+    violations.push(wrong(`close() came to ${closeCode ?? "an end"} with poisoned logs`));
+  }
+  for (const key of failedKeys) {
+    if (poisoned.has(key) || closeCode === "LOG_POISONED") continue;
+    violations.push(wrong(`a sync of ${JSON.stringify(key)} failed, and nobody was told`));
+  }
+  return violations;
+}
+
+/** Keys that were refused an append for lack of room, and whether they took one after that. */
+export function roomAgain(journal: readonly JournalLine[]): Map<string, boolean> {
+  const keys = new Map<string, boolean>();
+  for (const { entry } of journal) {
+    if (entry.type === "refused" && isLack(entry.code)) keys.set(entry.key, false);
+    if (entry.type === "appended" && keys.has(entry.key)) keys.set(entry.key, true);
+  }
+  return keys;
+}
+
+/**
+ * Lack of room poisons no log, but for one that was being truncated: once the new bound may be on
+ * disk, a log that went on without it would lose what is appended to the next crash.
+ */
+export function poisonedByLack(journal: readonly JournalLine[]): Violation[] {
+  const truncations = new Map<number, string>();
+  const truncated = new Set<string>();
+  const violations: Violation[] = [];
+  for (const { entry } of journal) {
+    if (entry.type === "asked" && entry.change.kind === "truncate") {
+      truncations.set(entry.id, entry.change.key);
+    }
+    if (entry.type === "failed" && truncations.has(entry.id)) {
+      truncated.add(truncations.get(entry.id)!);
+    }
+    if (entry.type !== "probed" || entry.code !== "LOG_POISONED") continue;
+    if (truncated.has(entry.key)) continue;
+    violations.push(wrong(`a lack of room: ${JSON.stringify(entry)}`));
+  }
+  return violations;
+}
+
+function isLack(code: string): boolean {
+  return code === "NO_SPACE" || code === "TOO_MANY_OPEN_FILES";
+}
+
+function wrong(message: string): Violation {
+  return { kind: "wrong", message };
+}
