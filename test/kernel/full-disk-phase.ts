@@ -81,20 +81,21 @@ async function fillUp(
   const workload = history.nextLife(random.pick(["always", "interval", "os"]));
   const victim = new VictimProcess(workload);
   const violations: Violation[] = [];
-  await awaitLack(victim);
-  if (isKilled) {
+  try {
+    await awaitLack(victim);
+    if (!isKilled) {
+      violations.push(...(await readBeside(history, random)));
+      rmSync(ballast);
+      await awaitRoom(victim);
+      victim.close();
+      await victim.ended();
+    }
+  } finally {
     await victim.kill();
-    history.lived(workload, victim, "process gone");
-    violations.push(...(await judgeFull(history, random)));
-    rmSync(ballast);
-  } else {
-    violations.push(...(await readBeside(history, random)));
-    rmSync(ballast);
-    await awaitRoom(victim);
-    victim.close();
-    await victim.ended();
-    history.lived(workload, victim, "process gone");
   }
+  history.lived(workload, victim, "process gone");
+  if (isKilled) violations.push(...(await judgeFull(history, random)));
+  rmSync(ballast, { force: true });
   violations.push(...unexpectedCodes(victim.journal, ["NO_SPACE", "LOG_POISONED"]));
   return [...violations, ...poisonedByLack(victim.journal)];
 }

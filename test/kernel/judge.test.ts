@@ -13,6 +13,8 @@ const SHAPE: ValueShape = {
   largeValueBytes: 0,
 };
 const KEY = "key";
+/** Length of the data files; only retention is judged by it. */
+const BYTES = 5000;
 const WORKLOAD: Workload = {
   directory: "",
   life: 1,
@@ -45,15 +47,20 @@ function storeAfter(
     end = "process gone",
     late = 0,
     durability = "always",
+    segmentBytes = 1_000_000,
+    retention,
   }: {
     end?: "process gone" | "power cut";
     /** How many of the last entries were read after the cut began. */
     late?: number;
     durability?: Workload["durability"];
+    segmentBytes?: number;
+    retention?: { bytes: number };
   } = {},
 ): StoreModel {
   const model = new StoreModel(SHAPE);
-  model.begin({ ...WORKLOAD, durability });
+  const options = { segmentBytes, compression: "none" as const, ...(retention && { retention }) };
+  model.begin({ ...WORKLOAD, durability, options });
   for (const [index, entry] of entries.entries()) {
     model.take({ entry, isLate: index >= entries.length - late });
   }
@@ -78,7 +85,7 @@ function appended(ops: readonly RecordName[][], firstOffset = 0): Entry[] {
 
 function log(names: readonly RecordName[], startOffset = 0): ObservedLog {
   const values = names.map((name) => makeValue(SHAPE, KEY, name));
-  return { startOffset, endOffset: startOffset + names.length, values };
+  return { startOffset, endOffset: startOffset + names.length, values, bytes: BYTES };
 }
 
 /** The kinds of violations that the judge finds in a log. */
@@ -182,6 +189,14 @@ describe("the judge of power cuts", () => {
     expect(verdict(storeAfter(appended(OPS), { durability }), log(half))).toEqual(["lost"]);
   });
 
+  it("allows no loss of more than an active segment holds", () => {
+    const many = Array.from({ length: 40 }, (_, op) => records(0, op));
+    const settings = { end: "power cut", durability: "os", segmentBytes: 300 } as const;
+    const cut = storeAfter(appended(many), settings);
+    expect(verdict(cut, log(many.slice(0, -3).flat()))).toEqual([]);
+    expect(verdict(cut, log(many.slice(0, 3).flat()))).toEqual(["lost"]);
+  });
+
   it("allows no loss of what a flush covers", () => {
     const entries = [
       ...appended(OPS.slice(0, 6)),
@@ -232,6 +247,16 @@ describe("the judge of changes", () => {
   });
 });
 
+describe("the judge of retention", () => {
+  it("finds that more is gone than the oldest segments", () => {
+    const of = (bytes: number) =>
+      storeAfter(appended(OPS), { segmentBytes: 100, retention: { bytes } });
+    expect(verdict(of(BYTES), log(ALL.slice(5), 5))).toEqual([]);
+    expect(verdict(of(3 * BYTES), log(ALL.slice(5), 5))).toEqual(["lost"]);
+    expect(verdict(of(3 * BYTES), log(ALL))).toEqual([]);
+  });
+});
+
 describe("the judge of committed offsets", () => {
   const commit = (id: number, next: number): Entry[] => [
     asked(id, { kind: "commit", group: "g", offsets: [[KEY, next]] }),
@@ -253,6 +278,17 @@ describe("the judge of committed offsets", () => {
     expect(verdict(store, log(ALL), at(4))).toEqual([]);
     expect(verdict(store, log(ALL), at(6))).toEqual([]);
     expect(verdict(store, log(ALL), at(5))).toEqual(["made up"]);
+  });
+
+  it("knows that a later one may stand on one that is not known", () => {
+    const seek = asked(4, { kind: "seek", group: "g", offsets: [[KEY, 7]] });
+    const store = storeAfter([...entries, seek]);
+    store.begin({ ...WORKLOAD, life: 2 });
+    for (const entry of commit(1, 6)) store.take({ entry, isLate: false });
+    store.end("process gone");
+    expect(verdict(store, log(ALL), at(6))).toEqual([]);
+    expect(verdict(store, log(ALL), at(7))).toEqual([]);
+    expect(verdict(store, log(ALL), at(4))).toEqual(["lost"]);
   });
 
   it("lets a power cut bring back an earlier one under os, never one past the end", () => {

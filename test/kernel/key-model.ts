@@ -9,10 +9,12 @@ export interface ObservedLog {
   readonly endOffset: number;
   /** Of the offsets from start to end. */
   readonly values: readonly Uint8Array[];
+  /** Length of its data files. */
+  readonly bytes: number;
 }
 
 /** A key that is not there reads as an empty log. */
-export const NO_LOG: ObservedLog = { startOffset: 0, endOffset: 0, values: [] };
+export const NO_LOG: ObservedLog = { startOffset: 0, endOffset: 0, values: [], bytes: 0 };
 
 /** What must, may and must not be in the log of one key. */
 export class KeyModel {
@@ -24,8 +26,14 @@ export class KeyModel {
   #durableEnd = 0;
   /** What lies below is there unless the power is cut. */
   #heldEnd = 0;
+  /** What lies below was acknowledged, whatever has happened since. */
+  #toldEnd = 0;
+  /** The most that an active segment holds: more than that no power cut takes. */
+  #unsealedBytes = 0;
   #leastStart = 0;
   #mostStart = 0;
+  /** What retention leaves at least, once it has moved the start. */
+  #keptBytes = 0;
   /** Names that must not be there (again). */
   #gone = new Set<string>();
   /** Names of which nobody knows: their append failed with an outcome that is not known. */
@@ -43,6 +51,9 @@ export class KeyModel {
     copy.#accepted = new Map(this.#accepted);
     copy.#durableEnd = this.#durableEnd;
     copy.#heldEnd = this.#heldEnd;
+    copy.#toldEnd = this.#toldEnd;
+    copy.#unsealedBytes = this.#unsealedBytes;
+    copy.#keptBytes = this.#keptBytes;
     copy.#leastStart = this.#leastStart;
     copy.#mostStart = this.#mostStart;
     copy.#gone = new Set(this.#gone);
@@ -80,6 +91,7 @@ export class KeyModel {
     });
     const end = baseOffset + names.length;
     if (isHeld) this.#heldEnd = Math.max(this.#heldEnd, end);
+    if (isHeld) this.#toldEnd = Math.max(this.#toldEnd, end);
     if (isDurable) this.#durableEnd = Math.max(this.#durableEnd, end);
     return violation;
   }
@@ -99,6 +111,7 @@ export class KeyModel {
     this.#forget(offset);
     this.#durableEnd = Math.min(this.#durableEnd, offset);
     this.#heldEnd = Math.min(this.#heldEnd, offset);
+    this.#toldEnd = Math.min(this.#toldEnd, offset);
   }
 
   /** The key is no more; that is durable. Its name may come back with another log. */
@@ -106,11 +119,24 @@ export class KeyModel {
     this.#forget(0);
     this.#durableEnd = 0;
     this.#heldEnd = 0;
+    this.#toldEnd = 0;
     this.#leastStart = 0;
     this.#mostStart = 0;
   }
 
-  /** The start may have moved up to `offset`; Infinity where retention may move it. */
+  /** An active segment holds at most so many bytes of values; what is sealed is synced. */
+  mayHoldUnsealed(bytes: number): void {
+    const isAllDurable = this.#toldEnd <= this.#durableEnd;
+    this.#unsealedBytes = isAllDurable ? bytes : Math.max(this.#unsealedBytes, bytes);
+  }
+
+  /** Retention may move the start, and leaves at least so many bytes. */
+  mayExpire(keptBytes: number): void {
+    this.#mostStart = Number.POSITIVE_INFINITY;
+    this.#keptBytes = keptBytes;
+  }
+
+  /** The start may have moved up to `offset`. */
   mayStartAt(offset: number): void {
     this.#mostStart = Math.max(this.#mostStart, offset);
   }
@@ -143,6 +169,7 @@ export class KeyModel {
       this.#gone.add(name);
       lost++;
     }
+    this.#toldEnd = Math.min(this.#toldEnd, endOffset);
     this.#durableEnd = isDurable ? endOffset : Math.min(this.#durableEnd, endOffset);
     this.#heldEnd = isDurable ? endOffset : Math.min(this.#heldEnd, endOffset);
     return { lost: Math.max(0, lost - violations.length), violations };
@@ -150,8 +177,12 @@ export class KeyModel {
 
   /** Everything that is wrong with a log that was read after its writer was gone. */
   check(observed: ObservedLog, submissions: Submissions): Violation[] {
-    const { startOffset, endOffset, values } = observed;
+    const { startOffset, endOffset, values, bytes } = observed;
     const violations = this.#missing(endOffset);
+    if (startOffset > this.#leastStart && bytes < this.#keptBytes) {
+      const what = `the start; ${bytes} bytes are left, where retention keeps ${this.#keptBytes}`;
+      violations.push(this.#complaint("lost", startOffset, what));
+    }
     if (startOffset < this.#leastStart && endOffset > 0) {
       const what = `the start, though it was moved to ${this.#leastStart}`;
       violations.push(this.#complaint("made up", startOffset, what));
@@ -195,6 +226,7 @@ export class KeyModel {
     );
     this.#leastStart = startOffset;
     this.#mostStart = startOffset;
+    this.#keptBytes = 0;
     this.#gone.clear();
     this.#unknown.clear();
     this.#judgedLife = life;
@@ -219,7 +251,24 @@ export class KeyModel {
       const what = `the end, not ${this.#heldEnd}`;
       violations.push(this.#complaint("lost", endOffset, what));
     }
+    const bytes = this.#acknowledgedBytes(endOffset);
+    if (violations.length === 0 && bytes > this.#unsealedBytes) {
+      const what = `the end; ${bytes} bytes of values are lost, which no one segment holds`;
+      violations.push(this.#complaint("lost", endOffset, what));
+    }
     return violations;
+  }
+
+  /** Length of the values that were acknowledged from `endOffset` on. */
+  #acknowledgedBytes(endOffset: number): number {
+    let bytes = 0;
+    for (let offset = endOffset; offset < this.#toldEnd; offset++) {
+      const [life, appender, op, index] = this.#accepted.get(offset)?.split("/").map(Number) ?? [];
+      if (life === undefined) continue;
+      const name = { life, appender: appender!, op: op!, index: index! };
+      bytes += makeValue(this.#shape, this.#key, name).length;
+    }
+    return bytes;
   }
 
   #wrongWith(

@@ -50,6 +50,7 @@ async function liveAndDie(
     // Else the next life finds what this one left, and its own death comes on top of that.
     if (isLast || !history.isCertain || random.next() < 0.6) {
       violations.push(...(await history.judge()));
+      if (isLast && violations.length === 0) violations.push(...(await history.verify()));
     }
     if (violations.length > 0) {
       tally.found(violations);

@@ -56,5 +56,6 @@ async function observeLog(store: LogStore, key: string, random: Random): Promise
     if (Buffer.compare(value, values[offset - startOffset]!) === 0) continue;
     throw new Error(`${key}: a point read of ${offset} gives another record than a scan`);
   }
-  return { startOffset, endOffset, values };
+  const bytes = log.segments().reduce((sum, segment) => sum + segment.bytes, 0);
+  return { startOffset, endOffset, values, bytes };
 }

@@ -101,7 +101,8 @@ class PowerCuts {
     const first = await this.#lifeAndCut(history, pickMoment(this.#random), false);
     const isCutAgain = history.isCertain && this.#random.next() < SECOND_CUT_PROBABILITY;
     const second = isCutAgain ? await this.#lifeAndCut(history, "opening", true) : [];
-    return [...first, ...second, ...(await history.judge())];
+    const violations = [...first, ...second, ...(await history.judge())];
+    return violations.length > 0 ? violations : await history.verify();
   }
 
   async #lifeAndCut(
@@ -112,11 +113,14 @@ class PowerCuts {
     const { policies, wrapper = [] } = this.#settings;
     const workload = history.nextLife(this.#random.pick(policies), isSecond);
     const victim = new VictimProcess(workload, { wrapper });
-    await awaitMoment(victim, moment, this.#random);
-    victim.powerIsCut();
-    this.#image.cutPower(this.#random.next() < 0.3);
-    await delay(this.#random.next() * AFTERLIFE_MS);
-    await victim.kill();
+    try {
+      await awaitMoment(victim, moment, this.#random);
+      victim.powerIsCut();
+      this.#image.cutPower(this.#random.next() < 0.3);
+      await delay(this.#random.next() * AFTERLIFE_MS);
+    } finally {
+      await victim.kill();
+    }
     this.#image.remount();
     history.lived(workload, victim, "power cut");
     const before = victim.journal.filter(({ isLate }) => !isLate);

@@ -1,6 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { verifyStore } from "../../src/cli/verify-store.js";
 import type { Durability } from "../../src/index.js";
+import { createEnvironment } from "../../src/log/environment.js";
 import type { Random } from "../support/random.js";
 import type { JournalLine } from "./journal.js";
 import { observeStore } from "./observe.js";
@@ -75,6 +77,14 @@ export class StoreHistory {
       kind,
       message: `opened for reading only: ${message}`,
     }));
+  }
+
+  /** Has the store verified to the last bit, indexes included; nobody may have it open. */
+  async verify(): Promise<Violation[]> {
+    const { findings } = await verifyStore(createEnvironment(), this.directory, () => undefined);
+    return findings
+      .filter(({ level }) => level !== "note")
+      .map(({ file, message }) => ({ kind: "wrong", message: `verify: ${file}: ${message}` }));
   }
 
   async #look(

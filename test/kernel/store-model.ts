@@ -1,4 +1,4 @@
-import { clamped, GroupModel } from "./group-model.js";
+import { clamped, GroupModel, type GroupState } from "./group-model.js";
 import type { Change, CommitChange, CutChange, Entry, JournalLine } from "./journal.js";
 import { KeyModel, NO_LOG, type ObservedLog } from "./key-model.js";
 import { Submissions } from "./submissions.js";
@@ -22,6 +22,10 @@ export interface Counts {
   /** Acknowledged records that a power cut took, as the policy allows. */
   lostAsAllowed: number;
 }
+
+/** What a value begins with is shorter. */
+const MOST_NAME_BYTES = 100;
+const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
 
 interface Asked {
   readonly change: Change;
@@ -66,10 +70,17 @@ export class StoreModel {
     this.#submissions.begin(workload);
     this.#asked = new Map();
     this.#hasCommitted = false;
-    // What was appended and never acknowledged may be there, too.
-    for (const { key } of workload.keys) this.#key(key);
-    if (workload.options.retention === undefined) return;
-    for (const { key } of workload.keys) this.#key(key).mayStartAt(Number.POSITIVE_INFINITY);
+    for (const { key, role, appenders } of workload.keys) {
+      // What was appended and never acknowledged may be there, too, so every key has a model.
+      const model = this.#key(key);
+      const activeBytes = mostInActiveSegment(workload, appenders);
+      model.mayHoldUnsealed(activeBytes);
+      const { retention } = workload.options;
+      if (retention === undefined) continue;
+      // A cut may take the active segment in addition to what retention has left.
+      const keptBytes = role === "plain" ? (retention.bytes ?? 0) - 2 * activeBytes : 0;
+      model.mayExpire(keptBytes);
+    }
   }
 
   /** Whether there is only one way how the changes so far can have come out. */
@@ -228,13 +239,13 @@ export class StoreModel {
       case "seek":
         this.counts.commits++;
         this.#hasCommitted = true;
-        this.#commit(change);
+        this.#commit(change, true);
         this.#group(change.group).hold(this.#workload.durability === "always");
         break;
       case "truncate":
       case "delete":
         this.#cut(this.#key(change.key), change);
-        for (const group of this.#changeGroups(change)) group.hold(true);
+        this.#changeOwnGroup(change, true)?.hold(true);
         break;
       case "trim":
         this.#key(change.key).startsAt(change.offset);
@@ -254,10 +265,10 @@ export class StoreModel {
   }
 
   #mayHaveHappened(change: Change): void {
-    if (change.kind === "commit" || change.kind === "seek") this.#commit(change);
+    if (change.kind === "commit" || change.kind === "seek") this.#commit(change, false);
     if (change.kind !== "truncate" && change.kind !== "delete") return;
     this.#cut(this.#fork(change.key), change);
-    this.#changeGroups(change);
+    this.#changeOwnGroup(change, false);
   }
 
   #cut(model: KeyModel, change: CutChange): void {
@@ -265,25 +276,26 @@ export class StoreModel {
     else model.remove();
   }
 
-  #commit({ kind, group, offsets }: CommitChange): void {
-    const model = this.#group(group);
-    const state = new Map(model.latest);
-    for (const [key, next] of offsets) {
-      state.set(key, kind === "seek" ? next : Math.max(next, state.get(key) ?? 0));
-    }
-    model.change(state);
+  #commit({ kind, group, offsets }: CommitChange, isCertain: boolean): void {
+    const apply = (before: GroupState) => {
+      const state = new Map(before);
+      for (const [key, next] of offsets) {
+        state.set(key, kind === "seek" ? next : Math.max(next, state.get(key) ?? 0));
+      }
+      return state;
+    };
+    this.#group(group).change(apply, isCertain);
   }
 
-  /** @returns The groups that a change of a log changes, too. */
-  #changeGroups(change: CutChange): GroupModel[] {
+  /** @returns The group of the actor that changed a log; it alone has committed offsets of it. */
+  #changeOwnGroup(change: CutChange, isCertain: boolean): GroupModel | undefined {
     const group = this.#groups.get(ownGroup(change.key));
-    if (group === undefined) return [];
-    if (change.kind === "truncate") {
-      group.change(clamped(group.latest, change.key, change.offset));
-    } else {
-      group.change(new Map([...group.latest].filter(([key]) => key !== change.key)));
-    }
-    return [group];
+    const apply = (state: GroupState) =>
+      change.kind === "truncate"
+        ? clamped(state, change.key, change.offset)
+        : new Map([...state].filter(([key]) => key !== change.key));
+    group?.change(apply, isCertain);
+    return group;
   }
 
   /** Everything accepted before the flush was asked for is on stable storage. */
@@ -292,6 +304,17 @@ export class StoreModel {
     if (!this.#hasCommitted) return;
     for (const [name, index] of states) this.#group(name).flushed(index);
   }
+}
+
+/** How many bytes of values the active segment of a log may hold; Infinity if they are compressed. */
+function mostInActiveSegment(workload: Workload, appenders: number): number {
+  const { shape, options, window } = workload;
+  if (options.compression !== "none") return Number.POSITIVE_INFINITY;
+  const longest = MOST_NAME_BYTES + Math.max(shape.maxValueBytes, shape.largeValueBytes);
+  // A batch longer than a segment has one of its own; so has a batch of single appends.
+  const singles = window * appenders * longest;
+  const batch = shape.maxBatch * (MOST_NAME_BYTES + shape.maxValueBytes);
+  return Math.max(options.segmentBytes ?? DEFAULT_SEGMENT_BYTES, singles, batch);
 }
 
 function shortest(verdicts: readonly Violation[][]): Violation[] {
