@@ -72,6 +72,11 @@ export function isMissing(error: unknown): boolean {
   return hasSystemCode(error, "ENOENT");
 }
 
+/** Whether there was no handle to open something with; then nothing of it was done. */
+export function isHandleShortage(error: unknown): boolean {
+  return error instanceof SeglogError && error.code === "TOO_MANY_OPEN_FILES";
+}
+
 /** The file system took fewer bytes than it was given and gave no reason: it is full. */
 export function noProgress(path: string): SeglogError {
   return new SeglogError("NO_SPACE", `Cannot write to ${path}: no progress. ${NO_SPACE.advice}`);

@@ -1,4 +1,5 @@
 import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { isHandleShortage } from "../files/file-errors.js";
 import type { OpenFile } from "../files/file-system.js";
 import { runSteps } from "../files/steps.js";
 import { writeFully } from "../files/whole-file.js";
@@ -412,8 +413,9 @@ export class LogWriter implements LogView, QueueOwner {
         }),
       );
     } catch (error) {
-      // Nobody knows which of the two a crash would leave.
-      throw isRenamed ? this.#poisonWith(error) : error;
+      // Nobody knows which of the two a crash would leave. Where only a handle was lacking, no sync
+      // has failed: both are true of the log, and the next replacement settles it.
+      throw isRenamed && !isHandleShortage(error) ? this.#poisonWith(error) : error;
     }
     this.#metadata = metadata;
     onReplaced?.();

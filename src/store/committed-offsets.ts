@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { SeglogError } from "../errors.js";
 import { replaceFile } from "../files/atomic-file.js";
+import { isHandleShortage } from "../files/file-errors.js";
 import type { FileSystem, OpenFile } from "../files/file-system.js";
 import { writeFully } from "../files/whole-file.js";
 import { type CheckpointEntry, encodeFrame, frameChecksum } from "../format/checkpoint-frame.js";
@@ -54,6 +55,8 @@ export class CommittedOffsets {
   #snapshotBytes = 0;
   #checksum = 0;
   #unsynced = false;
+  /** Whether a snapshot has taken the file's name and that is not known to be durable. */
+  #isNameUnsynced = false;
   #requests: Request[] = [];
   #running: Promise<void> | undefined;
   #poison: SeglogError | undefined;
@@ -183,9 +186,9 @@ export class CommittedOffsets {
       ahead.apply(entries);
       changes.push(entries);
     }
-    if (changes.length > 0) {
+    if (changes.length > 0 || (mustSync && this.#isNameUnsynced)) {
       const file = this.#file ?? (await this.#rewrite());
-      await this.#append(file, changes);
+      if (changes.length > 0) await this.#append(file, changes);
     }
     if (this.#unsynced && mustSync) await this.#sync();
     for (const entries of changes) applyEntries(this.#state, entries);
@@ -243,11 +246,14 @@ export class CommittedOffsets {
       const onRenamed = () => {
         replaced = { file: this.#file };
         this.#file = undefined;
+        // Kept aside by now; another attempt would keep the snapshot in its place.
+        this.#loaded = undefined;
+        this.#isNameUnsynced = true;
       };
       const { bytes, checksum } = encodeSnapshot(this.#storeId, this.#state);
       await replaceFile(fileSystem, path, bytes, onRenamed);
       isDurable = true;
-      this.#loaded = undefined;
+      this.#isNameUnsynced = false;
       this.#endPosition = bytes.length;
       this.#snapshotBytes = bytes.length;
       this.#checksum = checksum;
@@ -256,10 +262,12 @@ export class CommittedOffsets {
       this.#file = await fileSystem.open(path, "update");
       return this.#file;
     } catch (error) {
+      // Without a handle no sync of the directory was tried, so the next one can be believed.
       const isRetryable =
-        (replaced === undefined || isDurable) &&
-        error instanceof SeglogError &&
-        (error.code === "NO_SPACE" || error.code === "TOO_MANY_OPEN_FILES");
+        isHandleShortage(error) ||
+        ((replaced === undefined || isDurable) &&
+          error instanceof SeglogError &&
+          error.code === "NO_SPACE");
       throw isRetryable ? error : this.#fail(error);
     } finally {
       // All that it held is in the snapshot.

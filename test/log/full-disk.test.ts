@@ -135,6 +135,41 @@ describe("no space, or no handle, for a roll", () => {
   });
 });
 
+describe("no handle to sync the metadata's name with", () => {
+  const NO_HANDLE = { errno: "EMFILE" };
+
+  test("at the first write after a clean open: an error of that call, and the next works", async () => {
+    const directory = newPath();
+    await (await openLog(directory)).close();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, {}, { fileSystem: system });
+    system.fail({ kind: "syncDirectory" }, NO_HANDLE);
+    expect(await codeOf(log.append("no"))).toBe("TOO_MANY_OPEN_FILES");
+    await appendEach(log, 2);
+    await system.die();
+    const again = await openLog(directory);
+    expect(again.recovery.kind).toBe("unclean");
+    expect(await valuesOf(again)).toEqual(expectedValues(0, 2));
+  });
+
+  test("in deleteBefore: the start stays, and moves later, also after a crash", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, {}, { fileSystem: system });
+    await appendEach(log, 4);
+    system.fail({ kind: "syncDirectory" }, NO_HANDLE);
+    expect(await codeOf(log.deleteBefore(2))).toBe("TOO_MANY_OPEN_FILES");
+    expect(log.startOffset).toBe(0);
+    expect(await valuesOf(log)).toEqual(expectedValues(0, 4));
+    await appendEach(log, 1);
+    await log.deleteBefore(3);
+    await system.die();
+    const again = await openLog(directory);
+    expect(again.startOffset).toBe(3);
+    expect(await valuesOf(again)).toEqual(expectedValues(3, 5));
+  });
+});
+
 describe("no space for the metadata", () => {
   test("at the first write after a clean open: NO_SPACE, and later it works", async () => {
     const directory = newPath();

@@ -465,26 +465,50 @@ describe("a checkpoint on a disk that fails", () => {
     expect(await again.group("g").committed()).toEqual(new Map([["k", 4]]));
   });
 
-  it.each(["EMFILE", "EIO"])(
-    "takes no more commits once it was replaced and its directory cannot be synced (%s)",
-    async (errno) => {
-      const directory = newPath();
-      const fileSystem = new FaultyFileSystem();
-      const errors: string[] = [];
-      const onError = (error: { code: string }) => errors.push(error.code);
-      const store = await openStore(directory, { onError }, fileSystem);
-      await fill(store, "k", 5000);
-      const group = store.group("g".repeat(200));
-      let next = 1;
-      await group.commit({ k: next });
-      fileSystem.fail({ kind: "syncDirectory" }, { errno });
-      while (errors.length === 0) await group.commit({ k: ++next });
-      expect(errors).toEqual(["LOG_POISONED"]);
-      expect(await codeOf(group.commit({ k: next + 1 }))).toBe("LOG_POISONED");
-      expect(fileSystem.openPaths.filter((path) => path.endsWith("committed-offsets"))).toEqual([]);
-      await kill(store, fileSystem);
-      const again = await openStore(directory);
-      expect((await again.group(group.name).committed()).get("k")).toBe(next);
-    },
-  );
+  /** Commits until the file is replaced by a snapshot, and the sync of its directory fails. */
+  async function failToReplace(errno: string) {
+    const directory = newPath();
+    const fileSystem = new FaultyFileSystem();
+    const errors: string[] = [];
+    const onError = (error: { code: string }) => errors.push(error.code);
+    const store = await openStore(directory, { onError, durability: "os" }, fileSystem);
+    await fill(store, "k", 5000);
+    const group = store.group("g".repeat(200));
+    let next = 1;
+    await group.commit({ k: next });
+    fileSystem.fail({ kind: "syncDirectory" }, { errno });
+    while (errors.length === 0) await group.commit({ k: ++next });
+    return { directory, fileSystem, errors, store, group, next };
+  }
+
+  it("takes no more commits once it was replaced and its directory fails to sync", async () => {
+    const { directory, fileSystem, errors, store, group, next } = await failToReplace("EIO");
+    expect(errors).toEqual(["LOG_POISONED"]);
+    expect(await codeOf(group.commit({ k: next + 1 }))).toBe("LOG_POISONED");
+    expect(fileSystem.openPaths.filter((path) => path.endsWith("committed-offsets"))).toEqual([]);
+    await kill(store, fileSystem);
+    const again = await openStore(directory);
+    expect((await again.group(group.name).committed()).get("k")).toBe(next);
+  });
+
+  it("takes commits again if there was no handle to sync its directory with", async () => {
+    const { directory, fileSystem, errors, store, group, next } = await failToReplace("EMFILE");
+    expect(errors).toEqual(["TOO_MANY_OPEN_FILES"]);
+    await group.commit({ k: next + 1 });
+    expect(errors).toHaveLength(1);
+    await kill(store, fileSystem);
+    const again = await openStore(directory);
+    expect((await again.group(group.name).committed()).get("k")).toBe(next + 1);
+  });
+
+  it("does not take a flush for done while its name is not known to be durable", async () => {
+    const { fileSystem, store } = await failToReplace("EMFILE");
+    const lasting = fileSystem.fail({ kind: "syncDirectory" }, { errno: "EMFILE", times: 100 });
+    expect(await codeOf(store.flush())).toBe("TOO_MANY_OPEN_FILES");
+    lasting.remove();
+    fileSystem.forget();
+    await store.flush();
+    expect(fileSystem.matching({ kind: "syncDirectory" })).toHaveLength(1);
+    await store.close();
+  });
 });
