@@ -1,14 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { LogStore } from "../../src/index.js";
 import { Random } from "../support/random.js";
+import { isLack } from "./codes.js";
 import type { Change } from "./journal.js";
 import { KeyProgress } from "./key-progress.js";
 import { codeOf, tell } from "./telling.js";
 import { makeValue, recordCount } from "./values.js";
 import { type KeyPlan, ownGroup, PROBE_APPENDER, type Workload } from "./workload.js";
 
-/** Failures after which an application tries again later. */
-const PASSING = new Set(["NO_SPACE", "TOO_MANY_OPEN_FILES"]);
+/** After what is lacking an application looks again so much later. */
 const RETRY_MS = 10;
 
 /** Everything that goes on in the victim at the same time. */
@@ -49,7 +49,7 @@ export class Actors {
     } catch (error) {
       const code = codeOf(error);
       tell({ type: "failed", id, code });
-      if (PASSING.has(code)) await delay(RETRY_MS);
+      if (isLack(code)) await delay(RETRY_MS);
       return false;
     }
   }
@@ -86,7 +86,7 @@ export class Actors {
     } catch (error) {
       const code = codeOf(error);
       tell({ type: "refused", key, appender, op, code });
-      if (PASSING.has(code)) await delay(RETRY_MS);
+      if (isLack(code)) await delay(RETRY_MS);
       else await this.#bury(key, code);
     }
   }
@@ -159,6 +159,7 @@ export class Actors {
         await this.#append(key, 0, op++);
         if (this.#random.next() < 0.3) await this.#commitOwn(key, progress.end);
       }
+      if (progress.isDead) return;
       const deleted = await this.change({ kind: "delete", key }, () => this.#store.deleteKey(key));
       if (deleted) progress.cut(0);
     }

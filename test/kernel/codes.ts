@@ -26,6 +26,11 @@ export function unexpectedCodes(
   );
 }
 
+/** Whether something is lacking that may be there again later: then it is worth to try again. */
+export function isLack(code: string): boolean {
+  return code === "NO_SPACE" || code === "TOO_MANY_OPEN_FILES";
+}
+
 /** The error codes in an entry. */
 function codesOf(entry: Entry): string[] {
   if (entry.type === "probed") return [entry.code, entry.appendCode];

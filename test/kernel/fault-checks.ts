@@ -1,6 +1,7 @@
 import { basename, dirname } from "node:path";
 import { decodeKey } from "../../src/store/key-directory.js";
-import type { JournalLine } from "./journal.js";
+import { isLack } from "./codes.js";
+import type { Change, JournalLine } from "./journal.js";
 import type { TracedCall } from "./strace.js";
 import type { Violation } from "./violation.js";
 
@@ -80,29 +81,27 @@ export function roomAgain(journal: readonly JournalLine[]): Map<string, boolean>
 }
 
 /**
- * Lack of room poisons no log, but for one that was being truncated: once the new bound may be on
- * disk, a log that went on without it would lose what is appended to the next crash.
+ * Lack of room or of descriptors poisons nothing, but a log that was being truncated: once the new
+ * bound may be on disk, a log that went on without it would lose what is appended to the next crash.
  */
 export function poisonedByLack(journal: readonly JournalLine[]): Violation[] {
-  const truncations = new Map<number, string>();
+  const asked = new Map<number, Change>();
   const truncated = new Set<string>();
   const violations: Violation[] = [];
   for (const { entry } of journal) {
-    if (entry.type === "asked" && entry.change.kind === "truncate") {
-      truncations.set(entry.id, entry.change.key);
-    }
-    if (entry.type === "failed" && truncations.has(entry.id)) {
-      truncated.add(truncations.get(entry.id)!);
+    if (entry.type === "asked") asked.set(entry.id, entry.change);
+    if (entry.type === "failed" && entry.code === "LOG_POISONED") {
+      const change = asked.get(entry.id)!;
+      if (change.kind === "truncate") truncated.add(change.key);
+      if (change.kind === "commit" || change.kind === "seek") {
+        violations.push(wrong(`commits are poisoned by a lack: ${JSON.stringify(change)}`));
+      }
     }
     if (entry.type !== "probed" || entry.code !== "LOG_POISONED") continue;
     if (truncated.has(entry.key)) continue;
-    violations.push(wrong(`a lack of room: ${JSON.stringify(entry)}`));
+    violations.push(wrong(`a log is poisoned by a lack: ${JSON.stringify(entry)}`));
   }
   return violations;
-}
-
-function isLack(code: string): boolean {
-  return code === "NO_SPACE" || code === "TOO_MANY_OPEN_FILES";
 }
 
 function wrong(message: string): Violation {

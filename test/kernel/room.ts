@@ -1,13 +1,10 @@
+import { isLack } from "./codes.js";
 import { roomAgain } from "./fault-checks.js";
 import type { VictimProcess } from "./victim-process.js";
 
 /** Waits until a log is refused an append for lack of room, or the victim has ended. */
 export async function awaitLack(victim: VictimProcess): Promise<void> {
-  await victim.first(
-    (entry) =>
-      entry.type === "refused" &&
-      (entry.code === "NO_SPACE" || entry.code === "TOO_MANY_OPEN_FILES"),
-  );
+  await victim.first((entry) => entry.type === "refused" && isLack(entry.code));
 }
 
 /** Waits until every log that had no room has taken an append again, or the victim has ended. */

@@ -1,3 +1,4 @@
+import { isLack } from "./codes.js";
 import { clamped, GroupModel, type GroupState } from "./group-model.js";
 import type { Change, CommitChange, CutChange, Entry, JournalLine } from "./journal.js";
 import { KeyModel, NO_LOG, type ObservedLog } from "./key-model.js";
@@ -206,9 +207,15 @@ export class StoreModel {
     this.#submissions.take(this.#workload.life, entry);
     const names = this.#namesOf(entry);
     const isDurable = !isLate && this.#workload.durability === "always";
-    const wrong = this.#key(entry.key).accept(names, entry.baseOffset, !isLate, isDurable);
+    const accept = (model: KeyModel) => model.accept(names, entry.baseOffset, !isLate, isDurable);
+    const wrong = accept(this.#key(entry.key));
     if (wrong !== undefined) this.#violations.push(wrong);
-    if (!isLate) this.counts.acknowledged += names.length;
+    if (isLate) return;
+    this.counts.acknowledged += names.length;
+    // It follows whichever way the change before it came out, if that was not this life's end.
+    const others = this.#keys.get(entry.key)!.slice(0, -1);
+    const possible = others.filter((model) => accept(model) === undefined);
+    this.#keys.set(entry.key, [...possible, this.#key(entry.key)]);
   }
 
   #reopened(key: string, endOffset: number, isDurable: boolean): void {
@@ -258,10 +265,13 @@ export class StoreModel {
   #failed(id: number, code: string): void {
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
-    if (asked === undefined || WITHOUT_EFFECT.has(code)) return;
+    if (asked === undefined) return;
+    const { change } = asked;
+    // A deletion fails as a whole only before its first step.
+    if (WITHOUT_EFFECT.has(code) && (change.kind !== "delete" || !isLack(code))) return;
     // Its log could not even be opened; a failure while writing would have poisoned it.
-    if (code === "IO_ERROR" && asked.change.kind !== "delete") return;
-    this.#mayHaveHappened(asked.change);
+    if (code === "IO_ERROR" && change.kind !== "delete") return;
+    this.#mayHaveHappened(change);
   }
 
   #mayHaveHappened(change: Change): void {
