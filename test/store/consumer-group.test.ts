@@ -307,11 +307,11 @@ describe("committed offsets past the end of a log that lost records", () => {
     const directory = newPath();
     await storeThatLost(directory);
     const fileSystem = new FaultyFileSystem();
+    const store = await openStore(directory, { durability: "os" }, fileSystem);
     const fault = fileSystem.fail(
       { kind: "write", path: /committed-offsets/ },
       { errno: "ENOSPC", times: 1000 },
     );
-    const store = await openStore(directory, { durability: "os" }, fileSystem);
     expect(await codeOf(store.append("k", "new"))).toBe("NO_SPACE");
     fault.remove();
     expect(await store.append("k", "new")).toBe(5);
@@ -323,11 +323,11 @@ describe("committed offsets past the end of a log that lost records", () => {
     await storeThatLost(directory);
     const fileSystem = new FaultyFileSystem();
     fileSystem.machine = new Uint8Array(16).fill(9);
+    const store = await openStore(directory, { durability: "os" }, fileSystem);
     const fault = fileSystem.fail(
-      { kind: "open", path: /committed-offsets\.tmp$/ },
+      { kind: "write", path: /committed-offsets$/ },
       { errno: "ENOSPC", times: 1000 },
     );
-    const store = await openStore(directory, { durability: "os" }, fileSystem);
     for (let turn = 0; turn < 3; turn++) {
       expect(await codeOf(store.append("k", "new"))).toBe("NO_SPACE");
       expect(fileSystem.openPaths.filter((path) => path.includes("logs"))).toEqual([]);
