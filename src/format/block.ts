@@ -75,9 +75,11 @@ export class Block {
 
   /** Timestamp of the record at `index`, in milliseconds since 1970. */
   timestampAt(index: number): number {
-    const { baseTimestamp } = this.header;
+    const { baseTimestamp, maxTimestamp } = this.header;
     if (this.#timestampsAt < 0) return baseTimestamp;
-    return baseTimestamp + this.#view.getUint32(this.#timestampsAt + index * 4, true);
+    const timestamp = baseTimestamp + this.#view.getUint32(this.#timestampsAt + index * 4, true);
+    if (timestamp > maxTimestamp) throw this.#damage("a record is later than its block says");
+    return timestamp;
   }
 
   /** The record at `index`, whose value is a view of this block. */

@@ -125,6 +125,9 @@ export function decodeIndexHeader(
     minTimestamp: readUint64(view, 88),
     maxTimestamp: readUint64(view, 96),
   };
+  if (!Object.values(summary).every(Number.isSafeInteger)) {
+    return { kind: "damaged", reason: "the index header's fields are out of bounds" };
+  }
   return { summary, entryCount: view.getUint32(16, true) };
 }
 

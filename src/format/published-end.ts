@@ -104,13 +104,13 @@ export function encodeSlot(target: Uint8Array, end: PublishedEnd, slotSeed: numb
   view.setUint32(0, checksum(target.subarray(4), slotSeed), true);
 }
 
-/** Decodes a slot, or returns `undefined` for one that is empty or half written. */
+/** Decodes a slot, or returns `undefined` for one that is empty, half written or senseless. */
 export function decodeSlot(bytes: Uint8Array, slotSeed: number): PublishedEnd | undefined {
   if (bytes.length < SLOT_BYTES) return undefined;
   const slot = bytes.subarray(0, SLOT_BYTES);
   const view = viewOf(slot);
   if (checksum(slot.subarray(4), slotSeed) !== view.getUint32(0, true)) return undefined;
-  return {
+  const end: PublishedEnd = {
     endPosition: view.getUint32(4, true),
     sequence: readUint64(view, 8),
     logId: slot.slice(16, 32),
@@ -120,4 +120,7 @@ export function decodeSlot(bytes: Uint8Array, slotSeed: number): PublishedEnd | 
     activeBaseOffset: readUint64(view, 56),
     maxTimestamp: readUint64(view, 64),
   };
+  const { sequence, epoch, startOffset, endOffset, activeBaseOffset, maxTimestamp } = end;
+  const numbers = [sequence, epoch, startOffset, endOffset, activeBaseOffset, maxTimestamp];
+  return numbers.every(Number.isSafeInteger) ? end : undefined;
 }

@@ -68,10 +68,12 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | InvalidH
   const view = viewOf(bytes);
   const epoch = readUint64(view, 40);
   const baseOffset = readUint64(view, 48);
+  const createdAt = readUint64(view, 56);
   const previousBaseOffset = readUint64(view, 64);
   if (
     !Number.isSafeInteger(epoch) ||
     !Number.isSafeInteger(baseOffset) ||
+    !Number.isSafeInteger(createdAt) ||
     previousBaseOffset > baseOffset
   ) {
     return { kind: "damaged", reason: "the segment header's fields contradict each other" };
@@ -82,7 +84,7 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | InvalidH
     logId: bytes.slice(IDENTITY_START, IDENTITY_START + LOG_ID_BYTES),
     epoch,
     baseOffset,
-    createdAt: readUint64(view, 56),
+    createdAt,
     predecessor:
       previousBaseOffset === baseOffset
         ? undefined

@@ -43,5 +43,9 @@ export function decodeStoreMetadata(bytes: Uint8Array): StoreMetadata | InvalidH
     "store metadata",
   );
   if (invalid !== undefined) return invalid;
-  return { storeId: bytes.slice(24, 40), createdAt: readUint64(viewOf(bytes), 40) };
+  const createdAt = readUint64(viewOf(bytes), 40);
+  if (!Number.isSafeInteger(createdAt)) {
+    return { kind: "damaged", reason: "the store metadata's fields are out of bounds" };
+  }
+  return { storeId: bytes.slice(24, 40), createdAt };
 }

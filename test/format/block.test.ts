@@ -334,6 +334,10 @@ describe("what this version reads but does not write", () => {
         body: bodyOf(["v", "w"], [1, 2], [0, 6]),
       },
     ],
+    [
+      "a timestamp later than the block's latest",
+      { header: { attributes: 5, maxTimestamp: 1050 }, body: bodyOf(["v"], [1], [51]) },
+    ],
     ["a structured record without flags", { header: { attributes: 3 }, body: bodyOf([], [0]) }],
   ])("but not %s", (_what, parts) => {
     const block = valid(parts);

@@ -77,8 +77,12 @@ interface Header {
   readonly knownFeatures: number;
   /** Read with a fixed length: a longer one is as good as none, and no data depends on it. */
   readonly isHint?: boolean;
+  /** Where offsets, epochs, counts and timestamps of 64 bits stand. */
+  readonly numbersAt: readonly number[];
   readonly decode: (bytes: Uint8Array) => object;
 }
+
+const SUMMARY_NUMBERS = [40, 48, 56, 64, 72, 80, 88, 96];
 
 const HEADERS: readonly Header[] = [
   {
@@ -92,6 +96,7 @@ const HEADERS: readonly Header[] = [
       predecessor: { baseOffset: 17, checksum: 0xdeadbeef },
     }),
     knownFeatures: 0,
+    numbersAt: [40, 48, 56],
     decode: decodeSegmentHeader,
   },
   {
@@ -99,6 +104,7 @@ const HEADERS: readonly Header[] = [
     magic: LOG_METADATA_MAGIC,
     bytes: encodeLogMetadata(logMetadata),
     knownFeatures: 1,
+    numbersAt: [40, 48, 56, 64, 104, 112, 120],
     decode: decodeLogMetadata,
   },
   {
@@ -106,6 +112,7 @@ const HEADERS: readonly Header[] = [
     magic: STORE_METADATA_MAGIC,
     bytes: encodeStoreMetadata({ storeId: idOf(5), createdAt: 1_700_000_000_000 }),
     knownFeatures: 0,
+    numbersAt: [40],
     decode: decodeStoreMetadata,
   },
   {
@@ -114,6 +121,7 @@ const HEADERS: readonly Header[] = [
     isHint: true,
     bytes: encodePublishedHeader(idOf(9), 4321),
     knownFeatures: 0,
+    numbersAt: [],
     decode: decodePublishedHeader,
   },
   {
@@ -121,6 +129,7 @@ const HEADERS: readonly Header[] = [
     magic: CHECKPOINT_MAGIC,
     bytes: encodeCheckpointHeader(idOf(5), idOf(6)),
     knownFeatures: 0,
+    numbersAt: [],
     decode: decodeCheckpointHeader,
   },
   {
@@ -129,6 +138,7 @@ const HEADERS: readonly Header[] = [
     isHint: true,
     bytes: encodeIndexFile(OFFSET_INDEX_MAGIC, summary, 0, new Uint8Array(0)),
     knownFeatures: 0,
+    numbersAt: SUMMARY_NUMBERS,
     decode: (bytes) => decodeIndexHeader(bytes, OFFSET_INDEX_MAGIC),
   },
   {
@@ -137,6 +147,7 @@ const HEADERS: readonly Header[] = [
     isHint: true,
     bytes: encodeIndexFile(TIME_INDEX_MAGIC, summary, 0, new Uint8Array(0)),
     knownFeatures: 0,
+    numbersAt: SUMMARY_NUMBERS,
     decode: (bytes) => decodeIndexHeader(bytes, TIME_INDEX_MAGIC),
   },
 ];
@@ -149,7 +160,7 @@ function resealed(bytes: Uint8Array, change: (view: DataView) => void): Uint8Arr
   return copy;
 }
 
-describe.each(HEADERS)("$name", ({ bytes, magic, knownFeatures, isHint, decode }) => {
+describe.each(HEADERS)("$name", ({ bytes, magic, knownFeatures, isHint, numbersAt, decode }) => {
   it("begins with its checksum, magic, version and length", () => {
     const view = viewOf(bytes);
     expect(view.getUint32(0, true)).toBe(checksum(bytes.subarray(4)));
@@ -196,6 +207,15 @@ describe.each(HEADERS)("$name", ({ bytes, magic, knownFeatures, isHint, decode }
       view.setUint16(10, longer.length, true);
     });
     expect(decode(newer)).toMatchObject({ kind: "unsupported" });
+  });
+
+  it.skipIf(numbersAt.length === 0)("is damaged where a number is above 2^53 - 1", () => {
+    for (const at of numbersAt) {
+      for (const value of [2n ** 53n, 2n ** 64n - 1n]) {
+        const forged = resealed(bytes, (view) => view.setBigUint64(at, value, true));
+        expect(decode(forged), `${value} at ${at}`).toMatchObject({ kind: "damaged" });
+      }
+    }
   });
 
   it("is never seen in random bytes", () => {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { checksum } from "../../src/format/checksum.js";
 import {
   decodePublishedHeader,
   decodeSlot,
@@ -10,6 +11,7 @@ import {
   SLOT_BYTES,
   slotPosition,
 } from "../../src/format/published-end.js";
+import { viewOf } from "../../src/format/uint64.js";
 import { bitFlips, idOf, prefixes } from "./bytes.js";
 
 const end: PublishedEnd = {
@@ -61,6 +63,16 @@ describe("published slots", () => {
     for (const prefix of prefixes(slot)) expect(decodeSlot(prefix, seed)).toBeUndefined();
     expect(decodeSlot(new Uint8Array(SLOT_BYTES), seed)).toBeUndefined();
     expect(decodeSlot(new Uint8Array(SLOT_BYTES), 0)).toBeUndefined();
+  });
+
+  it("with a number above 2^53 - 1 are nothing, though their checksum is right", () => {
+    const seed = publishedSlotSeed(idOf(1));
+    for (const at of [8, 32, 40, 48, 56, 64]) {
+      const slot = slotOf(end, seed);
+      viewOf(slot).setBigUint64(at, 2n ** 53n, true);
+      viewOf(slot).setUint32(0, checksum(slot.subarray(4), seed), true);
+      expect(decodeSlot(slot, seed), `at ${at}`).toBeUndefined();
+    }
   });
 
   it("of another session are nothing", () => {
