@@ -247,7 +247,7 @@ export class LogFollower implements LogView {
     const bound = metadata.truncation;
     const truncatedAt =
       bound !== undefined && header.epoch < bound.epoch ? bound.offset : Number.POSITIVE_INFINITY;
-    if (metadata.clean && (await isAtMarker(last, header, metadata.end))) {
+    if (metadata.clean && (await isAtMarker(last, header, metadata))) {
       this.#end = metadata.end;
       this.#damage = undefined;
     } else {

@@ -85,6 +85,7 @@ export async function surveyLog(
     } catch (error) {
       // A living writer has deleted it since it was listed.
       if (isMissing(error)) continue;
+      await closeSegments(segments);
       throw error;
     }
     if (surveyed.header !== undefined) {
@@ -105,8 +106,12 @@ export async function surveyLog(
 }
 
 /** Closes the files that a survey holds open; they are opened again if they are read again. */
-export async function closeSurvey(survey: LogSurvey): Promise<void> {
-  for (const { segment } of survey.segments) await segment.file.close();
+export function closeSurvey(survey: LogSurvey): Promise<void> {
+  return closeSegments(survey.segments);
+}
+
+async function closeSegments(segments: readonly SurveyedSegment[]): Promise<void> {
+  for (const { segment } of segments) await segment.file.close();
 }
 
 /** Earliest readable offset, as far as it is known. */

@@ -11,6 +11,7 @@ import { AppendQueue, type QueueOwner } from "./append-queue.js";
 import type { BufferPool } from "./buffer-pool.js";
 import { Changes } from "./changes.js";
 import type { LogEnvironment } from "./environment.js";
+import { epochAfter } from "./epoch.js";
 import type { IndexCache } from "./index-cache.js";
 import { LogClock } from "./log-clock.js";
 import { createSegmentFile, writeMetadata } from "./log-files.js";
@@ -241,7 +242,7 @@ export class LogWriter implements LogView, QueueOwner {
     floor: Segment | undefined,
     onBoundWritten: () => void,
   ): Promise<void> {
-    const epoch = this.epoch + 1;
+    const epoch = epochAfter(this.epoch, this.directory);
     const bound = { epoch, offset };
     const activeBaseOffset = floor?.baseOffset ?? offset;
     await this.#replaceMetadata(

@@ -3,7 +3,7 @@ import { CorruptionError } from "../errors.js";
 import { prepareFile } from "../files/atomic-file.js";
 import { readStep, runSteps } from "../files/steps.js";
 import { writeFully } from "../files/whole-file.js";
-import { isInvalid, parseBlockHeader } from "../format/block-header.js";
+import { blockLength, isInvalid, parseBlockHeader } from "../format/block-header.js";
 import { CUT_MARK, LOG_METADATA_FILE, segmentFileName } from "../format/file-names.js";
 import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
 import type { PublishedEnd } from "../format/published-end.js";
@@ -11,6 +11,7 @@ import { encodeSegmentHeader, type SegmentHeader } from "../format/segment-heade
 import { saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
+import { epochAfter } from "./epoch.js";
 import { createSegmentFile, type LogListing, readMetadata, writeMetadata } from "./log-files.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
@@ -74,21 +75,28 @@ export async function recoverLog(
     // It is complete; the next time that the metadata is written, it goes without it.
     metadata = { ...metadata, truncation: undefined };
   }
+  const obsolete: Segment[] = [];
   while (segments.length > 1 && segments[1]!.baseOffset <= startOffset) {
-    const segment = segments.shift()!;
-    await removeSegment(environment.fileSystem, segment);
-    removedFiles.push(segment.path);
+    obsolete.push(segments.shift()!);
   }
+  const removeObsolete = async () => {
+    for (const segment of obsolete) {
+      await removeSegment(environment.fileSystem, segment);
+      removedFiles.push(segment.path);
+    }
+  };
   const last = segments[segments.length - 1]!;
   const header = await runSteps(last.header());
   checkEpoch(directory, header, metadata);
-  if (metadata.clean && (await isAtMarker(last, header, metadata.end))) {
+  if (metadata.clean && (await isAtMarker(last, header, metadata))) {
+    await removeObsolete();
     last.setEndPosition(metadata.end.endPosition);
     const report = { ...NOTHING_RECOVERED, kind: "clean" as const, removedFiles };
     const { createdAt: activeCreatedAt } = header;
     return { metadata, segments, end: metadata.end, activeCreatedAt, report };
   }
-  return recoverTail(context, { metadata, segments, header, openSegment, removedFiles });
+  const log = { metadata, segments, header, openSegment, removedFiles, removeObsolete };
+  return recoverTail(context, log);
 }
 
 /** Makes the handles of a log's segments. */
@@ -160,17 +168,27 @@ async function removeLeftovers(
 export async function isAtMarker(
   segment: Segment,
   header: SegmentHeader,
-  end: LogEnd,
+  { end, startOffset }: LogMetadata,
 ): Promise<boolean> {
+  if (startOffset > end.endOffset) return false;
   if (segment.baseOffset !== end.activeBaseOffset) return false;
   if ((await runSteps(segment.end())) !== end.endPosition) return false;
   if (end.lastBlockPosition === 0) {
-    return end.lastChecksum === header.checksum && end.endPosition === header.headerLength;
+    return (
+      end.lastChecksum === header.checksum &&
+      end.endPosition === header.headerLength &&
+      end.endOffset === header.baseOffset
+    );
   }
   const bytes = new Uint8Array(256);
   const count = await runSteps(readStep(segment.file, bytes, end.lastBlockPosition));
   const block = parseBlockHeader(bytes.subarray(0, count), end.lastBlockPosition, header.blockSeed);
-  return !isInvalid(block) && block.checksum === end.lastChecksum;
+  return (
+    !isInvalid(block) &&
+    block.checksum === end.lastChecksum &&
+    block.position + blockLength(block) === end.endPosition &&
+    block.lastOffset + 1 === end.endOffset
+  );
 }
 
 interface UncleanLog {
@@ -180,6 +198,8 @@ interface UncleanLog {
   readonly header: SegmentHeader;
   readonly openSegment: (baseOffset: number) => Segment;
   readonly removedFiles: readonly string[];
+  /** Removes what lies before the start offset. */
+  readonly removeObsolete: () => Promise<void>;
 }
 
 /**
@@ -204,7 +224,9 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   // A policy that acknowledges before the sync may have lost records without leaving a trace: even
   // the published end may be an older one that the disk happened to get.
   const mayHaveLost = cutBytes > 0 || !log.metadata.synced;
-  const epoch = log.metadata.epoch + (mayHaveLost ? 1 : 0);
+  const { epoch: before } = log.metadata;
+  const epoch = mayHaveLost ? epochAfter(before, directory) : before;
+  await log.removeObsolete();
   const newHeader = { ...header, epoch, createdAt: environment.now() };
   const startAnew = mayHaveLost && isEmpty;
   const rewritten = await prepareFile(fileSystem, last.path, (file) =>

@@ -1,3 +1,4 @@
+import { SeglogError } from "../errors.js";
 import type { LogEnd } from "../format/log-metadata.js";
 import type { IndexedBlock } from "../segment/segment-index.js";
 import type { PendingBatch } from "./pending.js";
@@ -8,6 +9,7 @@ import type { PendingBatch } from "./pending.js";
  *
  * @param durableEndOffset - What is on stable storage now; every block says so.
  * @param blockSeed - Of the segment that they are written to.
+ * @throws SeglogError `OFFSET_OUT_OF_RANGE` where the numbers end, which only a forged log reaches.
  */
 export function stampRun(
   run: readonly PendingBatch[],
@@ -17,6 +19,13 @@ export function stampRun(
 ): IndexedBlock[] {
   let { endPosition: position, endOffset: baseOffset, lastChecksum } = end;
   const stamped: IndexedBlock[] = [];
+  const records = run.reduce((sum, batch) => sum + batch.recordCount, 0);
+  if (!Number.isSafeInteger(baseOffset + records)) {
+    throw new SeglogError(
+      "OFFSET_OUT_OF_RANGE",
+      `Offsets end at ${Number.MAX_SAFE_INTEGER}; after ${baseOffset} there is no room.`,
+    );
+  }
   for (const batch of run) {
     const { encoder } = batch.group;
     for (let at = batch.firstBlock; at < batch.endBlock; at++) {
