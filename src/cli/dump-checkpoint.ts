@@ -1,8 +1,4 @@
-import {
-  CHECKPOINT_HEADER_BYTES,
-  decodeCheckpointHeader,
-  decodeFrame,
-} from "../format/checkpoint-frame.js";
+import { decodeCheckpointHeader, decodeFrame } from "../format/checkpoint-frame.js";
 import { count, hex } from "./display.js";
 import type { DumpPrinter } from "./dump-printer.js";
 
@@ -14,7 +10,7 @@ export async function dumpCheckpoint(printer: DumpPrinter, bytes: Uint8Array): P
     return;
   }
   await printer.line(`0: checkpoint of store ${hex(header.storeId)}, checksum valid`);
-  let position = CHECKPOINT_HEADER_BYTES;
+  let position = header.headerLength;
   let previous = header.checksum;
   for (;;) {
     const frame = decodeFrame(bytes, position, previous);

@@ -108,7 +108,7 @@ class BlockDump {
       try {
         await this.#printer.line(this.#record(block.recordAt(index)));
       } catch (error) {
-        await this.#printer.line(`  ${index}: ${(error as Error).message}`);
+        await this.#printer.line(`  ${index}: ${this.#printer.text((error as Error).message)}`);
       }
     }
   }

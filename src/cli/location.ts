@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { SeglogError } from "../errors.js";
 import { hasSystemCode, isMissing } from "../files/file-errors.js";
 import type { DirectoryEntry, FileSystem } from "../files/file-system.js";
@@ -8,8 +8,8 @@ import {
   parseSegmentFileName,
   STORE_METADATA_FILE,
 } from "../format/file-names.js";
-import { encodeKey } from "../store/key-directory.js";
-import { keyPath } from "../store/store-files.js";
+import { decodeKey, encodeKey } from "../store/key-directory.js";
+import { assertKeyDirectory, keyPath } from "../store/store-files.js";
 import { UsageError } from "./failure.js";
 
 /** What a directory is, judged by the names in it alone, so that damage does not matter. */
@@ -52,7 +52,7 @@ export interface Location {
 /**
  * Finds what a command is about: a log, the log of `key` in a store, or a store.
  *
- * @throws SeglogError `NOT_A_LOG`, `KEY_NOT_FOUND`, `INVALID_KEY`; UsageError.
+ * @throws SeglogError `NOT_A_LOG`, `KEY_NOT_FOUND`, `INVALID_KEY`, `UNSAFE_PATH`; UsageError.
  */
 export async function locate(
   fileSystem: FileSystem,
@@ -70,6 +70,8 @@ export async function locate(
   }
   if (key === undefined) return { kind, directory };
   const path = keyPath(directory, encodeKey(key));
+  await assertKeyDirectory(fileSystem, dirname(path));
+  await assertKeyDirectory(fileSystem, path);
   if ((await fileSystem.kindOf(path)) === "directory") return { kind: "log", directory: path };
   throw new SeglogError(
     "KEY_NOT_FOUND",
@@ -90,13 +92,23 @@ export async function locateLog(
   );
 }
 
-/** Names of the directories under `logs/`; none if that is missing. */
+/**
+ * Names under `logs/`; none if that is missing.
+ *
+ * @throws SeglogError `UNSAFE_PATH` if it, or what bears the name of a key, is no directory.
+ */
 export async function listKeyDirectories(
   fileSystem: FileSystem,
   directory: string,
 ): Promise<string[]> {
   try {
-    const entries = await fileSystem.readDirectory(join(directory, LOGS_DIRECTORY));
+    const logs = join(directory, LOGS_DIRECTORY);
+    await assertKeyDirectory(fileSystem, logs);
+    const entries = await fileSystem.readDirectory(logs);
+    for (const { name, kind } of entries) {
+      if (kind === "directory" || decodeKey(name) === undefined) continue;
+      await assertKeyDirectory(fileSystem, join(logs, name));
+    }
     return entries.map(({ name }) => name).sort();
   } catch (error) {
     if (isMissing(error)) return [];

@@ -120,7 +120,9 @@ async function logOf(
   try {
     return await store.log(key);
   } catch (error) {
-    if (error instanceof SeglogError && error.code === "KEY_NOT_FOUND") return null;
+    // A forged name may be one that no key can have.
+    const noSuchKey = ["KEY_NOT_FOUND", "INVALID_KEY"];
+    if (error instanceof SeglogError && noSuchKey.includes(error.code)) return null;
     if (!isDamage(error)) throw error;
     context.exitCode = ExitCode.damage;
     context.tell(`CORRUPTION: ${(error as Error).message}`);

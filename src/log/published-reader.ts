@@ -96,7 +96,7 @@ export class PublishedReader {
   }
 
   async #findSlot(file: OpenFile, seed: number): Promise<number | undefined> {
-    const size = await file.size();
+    const size = Math.min(await file.size(), MAX_PUBLISHED_BYTES);
     const bytes = new Uint8Array(Math.max(size - PUBLISHED_HEADER_BYTES, 0));
     await readFully(file, bytes, PUBLISHED_HEADER_BYTES);
     for (let slot = 0; slot * 2 * SLOT_BYTES < bytes.length; slot++) {

@@ -190,7 +190,8 @@ export async function listKeys(fileSystem: FileSystem, directory: string): Promi
 /**
  * Sees to it that a key's log is not reached through a symbolic link.
  *
- * @param path - Where it is, or is about to be made.
+ * @param path - Where it is, or is about to be made; or the directory of all logs.
+ * @throws SeglogError `UNSAFE_PATH`.
  */
 export async function assertKeyDirectory(fileSystem: FileSystem, path: string): Promise<void> {
   const kind = await fileSystem.kindOf(path);
