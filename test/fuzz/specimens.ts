@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CommitLog, LogStore } from "../../src/index.js";
+import { EVIL } from "../cli/samples.js";
 import { leaveUnclean } from "../support/crash.js";
 
 /** A data directory in memory: what each file holds, by its path. */
@@ -56,10 +57,12 @@ export async function collectSpecimens(): Promise<readonly Specimen[]> {
     await makeLog(join(directory, "new-log"));
     await makeKilledLog(join(directory, "new-killed-log"));
     await makeStore(join(directory, "new-store"));
+    await makeEvilStore(join(directory, "evil-store"));
     const made = [
       ["new-log", "log"],
       ["new-killed-log", "log"],
       ["new-store", "store"],
+      ["evil-store", "store"],
     ] as const;
     const fresh = made.map(([name, kind]) => ({
       name,
@@ -110,4 +113,19 @@ async function makeStore(directory: string): Promise<void> {
   await store.group("__proto__").commit(new Map([["__proto__", 2]]));
   await store.deleteKey("B/c");
   await store.close();
+}
+
+/** Everything in it that can hold text holds text that would harm a terminal. */
+async function makeEvilStore(directory: string): Promise<void> {
+  const store = await LogStore.open(directory, { ...SMALL, durability: "os" });
+  for (const key of ["plain", EVIL, `a\n${EVIL}`]) {
+    const evil = { value: EVIL, key: EVIL, headers: { [EVIL]: EVIL, "\r\n": "\r\n" } };
+    await store.appendBatch(key, [evil, EVIL, Uint8Array.of(0x9b, 0x1b, 0xff, 0x0a)]);
+    await store.group(EVIL).commit(new Map([[key, 1]]));
+  }
+  await store.close();
+  writeFileSync(join(directory, `foreign ${EVIL}`), "");
+  mkdirSync(join(directory, "logs", `foreign ${EVIL}`));
+  writeFileSync(join(directory, "logs", "plain", `foreign ${EVIL}`), "");
+  writeFileSync(join(directory, "logs", "plain", `${EVIL}.cut-1`), "");
 }
