@@ -42,7 +42,7 @@ import { VarintReader, varintLength, writeVarint } from "./varint.js";
 
 /** "SLC0" as a little-endian number. */
 export const CHECKPOINT_MAGIC = 0x30434c53;
-export const CHECKPOINT_HEADER_BYTES = 56;
+const CHECKPOINT_HEADER_BYTES = 56;
 export const FRAME_HEADER_BYTES = 12;
 
 /** One change of the committed offsets. */
