@@ -1,0 +1,70 @@
+import type { Mutant } from "../mutant.js";
+
+/** Indexes that are believed. */
+export const indexBugs: readonly Mutant[] = [
+  {
+    name: "trust-index",
+    bug: "believes the place that an index names, whatever block is there",
+    file: "log/log-reader.ts",
+    find: "    if (place.baseOffset === undefined || found === place.baseOffset) return run;",
+    replace: "    if (place.baseOffset === undefined || found !== undefined) return run;",
+    suite: { files: ["segment/forged-index.test.ts"] },
+  },
+  {
+    name: "trust-index-of-other-length",
+    bug: "believes an index of a segment that has grown or was cut since",
+    file: "segment/index-loading.ts",
+    find: "  if (summary.endPosition !== (yield* segment.end())) return false;\n",
+    replace: "",
+    suite: { files: ["segment/segment-index.test.ts"] },
+  },
+  {
+    name: "trust-index-of-other-segment",
+    bug: "believes the index of another segment",
+    file: "segment/index-loading.ts",
+    find: "  if (summary.segmentChecksum !== header.checksum) return false;\n",
+    replace: "",
+    suite: { files: ["segment/segment-index.test.ts"] },
+  },
+  {
+    name: "trust-index-of-other-data",
+    bug: "believes an index though the segment's last block is another",
+    file: "segment/index-loading.ts",
+    find: "    last.checksum === summary.lastChecksum &&\n",
+    replace: "",
+    suite: { files: ["segment/segment-index.test.ts"] },
+  },
+  {
+    name: "index-entries-are-believed",
+    bug: "believes the entries of an index that do not have their checksum",
+    file: "format/index-file.ts",
+    find: "  if (checksum(entries) !== viewOf(bytes).getUint32(20, true)) {",
+    replace: "  if (checksum(entries) < 0) {",
+    suite: { files: ["format/index-file.test.ts"] },
+  },
+  {
+    name: "index-count-without-limit",
+    bug: "allocates as many entries as an index announces",
+    file: "segment/index-loading.ts",
+    find: "    if (header.entryCount > end / BLOCK_HEADER_BYTES) return undefined;\n",
+    replace: "",
+    suite: { files: ["log/damaged-files.test.ts"] },
+  },
+  {
+    name: "rebuild-stops-at-damage",
+    bug: "an index that is built anew ends at the first damage",
+    file: "segment/index-loading.ts",
+    find: "    if (index.coveredPosition === run.nextPosition) index.coveredPosition = next?.position ?? end;",
+    replace:
+      "    if (index.coveredPosition === run.nextPosition) index.coveredPosition = next === undefined ? end : end;",
+    suite: { files: ["segment/segment-index.test.ts"] },
+  },
+  {
+    name: "failed-index-fails-append",
+    bug: "a roll fails since an index, which is but a hint, cannot be saved",
+    file: "log/log-writer.ts",
+    find: "    await pool.transient(() => saveIndex(fileSystem, segment, index)).catch(() => undefined);",
+    replace: "    await pool.transient(() => saveIndex(fileSystem, segment, index));",
+    suite: { files: ["log/every-failure.test.ts"] },
+  },
+];

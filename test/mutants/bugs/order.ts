@@ -1,0 +1,185 @@
+import type { Mutant } from "../mutant.js";
+
+/** Things done too early. */
+export const orderBugs: readonly Mutant[] = [
+  {
+    name: "acknowledge-early",
+    bug: "resolves appends before their sync",
+    file: "log/log-writer.ts",
+    find: '      if (this.options.durability === "always") await this.#sync();\n      this.#acknowledge(unsynced);\n    } catch (error) {',
+    replace:
+      '      this.#acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#sync();\n    } catch (error) {',
+    suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
+  },
+  {
+    name: "publish-early",
+    bug: "shows readers what is written and not yet synced",
+    file: "log/log-writer.ts",
+    find: "      lastChecksum: last.checksum,\n    };\n  }\n",
+    replace:
+      "      lastChecksum: last.checksum,\n    };\n    this.#published = this.#written;\n    this.#tellReaders();\n  }\n",
+    suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
+  },
+  {
+    name: "acknowledge-before-roll-is-synced",
+    bug: "resolves appends of a segment that is about to be sealed before its sync",
+    file: "log/log-writer.ts",
+    find: "          await this.#sync();\n          this.#acknowledge(unsynced);\n",
+    replace: "          this.#acknowledge(unsynced);\n          await this.#sync();\n",
+    suite: { files: ["log/poisoned.test.ts"] },
+  },
+  {
+    name: "segment-under-its-final-name",
+    bug: "writes the header of a new segment under its final name, so that a crash leaves half of it",
+    file: "log/log-files.ts",
+    find: "  const temporary = await prepareFile(fileSystem, path, (file) => writeFully(file, bytes, 0));\n  await fileSystem.rename(temporary, path);\n",
+    replace: `  const file = await fileSystem.open(path, "create");
+  await writeFully(file, bytes, 0);
+  await file.datasync();
+  await file.close();
+`,
+    suite: { files: ["log/every-crash.test.ts"] },
+  },
+  {
+    name: "rename-before-sync",
+    bug: "renames a new file over the old one and syncs it afterwards",
+    file: "files/atomic-file.ts",
+    find: `  const temporary = await prepareFile(fileSystem, path, (file) => writeFully(file, bytes, 0));
+  await fileSystem.rename(temporary, path);
+  onRenamed?.();
+`,
+    replace: `  const file = await fileSystem.open(path + TEMPORARY_SUFFIX, "create");
+  try {
+    await writeFully(file, bytes, 0);
+    await fileSystem.rename(path + TEMPORARY_SUFFIX, path);
+    onRenamed?.();
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+`,
+    suite: { files: ["files/atomic-file.test.ts"] },
+  },
+  {
+    name: "replace-in-place",
+    bug: "overwrites a small file instead of replacing it",
+    file: "files/atomic-file.ts",
+    find: `  const temporary = await prepareFile(fileSystem, path, (file) => writeFully(file, bytes, 0));
+  await fileSystem.rename(temporary, path);
+  onRenamed?.();
+`,
+    replace: `  await writeNewFile(fileSystem, path, bytes);
+  onRenamed?.();
+`,
+    suite: { files: ["files/atomic-file.test.ts"] },
+  },
+  {
+    name: "checkpoint-in-place",
+    bug: "overwrites the checkpoint with its snapshot instead of replacing it",
+    file: "store/committed-offsets.ts",
+    find: "      await replaceFile(fileSystem, path, bytes, onRenamed);",
+    replace: `      const overwritten = await fileSystem.open(path, "create");
+      await writeFully(overwritten, bytes, 0);
+      await overwritten.datasync();
+      await overwritten.close();
+      onRenamed();
+      await fileSystem.syncDirectory(this.#directory);`,
+    suite: { files: ["store/checkpoint.test.ts"] },
+  },
+  {
+    name: "delete-before-start-is-durable",
+    bug: "deletes segments before the new start offset is durable",
+    file: "log/log-writer.ts",
+    find: "      await this.#replaceMetadata({ startOffset: offset });\n      this.#tellReaders();\n      let count = 0;",
+    replace: `      for (const segment of this.#segments.slice(0, -1)) {
+        const next = this.#segments[this.#segments.indexOf(segment) + 1]!;
+        if (next.baseOffset <= offset) {
+          await removeSegment(this.#environment.fileSystem, segment);
+        }
+      }
+      await this.#replaceMetadata({ startOffset: offset });
+      this.#tellReaders();
+      let count = 0;`,
+    suite: { files: ["log/retention.test.ts"], pattern: "makes the new start durable" },
+  },
+  {
+    name: "delete-newest-first",
+    bug: "retention deletes the newest of the doomed segments first",
+    file: "log/log-writer.ts",
+    find: "      for (const segment of removed) {",
+    replace: "      for (const segment of removed.toReversed()) {",
+    suite: { files: ["log/retention.test.ts"] },
+  },
+  {
+    name: "truncate-before-bound-is-durable",
+    bug: "cuts files before the truncation is recorded",
+    file: "log/log-writer.ts",
+    find: "      { epoch, truncation: bound, end:",
+    replace: "      { epoch, truncation: undefined, end:",
+    suite: { files: ["log/every-crash.test.ts"] },
+  },
+  {
+    name: "delete-key-in-place",
+    bug: "deletes a key's files one by one under its name, so that a crash leaves half of it",
+    file: "store/log-store.ts",
+    find: "      await fileSystem.rename(keyPath(this.directory, name), target);\n",
+    replace: "      await fileSystem.removeTree(keyPath(this.directory, name));\n",
+    suite: { files: ["store/deletion.test.ts"] },
+  },
+  {
+    name: "epoch-after-the-cut",
+    bug: "recovery cuts a torn tail before the new epoch is durable",
+    file: "log/recovery.ts",
+    find: "      await writeMetadata(fileSystem, directory, { ...log.metadata, epoch, clean: false });\n",
+    replace: "",
+    suite: { files: ["log/every-crash.test.ts"] },
+  },
+  {
+    name: "release-lock-early",
+    bug: "lets another writer in while the log is still being closed",
+    file: "log/commit-log.ts",
+    find: "        await done;\n",
+    replace: "        void done.catch(() => undefined);\n",
+    suite: { files: ["log/damaged-files.test.ts"], pattern: "being saved when the log closes" },
+  },
+  {
+    name: "append-before-commits-are-clamped",
+    bug: "a truncated log takes appends before commits past its end are brought back",
+    file: "log/log-writer.ts",
+    find: "    await this.#onTruncated?.(offset);",
+    replace: "    void this.#onTruncated?.(offset);",
+    suite: { files: ["store/consumer-group.test.ts"] },
+  },
+  {
+    name: "marker-outlives-first-write",
+    bug: "the marker of a clean close still holds while records are appended",
+    file: "log/log-writer.ts",
+    find: "    if (!this.#metadata.clean) return;\n",
+    replace: "    if (this.directory !== undefined) return;\n",
+    suite: { files: ["log/damaged-files.test.ts"], pattern: "is void before the first write" },
+  },
+  {
+    name: "marker-outlives-truncation",
+    bug: "the marker of a clean close still holds while the log is truncated",
+    file: "log/log-writer.ts",
+    find: "      await this.#beginSession();\n      await this.#sync();\n      if (this.#rollBegun)",
+    replace: "      await this.#sync();\n      if (this.#rollBegun)",
+    suite: { files: ["log/truncation.test.ts"] },
+  },
+  {
+    name: "marker-outlives-deletion",
+    bug: "the marker of a clean close still holds when the start offset moves",
+    file: "log/log-writer.ts",
+    find: "      await this.#beginSession();\n      // A crash must not leave",
+    replace: "      // A crash must not leave",
+    suite: { files: ["log/retention.test.ts"] },
+  },
+  {
+    name: "marker-outlives-roll-by-age",
+    bug: "the marker of a clean close still holds when a segment is sealed for its age",
+    file: "log/log-writer.ts",
+    find: "          await this.#beginSession();\n          await this.#sync();\n          await this.#roll();",
+    replace: "          await this.#sync();\n          await this.#roll();",
+    suite: { files: ["log/retention.test.ts"] },
+  },
+];
