@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import {
+import fs, {
   chmodSync,
   lstatSync,
   mkdirSync,
@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { hasSystemCode, isMissing, systemFailure } from "../../src/files/file-errors.js";
 import { nodeFileSystem as system } from "../../src/files/node-file-system.js";
 import { readFile, readFully, writeFully } from "../../src/files/whole-file.js";
@@ -259,5 +259,35 @@ describe("systemFailure", () => {
 
   it("of an error without a code keeps its message", () => {
     expect(systemFailure(new Error("odd"), "open", "/f").message).toContain("odd");
+  });
+});
+
+describe("a sync", () => {
+  const failure = Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+
+  it("of a file reaches the operating system, and fails as that says", async () => {
+    const file = await system.open(join(temporaryDirectory(), "file"), "create");
+    const spy = vi.spyOn(fs, "fdatasync");
+    onTestFinished(async () => {
+      spy.mockRestore();
+      await file.close();
+    });
+    await file.datasync();
+    expect(spy).toHaveBeenCalledOnce();
+    spy.mockImplementationOnce((_descriptor, done) => done(failure));
+    expect(await failureOf(file.datasync())).toMatchObject({ code: "IO_ERROR", cause: failure });
+  });
+
+  it("of a directory does, too", async () => {
+    const directory = temporaryDirectory();
+    const handle = await fs.promises.open(directory);
+    const spy = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, "sync");
+    await handle.close();
+    onTestFinished(() => spy.mockRestore());
+    await system.syncDirectory(directory);
+    expect(spy).toHaveBeenCalledOnce();
+    spy.mockRejectedValueOnce(failure);
+    const failed = failureOf(system.syncDirectory(directory));
+    expect(await failed).toMatchObject({ code: "IO_ERROR", cause: failure });
   });
 });

@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { durableSteps } from "../support/durable-steps.js";
+import { FaultyFileSystem } from "../support/faulty-file-system.js";
+import { newPath } from "../support/temporary-directory.js";
+import { openStore } from "./stores.js";
+
+const DATA = "00000000000000000000.log";
+
+describe("what is durable before what, when", () => {
+  it("a store is made: its directories, then the file that says that it is there", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    await openStore(directory, {}, system);
+    expect(durableSteps(system, directory)).toEqual([
+      "makeDirectory ",
+      "syncDirectory ",
+      "makeDirectory logs",
+      "syncDirectory ",
+      "datasync store.meta.tmp",
+      "rename store.meta",
+      "syncDirectory ",
+    ]);
+  });
+
+  it("a key is made: its files and their names, then its own name, then a record", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const store = await openStore(directory, {}, system);
+    system.forget();
+    await store.append("k", "one");
+    expect(durableSteps(system, directory)).toEqual([
+      "syncDirectory logs",
+      "removeTree logs/.new-k",
+      "makeDirectory logs/.new-k",
+      `datasync logs/.new-k/${DATA}`,
+      "datasync logs/.new-k/log.meta",
+      "syncDirectory logs/.new-k",
+      "rename logs/k",
+      "syncDirectory logs",
+      `datasync logs/k/${DATA}`,
+    ]);
+  });
+
+  it("offsets are committed: a snapshot of an earlier session's, then a frame for each", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const store = await openStore(directory, {}, system);
+    await store.append("k", "one");
+    system.forget();
+    await store.group("g").commit({ k: 1 });
+    await store.group("h").commit({ k: 1 });
+    expect(durableSteps(system, directory)).toEqual([
+      "datasync committed-offsets.tmp",
+      "rename committed-offsets",
+      "syncDirectory ",
+      "datasync committed-offsets",
+      "datasync committed-offsets",
+    ]);
+  });
+
+  it("a key is deleted: its name, then its committed offsets, then its files", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const store = await openStore(directory, {}, system);
+    await store.append("k", "one");
+    await store.group("g").commit({ k: 1 });
+    await (await store.log("k")).close();
+    system.forget();
+    await store.deleteKey("k");
+    expect(durableSteps(system, directory)).toEqual([
+      "removeTree logs/.deleted-k",
+      "rename logs/.deleted-k",
+      "syncDirectory logs",
+      "datasync committed-offsets",
+      "removeTree logs/.deleted-k",
+    ]);
+  });
+});
