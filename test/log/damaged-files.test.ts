@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -502,6 +502,24 @@ describe("what lies about in the directory", () => {
     const again = await openLog(directory, OPTIONS);
     expect(again.recovery.kind).toBe("unclean");
     expect(await valuesOf(again)).toEqual(expectedValues(0, RECORDS + 5));
+  });
+
+  test("log.meta of a copy of the log that went on differently costs a look at the tail", async () => {
+    const directory = damaged(() => undefined);
+    const copy = newPath();
+    cpSync(directory, copy, { recursive: true });
+    for (const [path, value] of [
+      [directory, "one"],
+      [copy, "two"],
+    ] as const) {
+      const log = await openLog(path, OPTIONS);
+      await log.append({ value, timestamp: 1 });
+      await log.close();
+    }
+    cpSync(join(copy, "log.meta"), join(directory, "log.meta"));
+    const log = await openLog(directory, OPTIONS);
+    expect(log.recovery.kind).toBe("unclean");
+    expect(await valuesOf(log)).toEqual([...expectedValues(0, RECORDS), "one"]);
   });
 
   test("the marker of a clean close is void before the first write", async () => {

@@ -44,6 +44,19 @@ describe('"always"', () => {
     expect((await reader.readFrom(2)).length).toBe(1);
   });
 
+  test("an append of a group that goes on in the next segment resolves after the sync, too", async () => {
+    const system = new FaultyFileSystem();
+    const log = await openLog(newPath(), { segmentBytes: 300 }, { fileSystem: system });
+    const hold = system.hold({ kind: "datasync", path: DATA });
+    const batches = [0, 1].map(() => log.appendBatch(["x".repeat(100)]));
+    await hold.reached;
+    for (const batch of batches) expect(await isSettled(batch)).toBe(false);
+    expect(log.endOffset).toBe(0);
+    hold.release();
+    expect((await batches[1]!).lastOffset).toBe(1);
+    expect(log.segments().length).toBe(2);
+  });
+
   test("a new log's directory, segment and metadata are durable before the first append", async () => {
     const system = new FaultyFileSystem();
     const log = await openLog(newPath(), {}, { fileSystem: system });

@@ -134,3 +134,20 @@ describe("a write that fails with EIO", () => {
     await expectPoisoned(log, system, 3);
   });
 });
+
+describe("log.meta, replaced in a directory that cannot be synced then", () => {
+  test.each(["EIO", "EMFILE"])(
+    "poisons (%s): nobody knows which one a crash leaves",
+    async (errno) => {
+      const system = new FaultyFileSystem();
+      const directory = newPath();
+      const before = await openLog(directory);
+      await appendEach(before, 4);
+      await before.close();
+      const log = await openLog(directory, {}, { fileSystem: system });
+      system.fail({ kind: "syncDirectory" }, { errno });
+      expect(await codeOf(log.append("value-4"))).toBe("LOG_POISONED");
+      await expectPoisoned(log, system, 4);
+    },
+  );
+});

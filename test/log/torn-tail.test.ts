@@ -68,6 +68,20 @@ describe("an unclean stop without damage", () => {
     });
   }
 
+  test("on a machine that does not tell its boot: records may be gone without a trace", async () => {
+    const untold = () => {
+      const fileSystem = new FaultyFileSystem();
+      fileSystem.machine = new Uint8Array(16);
+      return fileSystem;
+    };
+    const directory = newPath();
+    const options: OpenLogOptions = { ...OPTIONS, durability: "os" };
+    await leaveUnclean(directory, options, (log) => appendEach(log, 3), untold());
+    const log = await reopen(directory, untold);
+    expect(log.epoch).toBe(1);
+    expect(await valuesOf(log)).toEqual(expectedValues(0, 3));
+  });
+
   test("rewrites the active segment before it resolves, and syncs it", async () => {
     const directory = await uncleanLog();
     const system = sameBoot();

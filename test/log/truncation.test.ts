@@ -3,7 +3,7 @@ import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
 import { afterPowerCut, kill, leaveUnclean } from "../support/crash.js";
 import { flipBit } from "../support/damage.js";
 import { codeOf, failureOf } from "../support/failure.js";
-import { FaultyFileSystem } from "../support/faulty-file-system.js";
+import { FaultyFileSystem, type Pattern } from "../support/faulty-file-system.js";
 import {
   appendEach,
   blocksOf,
@@ -199,25 +199,11 @@ describe("truncateTo", () => {
     ["the new segment", { kind: "rename", path: /\.log$/ }, "ENOSPC"],
   ] as const) {
     test(`interrupted by a failure of ${name}, never costs an acknowledged record`, async () => {
-      const directory = newPath();
-      const system = new FaultyFileSystem();
-      const log = await openLog(directory, SMALL_SEGMENTS, { fileSystem: system });
-      await appendEach(log, 10);
-      system.fail(pattern, { errno: fault });
-      await failureOf(log.truncateTo(5));
-      const acknowledged: string[] = [];
-      for (const value of ["one", "two", "three"]) {
-        await log.append(value).then(
-          () => acknowledged.push(value),
-          () => undefined,
-        );
-      }
-      await kill(log, system);
-      const again = await openLog(directory, SMALL_SEGMENTS);
-      const values = await valuesOf(again);
-      expect(values.slice(0, 5)).toEqual(expectedValues(0, 5));
-      if (acknowledged.length > 0) expect(values.slice(-acknowledged.length)).toEqual(acknowledged);
-      else expect([5, 10]).toContain(values.length);
+      await expectNothingLost(SMALL_SEGMENTS, pattern, fault);
+    });
+    // The records to come go into the very segment that the bound cuts.
+    test.skipIf(pattern.kind === "unlink")(`likewise in one segment, ${name}`, async () => {
+      await expectNothingLost({}, pattern, fault);
     });
   }
 
@@ -229,3 +215,30 @@ describe("truncateTo", () => {
     await expectCut(log, 10, 8);
   });
 });
+
+/** Appends what it can after a truncation that failed; what is acknowledged must outlive a crash. */
+async function expectNothingLost(
+  options: OpenLogOptions,
+  pattern: Pattern,
+  errno: string,
+): Promise<void> {
+  const directory = newPath();
+  const system = new FaultyFileSystem();
+  const log = await openLog(directory, options, { fileSystem: system });
+  await appendEach(log, 10);
+  system.fail(pattern, { errno });
+  await failureOf(log.truncateTo(5));
+  const acknowledged: string[] = [];
+  for (const value of ["one", "two", "three"]) {
+    await log.append(value).then(
+      () => acknowledged.push(value),
+      () => undefined,
+    );
+  }
+  await kill(log, system);
+  const again = await openLog(directory, options);
+  const values = await valuesOf(again);
+  expect(values.slice(0, 5)).toEqual(expectedValues(0, 5));
+  if (acknowledged.length > 0) expect(values.slice(-acknowledged.length)).toEqual(acknowledged);
+  else expect([5, 10]).toContain(values.length);
+}

@@ -465,6 +465,28 @@ describe("a checkpoint on a disk that fails", () => {
     expect(await again.group("g").committed()).toEqual(new Map([["k", 4]]));
   });
 
+  it("goes on in another snapshot when the one that replaced the file cannot be opened", async () => {
+    const directory = newPath();
+    const fileSystem = new FaultyFileSystem();
+    const errors: string[] = [];
+    const onError = (error: { code: string }) => errors.push(error.code);
+    const store = await openStore(directory, { onError, durability: "os" }, fileSystem);
+    await fill(store, "k", 5000);
+    const group = store.group("g".repeat(200));
+    let next = 1;
+    await group.commit({ k: next });
+    fileSystem.fail(
+      { kind: "open", path: /committed-offsets$/, mode: "update" },
+      { errno: "EMFILE" },
+    );
+    while (errors.length === 0) await group.commit({ k: ++next });
+    expect(errors).toEqual(["TOO_MANY_OPEN_FILES"]);
+    await group.commit({ k: ++next });
+    await kill(store, fileSystem);
+    const again = await openStore(directory);
+    expect((await again.group(group.name).committed()).get("k")).toBe(next);
+  });
+
   /** Commits until the file is replaced by a snapshot, and the sync of its directory fails. */
   async function failToReplace(errno: string) {
     const directory = newPath();

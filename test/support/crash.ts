@@ -20,8 +20,8 @@ export async function leaveUnclean(
   directory: string,
   options: OpenLogOptions,
   use: (log: CommitLog) => Promise<unknown>,
+  fileSystem = new FaultyFileSystem(),
 ): Promise<void> {
-  const fileSystem = new FaultyFileSystem();
   const log = await CommitLog.openOn(createEnvironment(fileSystem), directory, options);
   await use(log);
   await kill(log, fileSystem);
