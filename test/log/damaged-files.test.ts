@@ -486,10 +486,12 @@ describe("what lies about in the directory", () => {
     const old = readFileSync(join(directory, "log.meta"));
     const log = await openLog(directory, OPTIONS);
     await log.truncateTo(10);
-    await log.append("new");
+    // As many as there were, so that nothing but the epoch tells.
+    await appendEach(log, RECORDS);
     await log.close();
     writeFileSync(join(directory, "log.meta"), old);
-    expect(await codeOf(openLog(directory, OPTIONS))).toBe("CORRUPTION");
+    const failure = await failureOf(openLog(directory, OPTIONS));
+    expect(failure).toMatchObject({ code: "CORRUPTION", file: join(directory, "log.meta") });
   });
 
   test("an older copy of log.meta, of the same epoch, costs a look at the tail", async () => {

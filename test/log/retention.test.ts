@@ -8,6 +8,7 @@ import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import {
   appendEach,
   expectedValues,
+  headerOf,
   openLog,
   segmentPath,
   valueAt,
@@ -278,6 +279,17 @@ describe("timestamps", () => {
     expect(clocked.told).toEqual(["CLOCK_STEPPED_BACK", "CLOCK_STEPPED_BACK"]);
     const records = await clocked.log.readFrom(0);
     expect(records.map(({ timestamp }) => timestamp - start)).toEqual([0, 0, 0, 0, 5, 5]);
+  });
+
+  test("go on after a crash that left no record, though the clock is behind", async () => {
+    const directory = newPath();
+    const now = Date.UTC(2026, 0, 1);
+    await leaveUnclean(directory, {}, async () => undefined);
+    const { createdAt } = headerOf(directory, 0);
+    expect(createdAt).toBeGreaterThan(now);
+    const log = await openLog(directory, {}, { now: () => now });
+    await log.append("value");
+    expect(log.readSync(0).timestamp).toBe(createdAt);
   });
 
   test("go on from the last record after a reopen", async () => {

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
 import { afterPowerCut, leaveUnclean } from "../support/crash.js";
@@ -9,6 +10,7 @@ import {
   appendEach,
   blocksOf,
   expectedValues,
+  forgeBlock,
   headerOf,
   openLog,
   segmentPath,
@@ -65,6 +67,24 @@ describe("an unclean stop without damage", () => {
       expect(log.epoch).toBe(epoch);
       expect(await valuesOf(log)).toEqual(expectedValues(0, 4 + BATCH));
       expect(await log.append("next")).toBe(4 + BATCH);
+    });
+  }
+
+  for (const last of ["the first", "one after a clean close", "one after a crash"] as const) {
+    test(`of ${last} session under "os", by a power cut: the epoch rises`, async () => {
+      const directory = newPath();
+      const options: OpenLogOptions = { ...OPTIONS, durability: "os" };
+      if (last === "one after a clean close") {
+        const log = await openLog(directory, OPTIONS);
+        await appendEach(log, 2);
+        await log.close();
+      } else if (last === "one after a crash") {
+        await leaveUnclean(directory, OPTIONS, (log) => appendEach(log, 2));
+      }
+      await leaveUnclean(directory, options, (log) => appendEach(log, 2));
+      const log = await reopen(directory, afterPowerCut);
+      expect(log.recovery).toMatchObject({ kind: "unclean", cutBytes: 0, epochRaised: true });
+      expect(log.epoch).toBe(1);
     });
   }
 
@@ -298,6 +318,62 @@ describe("a flipped bit", () => {
       }
     });
   }
+});
+
+describe("what proves that bytes were once whole", () => {
+  test("is any later block, not the next one alone", async () => {
+    const directory = newPath();
+    const options: OpenLogOptions = { ...OPTIONS, durability: "os" };
+    await leaveUnclean(directory, options, async (log) => {
+      await appendEach(log, 3);
+      await log.flush();
+      await appendEach(log, 1);
+    });
+    const blocks = blocksOf(directory, 0);
+    expect(blocks.map(({ durableEndOffset }) => durableEndOffset)).toEqual([0, 0, 0, 3]);
+    flipBit(segmentPath(directory, 0), blocks[1]!.position + 90);
+    expect(await codeOf(reopen(directory, afterPowerCut))).toBe("CORRUPTION");
+  });
+
+  test("is not the boot id without the end that was published later", async () => {
+    const directory = await uncleanLog();
+    flipBit(segmentPath(directory, 0), blocksOf(directory, 0)[4]!.position + 90);
+    // As if the file system had been cut off, and mounted again under the same kernel.
+    rmSync(join(directory, "published"));
+    expect(await valuesOf(await reopen(directory, sameBoot))).toEqual(expectedValues(0, 4));
+  });
+});
+
+describe("a valid block behind the last batch that does not continue it", () => {
+  test("is what is left of a group that was given up, and is cut", async () => {
+    const directory = newPath();
+    await leaveUnclean(directory, OPTIONS, (log) => appendEach(log, 1));
+    const before = snapshotOf(directory);
+    await leaveUnclean(directory, { ...OPTIONS, durability: "os" }, (log) => appendEach(log, 2));
+    const given = readFileSync(segmentPath(directory, 0));
+    restore(directory, before);
+    await leaveUnclean(directory, OPTIONS, (log) => log.append("another"));
+    const { length } = readFileSync(segmentPath(directory, 0));
+    expect(given.length).toBeGreaterThan(length);
+    extend(segmentPath(directory, 0), given.subarray(length));
+    expect(blocksOf(directory, 0).length).toBe(3);
+
+    const log = await reopen(directory, sameBoot);
+    expect(log.recovery.cutReason).toBe("the block does not follow the one before it");
+    expect(await valuesOf(log)).toEqual([...expectedValues(0, 1), "another"]);
+  });
+
+  test("is cut, too, if its offsets go back", async () => {
+    const directory = newPath();
+    await leaveUnclean(directory, OPTIONS, (log) => appendEach(log, 3));
+    forgeBlock(directory, 0, blocksOf(directory, 0)[2]!, (header) => {
+      for (const position of [24, 32]) header.writeBigUInt64LE(1n, position);
+      header.writeBigUInt64LE(0n, 56);
+    });
+    const log = await reopen(directory, sameBoot);
+    expect(log.recovery.cutReason).toBe("the block's offsets go back");
+    expect(await valuesOf(log)).toEqual(expectedValues(0, 2));
+  });
 });
 
 describe("a value that holds seglog's own bytes", () => {

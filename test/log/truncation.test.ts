@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { nodeFileSystem } from "../../src/files/node-file-system.js";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
+import { readMetadata } from "../../src/log/log-files.js";
 import { afterPowerCut, kill, leaveUnclean } from "../support/crash.js";
 import { flipBit } from "../support/damage.js";
 import { codeOf, failureOf } from "../support/failure.js";
@@ -138,6 +140,17 @@ describe("truncateTo", () => {
     const again = await openLog(directory, SMALL_SEGMENTS, { fileSystem: afterPowerCut() });
     const rest = Array.from({ length: 17 }, (_, index) => `new-${index + 3}`);
     expect(await valuesOf(again)).toEqual([...expectedValues(0, 3), ...rest]);
+  });
+
+  test("leaves no bound in log.meta once that is written again", async () => {
+    const directory = newPath();
+    const log = await openLog(directory);
+    await appendEach(log, 4);
+    await log.truncateTo(2);
+    expect((await readMetadata(nodeFileSystem, directory)).truncation?.offset).toBe(2);
+    await log.close();
+    const metadata = await readMetadata(nodeFileSystem, directory);
+    expect(metadata).toMatchObject({ clean: true, epoch: 1, truncation: undefined });
   });
 
   test("does not hide damage below the cut", async () => {

@@ -115,13 +115,18 @@ describe("readRun", () => {
   });
 });
 
+/** How much the search for a block reads at first. */
+const FIRST_SEARCH_BYTES = 16 * 1024;
+
 describe("findBlock", () => {
   it("finds the next block from any place, also one across the border of two chunks", async () => {
+    // What is read first, and a place that is reached after several reads.
+    const borders = [FIRST_SEARCH_BYTES, SCAN_CHUNK_BYTES];
+    const distances = [-260, -257, -256, -255, -100, -81, -80, -79, -40, -8, -4, -1, 0, 1];
     const noise = new Uint8Array(SCAN_CHUNK_BYTES + 500);
     const probe = buildSegment([[{ value: "0 ", timestamp: 1 }]]);
     const header = await runSteps(probe.segment.header());
-    for (const distance of [-260, -257, -256, -255, -100, -81, -80, -79, -40, -8, -4, -1, 0, 1]) {
-      const at = 80 + SCAN_CHUNK_BYTES + distance;
+    for (const at of borders.flatMap((border) => distances.map((each) => 80 + border + each))) {
       const bytes = new Uint8Array(at + 200);
       bytes.set(probe.bytes.subarray(0, 80));
       bytes.set(noise.subarray(0, at - 80), 80);
@@ -134,7 +139,7 @@ describe("findBlock", () => {
       writeFileSync(probe.path, bytes);
       const source = await runSteps(probe.segment.source());
       const found = await runSteps(findBlock(source, 80, bytes.length));
-      expect(found, `at ${distance} from the border`).toMatchObject({ position: at });
+      expect(found, `at ${at}`).toMatchObject({ position: at });
       expect(await runSteps(findBlock(source, at, bytes.length))).toMatchObject({ position: at });
       expect(await runSteps(findBlock(source, at + 1, bytes.length))).toBeUndefined();
       expect(await runSteps(findBlock(source, 80, at + 79))).toBeUndefined();
