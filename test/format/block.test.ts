@@ -270,6 +270,9 @@ describe("a block header", () => {
     ["a timestamp of 2^53", { maxTimestamp: 2 ** 53 }],
     ["a latest timestamp before the earliest", { baseTimestamp: 1001 }],
     ["a durable end behind itself", { durableEndOffset: 1 }],
+    ["a length beyond all limits", { storedBytes: 2 ** 28, bodyBytes: 2 ** 28 }],
+    ["a stored length beyond all limits", { codec: 1, storedBytes: 2 ** 28 }],
+    ["a body beyond all limits", { codec: 1, bodyBytes: 2 ** 28 }],
     ["two lengths that differ without a codec", { bodyBytes: 6 }],
     ["a producer's bit and no room for one", { attributes: 17 }],
   ])("with %s is damaged though its checksum is right", (_what, header) => {
@@ -401,6 +404,8 @@ describe("an LZ4 body", () => {
       Buffer.from(bomb.buffer).writeUInt32LE(claim, 0);
       const before = process.memoryUsage().rss;
       expect(block(bomb, claim), `claim ${claim}`).toBeTypeOf("string");
+      const reason = "the declared length is more than LZ4 data of this size can hold";
+      expect(decompressBody(bomb, claim)).toBe(reason);
       expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
     }
   });

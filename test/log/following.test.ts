@@ -1,4 +1,12 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import {
+  decodePublishedHeader,
+  decodeSlot,
+  SLOT_BYTES,
+  slotPosition,
+} from "../../src/format/published-end.js";
 import type { LogRecord } from "../../src/format/record.js";
 import type { CommitLog } from "../../src/log/commit-log.js";
 import { kill } from "../support/crash.js";
@@ -239,6 +247,35 @@ describe("a reader beside a writer", () => {
     expect(system.matching({ kind: CHANGES })).toEqual([]);
     expect(system.matching({ kind: "open" }).every(({ mode }) => mode === "read")).toBe(true);
     expect(system.openPaths).toEqual([]);
+  });
+
+  test("is told of a truncation by a refresh, once", async () => {
+    const directory = newPath();
+    const writer = await openLog(directory);
+    await appendEach(writer, 4);
+    const log = await openLog(directory, { readOnly: true });
+    await writer.truncateTo(2);
+    expect(await codeOf(log.refresh())).toBe("LOG_TRUNCATED");
+    await log.refresh();
+    expect(log.endOffset).toBe(2);
+  });
+
+  test("finds one published end whole while the writer stores the next one", async () => {
+    const directory = newPath();
+    const writer = await openLog(directory);
+    const ends = () => {
+      const bytes = readFileSync(join(directory, "published"));
+      const header = decodePublishedHeader(bytes);
+      if ("kind" in header) throw new Error(header.reason);
+      return [0, SLOT_BYTES].map((at) => {
+        const slot = bytes.subarray(slotPosition(0) + at, slotPosition(0) + at + SLOT_BYTES);
+        return decodeSlot(slot, header.slotSeed)?.endOffset;
+      });
+    };
+    await appendEach(writer, 2);
+    expect(ends().toSorted()).toEqual([1, 2]);
+    await appendEach(writer, 1);
+    expect(ends().toSorted()).toEqual([2, 3]);
   });
 
   test("that was opened after a crash sees what later writers add", async () => {

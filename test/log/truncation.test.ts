@@ -220,6 +220,19 @@ describe("truncateTo", () => {
     });
   }
 
+  test("whose process dies once the bound is durable is carried out by the next open", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, SMALL_SEGMENTS, { fileSystem: system });
+    await appendEach(log, 10);
+    const removal = system.hold({ kind: "unlink" });
+    const failure = codeOf(log.truncateTo(5));
+    await removal.reached;
+    await kill(log, system);
+    expect(await failure).toBe("LOG_POISONED");
+    await expectCut(await openLog(directory, SMALL_SEGMENTS), 10, 5);
+  });
+
   test("makes no difference to a log that crashed before", async () => {
     const directory = newPath();
     await leaveUnclean(directory, SMALL_SEGMENTS, (log) => appendEach(log, 10));

@@ -182,6 +182,17 @@ describe("a segment's index", () => {
     expect(statSync(longer.path).size).toBeGreaterThan(one.bytes.length);
   });
 
+  it("of another segment is not taken, also if neither has blocks", async () => {
+    const one = buildSegment([]);
+    await saved(one);
+    const other = buildSegment([], { baseOffset: 7 });
+    for (const kind of ["offsetIndex", "timeIndex"] as const) {
+      writeFileSync(other.segment.indexPath(kind), readFileSync(one.segment.indexPath(kind)));
+    }
+    expect(await runSteps(readIndex(other.segment))).toBeUndefined();
+    expect((await runSteps(loadedIndex(other.segment))).summary.baseOffset).toBe(7);
+  });
+
   it("steps over damaged blocks, so that what lies around them is found", async () => {
     const built = buildSegment(recordsOfLength(9, 300), { indexIntervalBytes: 64 });
     const damaged = built.bytes.slice();
