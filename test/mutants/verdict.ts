@@ -34,6 +34,7 @@ export function judge(
   const missed = (reason: string): Verdict => ({ isCaught: false, reason });
   if (fileErrors.length > 0) return missed(`it cannot be run: ${fileErrors[0]}`);
   if (!wasLoaded) return missed("no test loads the module with the bug");
+  if (tests.every(({ state }) => state === "skipped")) return missed("none of its tests is run");
   const passing = new Set(
     baseline.tests.flatMap(({ id, state }) => (state === "passed" ? [id] : [])),
   );

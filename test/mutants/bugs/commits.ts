@@ -8,7 +8,10 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/log-store.ts",
     find: "        await parts.committed?.clamp(key, logIdText(log.logId), log.endOffset);\n",
     replace: "",
-    suite: { files: ["store/consumer-group.test.ts"] },
+    suite: {
+      files: ["store/consumer-group.test.ts"],
+      pattern: "are brought back, durably, before the log",
+    },
   },
   {
     name: "commits-past-the-end-after-truncation",
@@ -16,7 +19,10 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/log-store.ts",
     find: "        parts.committed!.clamp(key, logIdText(log.logId), endOffset);",
     replace: "        parts.committed!.clamp(key, logIdText(log.logId), endOffset + 1e9);",
-    suite: { files: ["store/consumer-group.test.ts"] },
+    suite: {
+      files: ["store/consumer-group.test.ts"],
+      pattern: "made before a truncation below it does not",
+    },
   },
   {
     name: "clamping-is-not-durable",
@@ -24,7 +30,10 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/committed-offsets.ts",
     find: '    await this.#request(choose, "if chosen");',
     replace: "    await this.#request(choose, false);",
-    suite: { files: ["store/consumer-group.test.ts"] },
+    suite: {
+      files: ["store/consumer-group.test.ts"],
+      pattern: "durably, before the log takes an append",
+    },
   },
   {
     name: "clamping-misses-what-is-on-its-way",
@@ -32,7 +41,7 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/committed-offsets.ts",
     find: "    if (isIdle && this.areWithin(key, logId, endOffset)) return;",
     replace: "    if ((isIdle || !isIdle) && this.areWithin(key, logId, endOffset)) return;",
-    suite: { files: ["store/consumer-group.test.ts"] },
+    suite: { files: ["store/consumer-group.test.ts"], pattern: "made before a truncation" },
   },
   {
     name: "clamping-off-by-one",
@@ -40,7 +49,10 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/outlook.ts",
     find: "current.next <= endOffset) continue;",
     replace: "current.next < endOffset - 1) continue;",
-    suite: { files: ["store/consumer-group.test.ts"] },
+    suite: {
+      files: ["store/consumer-group.test.ts"],
+      pattern: "keeps names of an object's own machinery as",
+    },
   },
   {
     name: "commit-past-the-end",
@@ -48,7 +60,10 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/log-store.ts",
     find: "    if (next <= log.endOffset) return;\n    throw",
     replace: "    if (next >= 0) return;\n    throw",
-    suite: { files: ["store/consumer-group.test.ts"] },
+    suite: {
+      files: ["store/consumer-group.test.ts"],
+      pattern: "whose key is truncated while those of others",
+    },
   },
   {
     name: "commits-may-go-back",
@@ -56,7 +71,7 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/outlook.ts",
     find: "entry.next > current.next;",
     replace: "entry.next >= 0;",
-    suite: { files: ["store/consumer-group.test.ts"] },
+    suite: { files: ["store/consumer-group.test.ts"], pattern: "never moves back; seek does" },
   },
   {
     name: "commits-of-another-log",
@@ -64,7 +79,7 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/outlook.ts",
     find: "    return current?.logId !== entry.logId || entry.next > current.next;",
     replace: "    return current === undefined || entry.next > current.next;",
-    suite: { files: ["store/deletion.test.ts"] },
+    suite: { files: ["store/deletion.test.ts"], pattern: "is not undone for the new log by a" },
   },
   {
     name: "tell-commits-of-another-log",
@@ -72,15 +87,7 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/log-store.ts",
     find: "      if (found !== undefined && this.#settled.get(key) === found.logId)",
     replace: "      if (found !== undefined && this.#settled.get(key) !== undefined)",
-    suite: { files: ["store/deletion.test.ts"] },
-  },
-  {
-    name: "settle-without-marker",
-    bug: "tells committed offsets of a log that a crash left, without a look at it",
-    file: "store/log-store.ts",
-    find: "      if (isCurrent && metadata?.clean === true) {",
-    replace: "      if (isCurrent && metadata !== undefined) {",
-    suite: { files: ["store/consumer-group.test.ts"] },
+    suite: { files: ["store/deletion.test.ts"], pattern: "is not undone for the new log by a" },
   },
   {
     name: "checkpoint-of-another-store",
@@ -88,7 +95,7 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/checkpoint-file.ts",
     find: "  if (Buffer.compare(header.storeId, storeId) !== 0) {",
     replace: "  if (Buffer.compare(header.storeId, storeId) > 1) {",
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: { files: ["store/checkpoint.test.ts"], pattern: "of another store is not read" },
   },
   {
     name: "damaged-checkpoint-is-lost",
@@ -97,7 +104,10 @@ export const commitBugs: readonly Mutant[] = [
     find: "    if (this.#loaded?.damage !== undefined) {",
     replace:
       "    if (this.#loaded?.damage === undefined && this.#loaded !== undefined && this.#isClosed) {",
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: {
+      files: ["store/checkpoint.test.ts"],
+      pattern: "opens with an earlier state, says so, keeps",
+    },
   },
   {
     name: "first-frame-wins",
@@ -105,7 +115,10 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/checkpoint-file.ts",
     find: "      else group.set(key, { logId, next });",
     replace: "      else if (!group.has(key)) group.set(key, { logId, next });",
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: {
+      files: ["store/checkpoint.test.ts"],
+      pattern: "cut at any length gives the state after the",
+    },
   },
   {
     name: "deleted-key-keeps-its-commits",
@@ -113,7 +126,10 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/checkpoint-file.ts",
     find: "      for (const group of state.values()) group.delete(entry.key);",
     replace: "      for (const group of state.values()) group.has(entry.key);",
-    suite: { files: ["store/deletion.test.ts"] },
+    suite: {
+      files: ["store/deletion.test.ts"],
+      pattern: "takes the records and the committed offsets,",
+    },
   },
   {
     name: "interrupted-key-deletion-is-forgotten",
@@ -121,7 +137,10 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/log-store.ts",
     find: "        else await store.#finishDeletion(key);\n",
     replace: "",
-    suite: { files: ["store/deletion.test.ts"] },
+    suite: {
+      files: ["store/deletion.test.ts"],
+      pattern: "that dies at any step leaves the key whole",
+    },
   },
   {
     name: "unfinished-log-stays",
@@ -137,7 +156,10 @@ export const commitBugs: readonly Mutant[] = [
     file: "log/log-creation.ts",
     find: "  await fileSystem.removeTree(temporary);\n",
     replace: "",
-    suite: { files: ["store/log-store.test.ts"] },
+    suite: {
+      files: ["store/log-store.test.ts"],
+      pattern: "that fails writes nothing any more when it",
+    },
   },
   {
     name: "poisoned-checkpoint-takes-commits",
@@ -145,6 +167,9 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/committed-offsets.ts",
     find: "    if (this.#poison !== undefined) throw this.#poison;\n    const ahead",
     replace: "    const ahead",
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: {
+      files: ["store/checkpoint.test.ts"],
+      pattern: "takes no more commits after a write that",
+    },
   },
 ];

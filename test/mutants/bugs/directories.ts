@@ -40,7 +40,7 @@ export const directoryBugs: readonly Mutant[] = [
     file: "log/log-creation.ts",
     find: "  await fileSystem.syncDirectory(temporary);\n",
     replace: "",
-    suite: { files: ["store/log-store.test.ts"] },
+    suite: { files: ["store/durable-order.test.ts"], pattern: "a key is made" },
   },
   {
     name: "skip-directory-sync-of-new-log",
@@ -48,7 +48,7 @@ export const directoryBugs: readonly Mutant[] = [
     file: "log/log-creation.ts",
     find: "  await fileSystem.rename(temporary, directory);\n  await fileSystem.syncDirectory(dirname(directory));\n",
     replace: "  await fileSystem.rename(temporary, directory);\n",
-    suite: { files: ["store/log-store.test.ts"] },
+    suite: { files: ["store/durable-order.test.ts"], pattern: "a key is made" },
   },
   {
     name: "skip-directory-sync-of-recovery",
@@ -56,7 +56,7 @@ export const directoryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "  await fileSystem.syncDirectory(directory);\n",
     replace: "",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "cuts a torn tail" },
   },
   {
     name: "skip-directory-sync-of-truncation",
@@ -64,7 +64,7 @@ export const directoryBugs: readonly Mutant[] = [
     file: "log/truncation.ts",
     find: "  await fileSystem.syncDirectory(directory);\n",
     replace: "",
-    suite: { files: ["log/truncation.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "is truncated" },
   },
   {
     name: "skip-directory-sync-of-deleted-key",
@@ -72,7 +72,7 @@ export const directoryBugs: readonly Mutant[] = [
     file: "store/log-store.ts",
     find: "      await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));\n",
     replace: "",
-    suite: { files: ["store/deletion.test.ts"] },
+    suite: { files: ["store/durable-order.test.ts"], pattern: "a key is deleted" },
   },
   {
     name: "skip-directory-sync-in-operating-system",
@@ -80,6 +80,6 @@ export const directoryBugs: readonly Mutant[] = [
     file: "files/node-file-system.ts",
     find: "        await directory.sync();\n",
     replace: "",
-    suite: { files: ["files/node-file-system.test.ts"] },
+    suite: { files: ["files/node-file-system.test.ts"], pattern: "a sync of a directory" },
   },
 ];

@@ -32,7 +32,10 @@ export const failureBugs: readonly Mutant[] = [
     file: "store/committed-offsets.ts",
     find: "      await this.#file?.datasync();\n    } catch (error) {\n      throw this.#fail(error);",
     replace: "      await this.#file?.datasync();\n    } catch (error) {\n      throw error;",
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: {
+      files: ["store/checkpoint.test.ts"],
+      pattern: "takes no more commits after a datasync that",
+    },
   },
   {
     name: "background-sync-fails-silently",
@@ -48,7 +51,10 @@ export const failureBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "    active.file.syncBeforeClose = () => this.#syncInBackground();",
     replace: "    active.file.syncBeforeClose = undefined;",
-    suite: { files: ["store/open-files.test.ts"] },
+    suite: {
+      files: ["store/open-files.test.ts"],
+      pattern: "with unsynced writes are synced before they",
+    },
   },
   {
     name: "pool-closes-unsynced-handle",
@@ -88,7 +94,7 @@ export const failureBugs: readonly Mutant[] = [
     file: "files/whole-file.ts",
     find: "  while (written < bytes.length) {",
     replace: "  while (written === 0) {",
-    suite: { files: ["log/full-disk.test.ts"] },
+    suite: { files: ["log/full-disk.test.ts"], pattern: "short writes that make progress are no" },
   },
   {
     name: "no-progress-is-success",
@@ -96,7 +102,7 @@ export const failureBugs: readonly Mutant[] = [
     file: "files/whole-file.ts",
     find: "    if (count === 0) throw noProgress(file.path);",
     replace: "    if (count === 0) break;",
-    suite: { files: ["log/full-disk.test.ts"] },
+    suite: { files: ["log/full-disk.test.ts"], pattern: "a short write, and then no progress:" },
   },
   {
     name: "rest-of-short-write-at-start",
@@ -104,7 +110,7 @@ export const failureBugs: readonly Mutant[] = [
     file: "files/whole-file.ts",
     find: "bytes.subarray(written), position + written);",
     replace: "bytes.subarray(written), position);",
-    suite: { files: ["log/full-disk.test.ts"] },
+    suite: { files: ["log/full-disk.test.ts"], pattern: "short writes that make progress are no" },
   },
   {
     name: "half-written-group-stays",
@@ -112,7 +118,10 @@ export const failureBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "      await file.truncate(endPosition);\n",
     replace: "",
-    suite: { files: ["log/full-disk.test.ts"] },
+    suite: {
+      files: ["log/full-disk.test.ts"],
+      pattern: "EDQUOT after a part: NO_SPACE, cut back,",
+    },
   },
   {
     name: "failed-cut-is-no-failure",
@@ -120,7 +129,10 @@ export const failureBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "    } catch (second) {\n      throw this.#poisonWith(second);\n",
     replace: "    } catch {\n      throw error;\n",
-    suite: { files: ["log/full-disk.test.ts"] },
+    suite: {
+      files: ["log/full-disk.test.ts"],
+      pattern: "a file that cannot be cut back poisons the",
+    },
   },
   {
     name: "failed-write-is-retried",
@@ -136,7 +148,10 @@ export const failureBugs: readonly Mutant[] = [
     file: "store/committed-offsets.ts",
     find: "        await file.truncate(this.#endPosition);\n",
     replace: "",
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: {
+      files: ["store/checkpoint.test.ts"],
+      pattern: "and is full rejects with NO_SPACE, changes",
+    },
   },
   {
     name: "unknown-metadata-is-no-failure",
@@ -144,7 +159,7 @@ export const failureBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "      throw isRenamed ? this.#poisonWith(error) : error;",
     replace: "      throw error;",
-    suite: { files: ["log/every-failure.test.ts"] },
+    suite: { files: ["log/poisoned.test.ts"], pattern: "nobody knows which one" },
   },
   {
     name: "unknown-bound-is-no-failure",
@@ -152,7 +167,7 @@ export const failureBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "      throw boundMayHold ? this.#poisonWith(error) : error;",
     replace: "      throw error;",
-    suite: { files: ["log/truncation.test.ts"], pattern: "interrupted by a failure" },
+    suite: { files: ["log/truncation.test.ts"], pattern: "likewise in one segment" },
   },
   {
     name: "unknown-checkpoint-is-no-failure",
@@ -160,7 +175,10 @@ export const failureBugs: readonly Mutant[] = [
     file: "store/committed-offsets.ts",
     find: "        (replaced === undefined || isDurable) &&\n",
     replace: "",
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: {
+      files: ["store/checkpoint.test.ts"],
+      pattern: "takes no more commits once it was replaced",
+    },
   },
   {
     name: "commit-to-replaced-checkpoint",
@@ -168,7 +186,7 @@ export const failureBugs: readonly Mutant[] = [
     file: "store/committed-offsets.ts",
     find: "        this.#file = undefined;\n      };",
     replace: "      };",
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: { files: ["store/checkpoint.test.ts"], pattern: "goes on in another snapshot" },
   },
   {
     name: "append-hidden-by-next-segment",
@@ -177,13 +195,5 @@ export const failureBugs: readonly Mutant[] = [
     find: "    if (this.#rollBegun || this.#isActiveAged()) return true;",
     replace: "    if (this.#isActiveAged()) return true;",
     suite: { files: ["log/full-disk.test.ts"], pattern: "for a roll" },
-  },
-  {
-    name: "poison-lets-waiting-appends-in",
-    bug: "appends that wait for room are taken by a poisoned log",
-    file: "log/log-writer.ts",
-    find: "    this.queue.refuse(this.#poison);\n",
-    replace: "",
-    suite: { files: ["log/poisoned.test.ts"] },
   },
 ];

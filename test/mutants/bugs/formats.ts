@@ -8,7 +8,10 @@ export const formatBugs: readonly Mutant[] = [
     file: "format/block.ts",
     find: "  if (checksum(stored) !== header.bodyChecksum) {",
     replace: "  if (checksum(stored) !== header.bodyChecksum && start < 0) {",
-    suite: { files: ["format/block.test.ts"] },
+    suite: {
+      files: ["format/block.test.ts"],
+      pattern: "is refused as damaged with any bit flipped",
+    },
   },
   {
     name: "header-checksum-is-not-compared",
@@ -17,7 +20,10 @@ export const formatBugs: readonly Mutant[] = [
     find: "  if (checksum(bytes.subarray(start + 4, start + headerLength), seed) !== sum) {",
     replace:
       "  if (checksum(bytes.subarray(start + 4, start + headerLength), seed) !== sum && start < 0) {",
-    suite: { files: ["format/block.test.ts"] },
+    suite: {
+      files: ["format/block.test.ts"],
+      pattern: "is refused as damaged with any bit flipped",
+    },
   },
   {
     name: "blocks-of-any-log",
@@ -42,7 +48,7 @@ export const formatBugs: readonly Mutant[] = [
     file: "format/block-header.ts",
     find: "  if (view.getUint32(start + 12, true) !== position) {",
     replace: "  if (view.getUint32(start + 12, true) !== position && position < 0) {",
-    suite: { files: ["format/block.test.ts"] },
+    suite: { files: ["format/block.test.ts"], pattern: "is refused at another position and with" },
   },
   {
     name: "stored-length-without-limit",
@@ -50,7 +56,7 @@ export const formatBugs: readonly Mutant[] = [
     file: "format/block-header.ts",
     find: "    header.storedBytes > MAX_BODY_BYTES ||\n",
     replace: "",
-    suite: { files: ["format/block.test.ts"] },
+    suite: { files: ["format/block.test.ts"], pattern: "beyond all limits" },
   },
   {
     name: "body-length-without-limit",
@@ -58,7 +64,7 @@ export const formatBugs: readonly Mutant[] = [
     file: "format/block-header.ts",
     find: "    header.bodyBytes > MAX_BODY_BYTES ||\n",
     replace: "",
-    suite: { files: ["format/block.test.ts"] },
+    suite: { files: ["format/block.test.ts"], pattern: "beyond all limits" },
   },
   {
     name: "block-longer-than-file",
@@ -66,7 +72,10 @@ export const formatBugs: readonly Mutant[] = [
     file: "segment/block-source.ts",
     find: "    if (at + length > end) {",
     replace: "    if (at + length > end && end < 0) {",
-    suite: { files: ["segment/block-source.test.ts"] },
+    suite: {
+      files: ["segment/block-source.test.ts"],
+      pattern: "allocates nothing for a length that reaches",
+    },
   },
   {
     name: "durable-end-beyond-block",
@@ -74,7 +83,10 @@ export const formatBugs: readonly Mutant[] = [
     file: "format/block-header.ts",
     find: "    header.durableEndOffset > header.baseOffset ||\n",
     replace: "",
-    suite: { files: ["format/block.test.ts"] },
+    suite: {
+      files: ["format/block.test.ts"],
+      pattern: "with a durable end behind itself is damaged",
+    },
   },
   {
     name: "table-of-ends-is-believed",
@@ -82,7 +94,7 @@ export const formatBugs: readonly Mutant[] = [
     file: "format/block.ts",
     find: "    if (start > end || end > this.#endsAt) {",
     replace: "    if (start > end && end > this.#endsAt) {",
-    suite: { files: ["format/block.test.ts"] },
+    suite: { files: ["format/block.test.ts"], pattern: "but not an end behind the records" },
   },
   {
     name: "decoder-allocates-what-is-asked",
@@ -98,7 +110,7 @@ export const formatBugs: readonly Mutant[] = [
     file: "format/compression.ts",
     find: "  if (bodyBytes > (stored.length - SIZE_PREFIX_BYTES) * LZ4_MAX_RATIO + 16) {",
     replace: "  if (bodyBytes < 0) {",
-    suite: { files: ["format/block.test.ts"], pattern: "LZ4" },
+    suite: { files: ["format/block.test.ts"], pattern: "more than LZ4 can reach" },
   },
   {
     name: "fixed-header-checksum-is-not-compared",
@@ -142,19 +154,11 @@ export const formatBugs: readonly Mutant[] = [
     suite: { files: ["format/checkpoint-frame.test.ts"] },
   },
   {
-    name: "frame-longer-than-file",
-    bug: "reads a frame of the checkpoint beyond the end of the file",
-    file: "format/checkpoint-frame.ts",
-    find: '  if (length > available) return "the file ends inside a frame";\n',
-    replace: "",
-    suite: { files: ["format/checkpoint-frame.test.ts"] },
-  },
-  {
     name: "whole-file-without-limit",
     bug: "allocates as much as a metadata file is long",
     file: "files/whole-file.ts",
     find: "    const bytes = new Uint8Array(Math.min(await file.size(), maxBytes));",
     replace: "    const bytes = new Uint8Array(Math.max(await file.size(), maxBytes * 0));",
-    suite: { files: ["log/damaged-files.test.ts"] },
+    suite: { files: ["files/node-file-system.test.ts"], pattern: "readFile" },
   },
 ];

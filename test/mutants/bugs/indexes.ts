@@ -8,7 +8,10 @@ export const indexBugs: readonly Mutant[] = [
     file: "log/log-reader.ts",
     find: "    if (place.baseOffset === undefined || found === place.baseOffset) return run;",
     replace: "    if (place.baseOffset === undefined || found !== undefined) return run;",
-    suite: { files: ["segment/forged-index.test.ts"] },
+    suite: {
+      files: ["segment/forged-index.test.ts"],
+      pattern: "with positions of other blocks leads no",
+    },
   },
   {
     name: "trust-index-of-other-length",
@@ -16,7 +19,10 @@ export const indexBugs: readonly Mutant[] = [
     file: "segment/index-loading.ts",
     find: "  if (summary.endPosition !== (yield* segment.end())) return false;\n",
     replace: "",
-    suite: { files: ["segment/segment-index.test.ts"] },
+    suite: {
+      files: ["segment/segment-index.test.ts"],
+      pattern: "of other data is not taken, whatever the",
+    },
   },
   {
     name: "trust-index-of-other-segment",
@@ -24,7 +30,7 @@ export const indexBugs: readonly Mutant[] = [
     file: "segment/index-loading.ts",
     find: "  if (summary.segmentChecksum !== header.checksum) return false;\n",
     replace: "",
-    suite: { files: ["segment/segment-index.test.ts"] },
+    suite: { files: ["segment/segment-index.test.ts"], pattern: "if neither has blocks" },
   },
   {
     name: "trust-index-of-other-data",
@@ -32,7 +38,10 @@ export const indexBugs: readonly Mutant[] = [
     file: "segment/index-loading.ts",
     find: "    last.checksum === summary.lastChecksum &&\n",
     replace: "",
-    suite: { files: ["segment/segment-index.test.ts"] },
+    suite: {
+      files: ["segment/segment-index.test.ts"],
+      pattern: "of other data is not taken, whatever the",
+    },
   },
   {
     name: "index-entries-are-believed",
@@ -57,7 +66,10 @@ export const indexBugs: readonly Mutant[] = [
     find: "    if (index.coveredPosition === run.nextPosition) index.coveredPosition = next?.position ?? end;",
     replace:
       "    if (index.coveredPosition === run.nextPosition) index.coveredPosition = next === undefined ? end : end;",
-    suite: { files: ["segment/segment-index.test.ts"] },
+    suite: {
+      files: ["segment/segment-index.test.ts"],
+      pattern: "steps over damaged blocks, so that what lies",
+    },
   },
   {
     name: "failed-index-fails-append",
@@ -65,6 +77,6 @@ export const indexBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "    await pool.transient(() => saveIndex(fileSystem, segment, index)).catch(() => undefined);",
     replace: "    await pool.transient(() => saveIndex(fileSystem, segment, index));",
-    suite: { files: ["log/every-failure.test.ts"] },
+    suite: { files: ["log/every-failure.test.ts"], pattern: "ENOSPC, from then on" },
   },
 ];

@@ -26,7 +26,7 @@ export const orderBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "          await this.#sync();\n          this.#acknowledge(unsynced);\n",
     replace: "          this.#acknowledge(unsynced);\n          await this.#sync();\n",
-    suite: { files: ["log/poisoned.test.ts"] },
+    suite: { files: ["log/durability.test.ts"], pattern: "goes on in the next segment" },
   },
   {
     name: "segment-under-its-final-name",
@@ -38,7 +38,10 @@ export const orderBugs: readonly Mutant[] = [
   await file.datasync();
   await file.close();
 `,
-    suite: { files: ["log/every-crash.test.ts"] },
+    suite: {
+      files: ["log/every-crash.test.ts"],
+      pattern: ", by a kill, 0 B of the last write kept",
+    },
   },
   {
     name: "rename-before-sync",
@@ -84,7 +87,10 @@ export const orderBugs: readonly Mutant[] = [
       await overwritten.close();
       onRenamed();
       await fileSystem.syncDirectory(this.#directory);`,
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: {
+      files: ["store/checkpoint.test.ts"],
+      pattern: "are folded into a snapshot when the file has",
+    },
   },
   {
     name: "delete-before-start-is-durable",
@@ -108,7 +114,7 @@ export const orderBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "      for (const segment of removed) {",
     replace: "      for (const segment of removed.toReversed()) {",
-    suite: { files: ["log/retention.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "loses its beginning" },
   },
   {
     name: "truncate-before-bound-is-durable",
@@ -132,7 +138,7 @@ export const orderBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "      await writeMetadata(fileSystem, directory, { ...log.metadata, epoch, clean: false });\n",
     replace: "",
-    suite: { files: ["log/every-crash.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "cuts a torn tail" },
   },
   {
     name: "release-lock-early",
@@ -148,7 +154,10 @@ export const orderBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "    await this.#onTruncated?.(offset);",
     replace: "    void this.#onTruncated?.(offset);",
-    suite: { files: ["store/consumer-group.test.ts"] },
+    suite: {
+      files: ["store/consumer-group.test.ts"],
+      pattern: "made before a truncation below it does not",
+    },
   },
   {
     name: "marker-outlives-first-write",
@@ -164,7 +173,7 @@ export const orderBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "      await this.#beginSession();\n      await this.#sync();\n      if (this.#rollBegun)",
     replace: "      await this.#sync();\n      if (this.#rollBegun)",
-    suite: { files: ["log/truncation.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by truncateTo" },
   },
   {
     name: "marker-outlives-deletion",
@@ -172,7 +181,7 @@ export const orderBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "      await this.#beginSession();\n      // A crash must not leave",
     replace: "      // A crash must not leave",
-    suite: { files: ["log/retention.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by deleteBefore" },
   },
   {
     name: "marker-outlives-roll-by-age",
@@ -180,6 +189,6 @@ export const orderBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "          await this.#beginSession();\n          await this.#sync();\n          await this.#roll();",
     replace: "          await this.#sync();\n          await this.#roll();",
-    suite: { files: ["log/retention.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "grows old" },
   },
 ];

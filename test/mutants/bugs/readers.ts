@@ -42,15 +42,10 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/log-reader.ts",
     find: "        if (block.offsetAt(index) >= view.endOffset) return records;\n",
     replace: "",
-    suite: { files: ["log/following.test.ts"] },
-  },
-  {
-    name: "record-beyond-end",
-    bug: "a single read gives the record at the end offset",
-    file: "log/log-reader.ts",
-    find: "  if (offset >= view.startOffset && offset < view.endOffset) return;",
-    replace: "  if (offset >= view.startOffset && offset <= view.endOffset) return;",
-    suite: { files: ["log/appending.test.ts"] },
+    suite: {
+      files: ["log/following.test.ts"],
+      pattern: "of a truncation that was interrupted reads",
+    },
   },
   {
     name: "record-before-start",
@@ -58,15 +53,7 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/log-reader.ts",
     find: "  if (offset >= view.startOffset && offset < view.endOffset) return;",
     replace: "  if (offset >= 0 && offset < view.endOffset) return;",
-    suite: { files: ["log/retention.test.ts"] },
-  },
-  {
-    name: "reading-skips-missing-segment",
-    bug: "an iteration goes from one segment to another that does not follow it",
-    file: "log/log-reader.ts",
-    find: "      predecessor?.baseOffset !== segment.baseOffset ||\n      (this.#chain",
-    replace: "      predecessor === undefined ||\n      (this.#chain",
-    suite: { files: ["log/damaged-files.test.ts"] },
+    suite: { files: ["log/retention.test.ts"], pattern: "1 of 10 leaves the segments 0, 4, 8" },
   },
   {
     name: "reading-skips-lost-end",
@@ -74,7 +61,10 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/log-reader.ts",
     find: "      (this.#chain !== undefined && predecessor.checksum !== this.#chain)\n",
     replace: "      (this.#chain === undefined && predecessor.checksum !== this.#chain)\n",
-    suite: { files: ["log/damaged-files.test.ts"] },
+    suite: {
+      files: ["log/damaged-files.test.ts"],
+      pattern: "its end, a whole block, with indexes",
+    },
   },
   {
     name: "point-read-skips-lost-end",
@@ -82,7 +72,7 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/log-reader.ts",
     find: "  yield* assertFollowed(view, segment, chain);\n",
     replace: "",
-    suite: { files: ["log/damaged-files.test.ts"] },
+    suite: { files: ["log/damaged-files.test.ts"], pattern: "its file, missing, with indexes" },
   },
   {
     name: "damage-looks-like-the-end",
@@ -90,7 +80,7 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/iteration.ts",
     find: "  if (to >= end) view.assertWhole();\n",
     replace: "",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", sameBoot: CORRUPTION" },
   },
   {
     name: "older-slot-counts",
@@ -106,7 +96,7 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/writer-session.ts",
     find: "    const place = this.#position + (this.#sequence % 2) * SLOT_BYTES;",
     replace: "    const place = this.#position + (this.#sequence % 1) * SLOT_BYTES;",
-    suite: { files: ["log/following.test.ts"] },
+    suite: { files: ["log/following.test.ts"], pattern: "one published end whole" },
   },
   {
     name: "last-words-are-lost",
@@ -114,7 +104,7 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/writer-session.ts",
     find: "        const bytes = encodePublished(sessionId, lastPublished);",
     replace: "        const bytes = encodePublished(sessionId, new Map());",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", sameBoot: CORRUPTION" },
   },
   {
     name: "last-words-are-removed",
@@ -122,7 +112,7 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/writer-session.ts",
     find: "    if (this.#unopened.size === 0) {",
     replace: "    if (this.#unopened.size >= 0) {",
-    suite: { files: ["store/log-store.test.ts"] },
+    suite: { files: ["store/last-words.test.ts"], pattern: "is kept" },
   },
   {
     name: "last-words-count-as-living",
@@ -130,7 +120,7 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/published-reader.ts",
     find: "end: end.sequence === 0 ? undefined : end };",
     replace: "end };",
-    suite: { files: ["store/processes.test.ts"] },
+    suite: { files: ["store/last-words.test.ts"], pattern: "tells readers nothing" },
   },
   {
     name: "follow-symbolic-links",
@@ -138,6 +128,9 @@ export const readerBugs: readonly Mutant[] = [
     file: "files/node-file-system.ts",
     find: "const NO_FOLLOW = O_NOFOLLOW ?? 0;",
     replace: "const NO_FOLLOW = O_NOFOLLOW * 0;",
-    suite: { files: ["files/node-file-system.test.ts"] },
+    suite: {
+      files: ["files/node-file-system.test.ts"],
+      pattern: "refuses a symbolic link in mode read",
+    },
   },
 ];

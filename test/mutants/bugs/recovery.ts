@@ -13,7 +13,7 @@ export const recoveryBugs: readonly Mutant[] = [
   await left.datasync();
   last.file.release();
 `,
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "rewrites the active segment before it" },
   },
   {
     name: "trust-marker",
@@ -29,7 +29,10 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "  if ((await runSteps(segment.end())) !== end.endPosition) return false;\n",
     replace: "",
-    suite: { files: ["log/damaged-files.test.ts"] },
+    suite: {
+      files: ["log/damaged-files.test.ts"],
+      pattern: "the newest segment is cut in a block:",
+    },
   },
   {
     name: "trust-marker-of-other-block",
@@ -37,15 +40,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "  return !isInvalid(block) && block.checksum === end.lastChecksum;",
     replace: "  return !isInvalid(block);",
-    suite: { files: ["log/damaged-files.test.ts"] },
-  },
-  {
-    name: "trust-marker-of-other-segment",
-    bug: "believes the marker of a clean close though there is a later segment",
-    file: "log/recovery.ts",
-    find: "  if (segment.baseOffset !== end.activeBaseOffset) return false;\n",
-    replace: "",
-    suite: { files: ["log/damaged-files.test.ts"] },
+    suite: { files: ["log/damaged-files.test.ts"], pattern: "went on differently" },
   },
   {
     name: "cut-what-metadata-proves",
@@ -53,7 +48,10 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "  if (end.endOffset < proven) {",
     replace: "  if (end.endOffset < proven && scan.proof !== undefined) {",
-    suite: { files: ["log/damaged-files.test.ts"] },
+    suite: {
+      files: ["log/damaged-files.test.ts"],
+      pattern: "the newest segment is cut in a block:",
+    },
   },
   {
     name: "cut-below-start",
@@ -69,7 +67,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "  if (scan.proof !== undefined) {",
     replace: "  if (scan.proof !== undefined && scan.fileBytes === 0) {",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: CORRUPTION" },
   },
   {
     name: "cut-after-kill",
@@ -77,7 +75,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "  if (hasLaterBlock && onlyProcessDied(",
     replace: "  if (!hasLaterBlock && onlyProcessDied(",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "sameBoot" },
   },
   {
     name: "power-cut-taken-for-kill",
@@ -85,7 +83,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "    isSameBoot(metadata, since) &&\n",
     replace: "",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: 4" },
   },
   {
     name: "remount-taken-for-kill",
@@ -93,7 +91,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "    isSameBoot(metadata, since) &&\n    since.published?.activeBaseOffset === segment.baseOffset &&\n    since.published.endPosition > position\n",
     replace: "    isSameBoot(metadata, since) && segment.baseOffset <= position\n",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "without the end that was published" },
   },
   {
     name: "unknown-boot-is-same-boot",
@@ -109,7 +107,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "(mayHaveLost ? 1 : 0)",
     replace: "(mayHaveLost ? 0 : 0)",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: all is there, epoch 1" },
   },
   {
     name: "keep-epoch-after-loss",
@@ -117,7 +115,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "  const mayHaveLost = cutBytes > 0 || !isAllThere;",
     replace: "  const mayHaveLost = cutBytes > 0 || (!isAllThere && cutBytes < 0);",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: all is there, epoch 1" },
   },
   {
     name: "keep-epoch-after-restart",
@@ -125,7 +123,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "    (isSameBoot(log.metadata, since) && published?.endOffset === scan.end.endOffset);",
     replace: "    published?.endOffset === scan.end.endOffset;",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: all is there, epoch 1" },
   },
   {
     name: "session-claims-to-be-synced",
@@ -133,7 +131,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: '      synced: this.options.durability === "always",\n',
     replace: "      synced: true,\n",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "of one after a clean close session" },
   },
   {
     name: "new-log-claims-to-be-synced",
@@ -141,7 +139,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/log-creation.ts",
     find: '    synced: options.durability === "always",\n',
     replace: "    synced: true,\n",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "of the first session" },
   },
   {
     name: "recovered-session-claims-to-be-synced",
@@ -149,7 +147,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: '    synced: context.options.durability === "always",\n',
     replace: "    synced: true,\n",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "of one after a crash session" },
   },
   {
     name: "lose-cut-bytes",
@@ -157,7 +155,10 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "    quarantineFile = await keepCutBytes(context, last, scan, epoch);\n",
     replace: "",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: {
+      files: ["log/torn-tail.test.ts"],
+      pattern: "from the first record on leaves an empty log",
+    },
   },
   {
     name: "leave-temporary-files",
@@ -173,7 +174,10 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "    await fileSystem.unlink(rewritten).catch(() => undefined);\n",
     replace: "",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: {
+      files: ["log/torn-tail.test.ts"],
+      pattern: "at the cut bytes: NO_SPACE, nothing changed,",
+    },
   },
   {
     name: "leave-interrupted-deletion",
@@ -189,7 +193,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "segments[1]!.baseOffset <= metadata.startOffset)",
     replace: "segments[0]!.baseOffset <= metadata.startOffset)",
-    suite: { files: ["log/retention.test.ts"] },
+    suite: { files: ["log/retention.test.ts"], pattern: "-5 of 10 leaves the segments 0, 4, 8" },
   },
   {
     name: "open-without-newest-segment",
@@ -213,7 +217,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "  if (header.epoch <= metadata.epoch) return;",
     replace: "  if (header.epoch <= metadata.epoch + 1) return;",
-    suite: { files: ["log/damaged-files.test.ts"], pattern: "an older copy" },
+    suite: { files: ["log/damaged-files.test.ts"], pattern: "of an earlier epoch" },
   },
   {
     name: "clock-restarts-after-crash",
@@ -221,6 +225,6 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "    maxTimestamp: Math.max(scan.end.maxTimestamp, log.metadata.end.maxTimestamp, header.createdAt),",
     replace: "    maxTimestamp: scan.end.maxTimestamp,",
-    suite: { files: ["log/retention.test.ts"], pattern: "timestamps" },
+    suite: { files: ["log/retention.test.ts"], pattern: "go on after a crash" },
   },
 ];

@@ -17,7 +17,7 @@ export const retentionBugs: readonly Mutant[] = [
     file: "log/retention.ts",
     find: "  let writtenAt = summary.maxTimestamp;",
     replace: "  let writtenAt = summary.minTimestamp;",
-    suite: { files: ["log/retention.test.ts"], pattern: "retention by time" },
+    suite: { files: ["log/retention.test.ts"], pattern: "counts from the latest record" },
   },
   {
     name: "retention-deletes-active-segment",
@@ -25,7 +25,7 @@ export const retentionBugs: readonly Mutant[] = [
     file: "log/retention.ts",
     find: "  const sealed = segments.length - 1;",
     replace: "  const sealed = segments.length;",
-    suite: { files: ["log/retention.test.ts"] },
+    suite: { files: ["log/retention.test.ts"], pattern: "0 keeps 1 of 6 segments" },
   },
   {
     name: "retention-off-by-one-byte",
@@ -33,7 +33,7 @@ export const retentionBugs: readonly Mutant[] = [
     file: "log/retention.ts",
     find: "    while (expired < sealed && total > rule.bytes) {",
     replace: "    while (expired < sealed && total >= rule.bytes) {",
-    suite: { files: ["log/retention.test.ts"] },
+    suite: { files: ["log/retention.test.ts"], pattern: "just as long as allowed" },
   },
   {
     name: "retention-off-by-one-ms",
@@ -41,7 +41,10 @@ export const retentionBugs: readonly Mutant[] = [
     file: "log/retention.ts",
     find: "  return now - writtenAt > ms;",
     replace: "  return now - writtenAt >= ms;",
-    suite: { files: ["log/retention.test.ts"] },
+    suite: {
+      files: ["log/retention.test.ts"],
+      pattern: "deletes segments whose latest record is old",
+    },
   },
   {
     name: "records-ahead-of-the-clock-stay",
@@ -49,7 +52,10 @@ export const retentionBugs: readonly Mutant[] = [
     file: "log/retention.ts",
     find: "    writtenAt = successor.createdAt;\n",
     replace: "    return false;\n",
-    suite: { files: ["log/retention.test.ts"] },
+    suite: {
+      files: ["log/retention.test.ts"],
+      pattern: "a segment of records far ahead of the clock",
+    },
   },
   {
     name: "jump-of-the-clock-deletes",

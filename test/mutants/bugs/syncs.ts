@@ -26,7 +26,7 @@ export const syncBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "          await this.#sync();\n          await this.#roll();\n",
     replace: "          await this.#roll();\n",
-    suite: { files: ["log/retention.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "grows old" },
   },
   {
     name: "skip-sync-in-flush",
@@ -50,7 +50,7 @@ export const syncBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "      await this.#sync();\n      if (this.#rollBegun) await this.#roll();",
     replace: "      if (this.#rollBegun) await this.#roll();",
-    suite: { files: ["log/truncation.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "is truncated" },
   },
   {
     name: "skip-sync-before-deletion",
@@ -100,7 +100,7 @@ export const syncBugs: readonly Mutant[] = [
     file: "files/atomic-file.ts",
     find: "    await writeFully(file, bytes, 0);\n    await file.datasync();\n",
     replace: "    await writeFully(file, bytes, 0);\n",
-    suite: { files: ["files/atomic-file.test.ts"] },
+    suite: { files: ["store/durable-order.test.ts"], pattern: "a key is made" },
   },
   {
     name: "skip-sync-of-recovered-segment",
@@ -110,7 +110,7 @@ export const syncBugs: readonly Mutant[] = [
     replace: `      : copyBytes(last.file, 0, scan.end.endPosition, file).then(() => {
           ${NO_SYNC}
         }),`,
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "cuts a torn tail" },
   },
   {
     name: "skip-sync-of-emptied-segment",
@@ -120,7 +120,7 @@ export const syncBugs: readonly Mutant[] = [
     replace: `      ? writeFully(file, encodeSegmentHeader(newHeader), 0).then(() => {
           ${NO_SYNC}
         })`,
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "cuts all that there was" },
   },
   {
     name: "skip-sync-of-cut-bytes",
@@ -130,7 +130,7 @@ export const syncBugs: readonly Mutant[] = [
     replace: `    copyBytes(segment.file, from, scan.fileBytes, file).then(() => {
       ${NO_SYNC}
     }),`,
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "cuts a torn tail" },
   },
   {
     name: "skip-sync-of-truncated-segment",
@@ -138,7 +138,7 @@ export const syncBugs: readonly Mutant[] = [
     file: "log/segment-rewrite.ts",
     find: "    await copyBytes(segment.file, 0, copyTo, file);",
     replace: `    await copyBytes(segment.file, 0, copyTo, file);\n    ${NO_SYNC}`,
-    suite: { files: ["log/truncation.test.ts"] },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "is truncated" },
   },
   {
     name: "skip-sync-of-commits",
@@ -146,7 +146,7 @@ export const syncBugs: readonly Mutant[] = [
     file: "store/committed-offsets.ts",
     find: "      await this.#file?.datasync();\n",
     replace: "",
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: { files: ["store/durable-order.test.ts"], pattern: "offsets are committed" },
   },
   {
     name: "skip-sync-of-checkpoint",
@@ -159,7 +159,7 @@ export const syncBugs: readonly Mutant[] = [
       await fileSystem.rename(path + ".tmp", path);
       onRenamed();
       await fileSystem.syncDirectory(this.#directory);`,
-    suite: { files: ["store/checkpoint.test.ts"] },
+    suite: { files: ["store/durable-order.test.ts"], pattern: "offsets are committed" },
   },
   {
     name: "skip-sync-of-store-metadata",
@@ -171,7 +171,7 @@ export const syncBugs: readonly Mutant[] = [
   await unsynced.close();
   await fileSystem.rename(path + TEMPORARY_SUFFIX, path);
   await fileSystem.syncDirectory(directory);`,
-    suite: { files: ["store/log-store.test.ts"] },
+    suite: { files: ["store/durable-order.test.ts"], pattern: "a store is made" },
   },
   {
     name: "skip-sync-in-operating-system",
@@ -179,6 +179,6 @@ export const syncBugs: readonly Mutant[] = [
     file: "files/node-file-system.ts",
     find: "(done) => fs.fdatasync(this.#descriptor, done)",
     replace: "(done) => setImmediate(done, null)",
-    suite: { files: ["files/node-file-system.test.ts"] },
+    suite: { files: ["files/node-file-system.test.ts"], pattern: "a sync of a file" },
   },
 ];

@@ -8,7 +8,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "log/tail-scan.ts",
     find: "      if ((block.attributes & BlockAttribute.lastOfBatch) === 0) continue;\n",
     replace: "",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "sameBoot" },
   },
   {
     name: "last-batch-is-dropped",
@@ -17,7 +17,10 @@ export const tailScanBugs: readonly Mutant[] = [
     find: "      if ((block.attributes & BlockAttribute.lastOfBatch) === 0) continue;\n",
     replace:
       "      if ((block.attributes & BlockAttribute.lastOfBatch) === 0 || position >= fileBytes) continue;\n",
-    suite: { files: ["log/every-crash.test.ts"] },
+    suite: {
+      files: ["log/every-crash.test.ts"],
+      pattern: ", by a kill, 0 B of the last write kept",
+    },
   },
   {
     name: "chain-is-not-compared",
@@ -25,7 +28,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "log/tail-scan.ts",
     find: "  if (block.previousChecksum !== previousChecksum) {",
     replace: "  if (block.previousChecksum !== previousChecksum && expectedOffset < 0) {",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "group that was given up" },
   },
   {
     name: "offsets-may-go-back",
@@ -33,7 +36,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "log/tail-scan.ts",
     find: "  if (block.baseOffset < expectedOffset) return",
     replace: "  if (block.baseOffset < 0) return",
-    suite: { files: ["log/verify.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "if its offsets go back" },
   },
   {
     name: "proof-off-by-one-down",
@@ -41,7 +44,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "log/tail-scan.ts",
     find: "later.durableEndOffset > endOffset",
     replace: "later.durableEndOffset >= endOffset",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: 4" },
   },
   {
     name: "proof-off-by-one-up",
@@ -49,7 +52,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "log/tail-scan.ts",
     find: "later.durableEndOffset > endOffset",
     replace: "later.durableEndOffset > endOffset + 1",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: CORRUPTION" },
   },
   {
     name: "only-next-block-proves",
@@ -57,7 +60,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "log/tail-scan.ts",
     find: "      return proof === undefined;",
     replace: "      return false;",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "not the next one alone" },
   },
   {
     name: "torn-block-proves-itself",
@@ -65,7 +68,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "log/tail-scan.ts",
     find: "findBlocks(source, position + 1, fileBytes,",
     replace: "findBlocks(source, position, fileBytes,",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "sameBoot" },
   },
   {
     name: "blocks-claim-too-much",
@@ -73,7 +76,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "stampRun(run, before, this.#durable.endOffset, header.blockSeed)",
     replace: "stampRun(run, before, before.endOffset, header.blockSeed)",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: 1" },
   },
   {
     name: "blocks-claim-nothing",
@@ -81,7 +84,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "stampRun(run, before, this.#durable.endOffset, header.blockSeed)",
     replace: "stampRun(run, before, 0, header.blockSeed)",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: CORRUPTION" },
   },
   {
     name: "search-misses-chunk-edge",
@@ -89,7 +92,7 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "segment/block-source.ts",
     find: "    position += start;\n    if (buffer.length",
     replace: "    position += count;\n    if (buffer.length",
-    suite: { files: ["segment/block-source.test.ts"] },
+    suite: { files: ["segment/block-source.test.ts"], pattern: "across the border" },
   },
   {
     name: "search-skips-past-mark",
@@ -97,6 +100,9 @@ export const tailScanBugs: readonly Mutant[] = [
     file: "segment/block-source.ts",
     find: "        start++;\n",
     replace: "        start += BLOCK_HEADER_BYTES;\n",
-    suite: { files: ["segment/block-source.test.ts"] },
+    suite: {
+      files: ["segment/block-source.test.ts"],
+      pattern: "is not fooled by magic bytes, by whole",
+    },
   },
 ];
