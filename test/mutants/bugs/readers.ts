@@ -126,8 +126,8 @@ export const readerBugs: readonly Mutant[] = [
     name: "follow-symbolic-links",
     bug: "writes through a symbolic link inside of a data directory",
     file: "files/node-file-system.ts",
-    find: "const NO_FOLLOW = O_NOFOLLOW ?? 0;",
-    replace: "const NO_FOLLOW = O_NOFOLLOW * 0;",
+    find: "const CAREFULLY = (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);",
+    replace: "const CAREFULLY = O_NONBLOCK ?? 0;",
     suite: {
       files: ["files/node-file-system.test.ts"],
       pattern: "refuses a symbolic link in mode read",
