@@ -10,13 +10,13 @@ import { newPath } from "../support/temporary-directory.js";
 /** Data file of the segment with a base offset. */
 const data = (baseOffset: number) => `${String(baseOffset).padStart(20, "0")}.log`;
 /** What it takes to make the file of a segment, or to put another one in its place. */
-const made = (name: string) => [`datasync ${name}.tmp`, `rename ${name}`, "syncDirectory "];
+const made = (name: string) => [`datasync ${name}.tmp`, `rename ${name}`, "syncDirectory ."];
 const removed = (baseOffset: number) =>
   ["timeindex", "index", "log"].map((kind) => `unlink ${data(baseOffset).slice(0, -3)}${kind}`);
 
 const METADATA = made("log.meta");
 /** Every open does it: whoever made the directory may have died before. */
-const OPENED = "syncDirectory ";
+const OPENED = "syncDirectory ..";
 /** Four records of `valueAt` to a segment, and no sync that is not needed. */
 const OPTIONS: OpenLogOptions = { segmentBytes: 450, durability: "os" };
 
@@ -45,7 +45,7 @@ describe("what is durable before what, when recovery", () => {
       `rename ${data(0)}.cut-353-1`,
       ...METADATA,
       `rename ${data(0)}`,
-      "syncDirectory ",
+      "syncDirectory .",
       ...made(data(3)),
       ...METADATA,
     ]);
@@ -60,7 +60,7 @@ describe("what is durable before what, when recovery", () => {
       `rename ${data(0)}.cut-80-1`,
       ...METADATA,
       `rename ${data(0)}`,
-      "syncDirectory ",
+      "syncDirectory .",
       ...METADATA,
     ]);
   });

@@ -12,13 +12,13 @@ describe("what is durable before what, when", () => {
     const system = new FaultyFileSystem();
     await openStore(directory, {}, system);
     expect(durableSteps(system, directory)).toEqual([
-      "makeDirectory ",
-      "syncDirectory ",
+      "makeDirectory .",
+      "syncDirectory ..",
       "makeDirectory logs",
-      "syncDirectory ",
+      "syncDirectory .",
       "datasync store.meta.tmp",
       "rename store.meta",
-      "syncDirectory ",
+      "syncDirectory .",
     ]);
   });
 
@@ -52,7 +52,7 @@ describe("what is durable before what, when", () => {
     expect(durableSteps(system, directory)).toEqual([
       "datasync committed-offsets.tmp",
       "rename committed-offsets",
-      "syncDirectory ",
+      "syncDirectory .",
       "datasync committed-offsets",
       "datasync committed-offsets",
     ]);

@@ -1,4 +1,5 @@
-import { PUBLISHED_FILE } from "../../src/format/file-names.js";
+import { basename, join, relative } from "node:path";
+import { LOCK_FILE, PUBLISHED_FILE } from "../../src/format/file-names.js";
 import type { FaultyFileSystem } from "./faulty-file-system.js";
 
 /** What decides about what a power cut leaves, apart from the writes themselves. */
@@ -12,13 +13,17 @@ const KINDS = [
   "syncDirectory",
 ] as const;
 
+const UPWARDS = join("..", "..");
+
 /**
- * What was made durable, in that order, as "kind path" with paths below `directory`. The file of
- * published ends is left out: it is never durable.
+ * What was made durable, in that order, as "kind path", with paths as seen from `directory`; "." is
+ * itself, ".." its parent. What lies further up, or belongs to the lock and the published ends, is
+ * left out.
  */
 export function durableSteps(system: FaultyFileSystem, directory: string): string[] {
-  return system
-    .matching({ kind: KINDS })
-    .filter(({ path }) => !path.endsWith(PUBLISHED_FILE) && !path.endsWith("LOCK"))
-    .map(({ kind, path }) => `${kind} ${path.slice(directory.length + 1)}`);
+  return system.matching({ kind: KINDS }).flatMap(({ kind, path }) => {
+    const name = relative(directory, path) || ".";
+    const isOurs = !name.startsWith(UPWARDS) && basename(path) !== LOCK_FILE;
+    return isOurs && !path.endsWith(PUBLISHED_FILE) ? [`${kind} ${name}`] : [];
+  });
 }
