@@ -355,6 +355,15 @@ describe("an index", () => {
     });
   }
 
+  test("that announces more entries than its segment has room for takes no memory", async () => {
+    const count = 2 ** 26;
+    const directory = damaged((d) => forge(index(d), (b) => b.writeUInt32LE(count, 16), 104));
+    const log = await openLog(directory, OPTIONS);
+    const before = process.memoryUsage().arrayBuffers;
+    expect(textOf((await log.read(5)).value)).toBe(expectedValues(5, 6)[0]);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(count);
+  });
+
   test("that is being saved when the log closes is saved before the lock is gone", async () => {
     const directory = damaged((d) => rmSync(index(d)));
     const system = new FaultyFileSystem();

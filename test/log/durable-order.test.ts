@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { OpenLogOptions } from "../../src/log/commit-log.js";
-import { leaveUnclean } from "../support/crash.js";
+import { kill, leaveUnclean } from "../support/crash.js";
 import { cut, extend } from "../support/damage.js";
 import { durableSteps } from "../support/durable-steps.js";
+import { codeOf } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import { appendEach, openLog, segmentPath } from "../support/log-builder.js";
 import { newPath } from "../support/temporary-directory.js";
@@ -64,6 +65,23 @@ describe("what is durable before what, when recovery", () => {
       ...METADATA,
     ]);
   });
+});
+
+test("what is durable before what, when recovery goes on with a deletion", async () => {
+  const directory = newPath();
+  const system = new FaultyFileSystem();
+  const log = await openLog(directory, OPTIONS, { fileSystem: system });
+  await appendEach(log, 10);
+  const removal = system.hold({ kind: "unlink" });
+  const deleted = codeOf(log.deleteBefore(8));
+  await removal.reached;
+  await kill(log, system);
+  expect(await deleted).toBe("LOG_POISONED");
+  const next = new FaultyFileSystem();
+  await openLog(directory, OPTIONS, { fileSystem: next });
+  const steps = durableSteps(next, directory);
+  // The metadata that move the start may be in the page cache and nowhere else.
+  expect(steps.slice(0, 8)).toEqual([OPENED, "syncDirectory .", ...removed(0), ...removed(4)]);
 });
 
 describe("what is durable before what, when a log", () => {

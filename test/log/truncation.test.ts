@@ -142,6 +142,19 @@ describe("truncateTo", () => {
     expect(await valuesOf(again)).toEqual([...expectedValues(0, 3), ...rest]);
   });
 
+  test("keeps what was appended behind the bound when that is met again after a crash", async () => {
+    const directory = newPath();
+    await leaveUnclean(directory, SMALL_SEGMENTS, async (log) => {
+      await appendEach(log, 10);
+      await log.truncateTo(5);
+      await appendEach(log, 2);
+    });
+    expect((await readMetadata(nodeFileSystem, directory)).truncation?.offset).toBe(5);
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    expect(await valuesOf(log)).toEqual(expectedValues(0, 7));
+    expect(log.epoch).toBe(1);
+  });
+
   test("leaves no bound in log.meta once that is written again", async () => {
     const directory = newPath();
     const log = await openLog(directory);

@@ -339,6 +339,27 @@ describe("committed offsets past the end of a log that lost records", () => {
     expect(await store.append("k", "new")).toBe(5);
   });
 
+  it("are brought back before the log takes an append behind a truncation", async () => {
+    const directory = newPath();
+    const fileSystem = new FaultyFileSystem();
+    const store = await openStore(directory, {}, fileSystem);
+    await fill(store, "k", 10);
+    const group = store.group("g");
+    await group.commit({ k: 9 });
+    const hold = fileSystem.hold({ kind: "datasync", path: /committed-offsets$/ });
+    const truncated = (await store.log("k")).truncateTo(4);
+    const appended = store.append("k", "new");
+    await hold.reached;
+    fileSystem.forget();
+    // Everything that needs no disk has its turn, and what does not wait for the hold begins.
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect(fileSystem.countOf(["write", "open"], /logs\/k\//)).toBe(0);
+    hold.release();
+    await truncated;
+    expect(await appended).toBe(4);
+    expect(await group.committed()).toEqual(new Map([["k", 4]]));
+  });
+
   it("are brought back by a truncation too, and a seek past it fails", async () => {
     const directory = newPath();
     const store = await openStore(directory);

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { durableSteps } from "../support/durable-steps.js";
+import { codeOf } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import { newPath } from "../support/temporary-directory.js";
-import { openStore } from "./stores.js";
+import { kill, leaveUnclean, openStore } from "./stores.js";
 
 const DATA = "00000000000000000000.log";
 
@@ -20,6 +21,49 @@ describe("what is durable before what, when", () => {
       "rename store.meta",
       "syncDirectory .",
     ]);
+  });
+
+  it("a store is opened again: its directory and its own name", async () => {
+    const directory = newPath();
+    await (await openStore(directory)).close();
+    const system = new FaultyFileSystem();
+    await openStore(directory, {}, system);
+    expect(durableSteps(system, directory)).toEqual(["syncDirectory .", "syncDirectory .."]);
+  });
+
+  it("a store is opened after a crash: also the committed offsets that it left", async () => {
+    const directory = newPath();
+    await leaveUnclean(directory, { durability: "os" }, async (store) => {
+      await store.append("k", "one");
+      await store.group("g").commit({ k: 1 });
+    });
+    const system = new FaultyFileSystem();
+    await openStore(directory, {}, system);
+    expect(durableSteps(system, directory)).toEqual([
+      "syncDirectory .",
+      "syncDirectory ..",
+      "datasync committed-offsets.tmp",
+      "rename committed-offsets",
+      "syncDirectory .",
+    ]);
+  });
+
+  it("a deletion is completed: first the renaming that a crash may have left unsynced", async () => {
+    const directory = newPath();
+    const first = new FaultyFileSystem();
+    const store = await openStore(directory, {}, first);
+    await store.append("k", "one");
+    const renamed = first.hold({ kind: "syncDirectory", path: /logs$/ });
+    const deleted = codeOf(store.deleteKey("k"));
+    await renamed.reached;
+    await kill(store, first);
+    expect(await deleted).toBe("IO_ERROR");
+    const system = new FaultyFileSystem();
+    expect((await openStore(directory, {}, system)).recovery.deletedKeys).toEqual(["k"]);
+    const steps = durableSteps(system, directory);
+    const removal = steps.indexOf("removeTree logs/.deleted-k");
+    expect(removal).toBeGreaterThan(0);
+    expect(steps.slice(0, removal)).toContain("syncDirectory logs");
   });
 
   it("a key is made: its files and their names, then its own name, then a record", async () => {

@@ -20,19 +20,20 @@ export const directoryBugs: readonly Mutant[] = [
   },
   {
     name: "skip-directory-sync-of-new-directory",
-    bug: "makes a store in a directory whose own name is not durable",
+    bug: "makes a store in directories whose own names are not durable",
     file: "log/log-creation.ts",
-    find: "    return;\n  }\n  await fileSystem.syncDirectory(dirname(path));\n",
-    replace: "    return;\n  }\n",
-    suite: { files: ["log/durability.test.ts"], pattern: "a new log" },
+    find: "    await syncParent(fileSystem, each);\n",
+    replace: "",
+    suite: { files: ["store/durable-order.test.ts"], pattern: "a store is made" },
   },
   {
     name: "skip-directory-sync-at-open",
-    bug: "believes that whoever made a log's directory lived to sync its parent",
-    file: "log/log-creation.ts",
-    find: "    await fileSystem.syncDirectory(dirname(resolve(directory)));\n",
+    bug: "believes that whoever made or moved a log's directory lived to sync its parent",
+    file: "log/commit-log.ts",
+    find: `      if (before?.hasMetadata === true) await syncParent(fileSystem, directory);
+`,
     replace: "",
-    suite: { files: ["log/durability.test.ts"], pattern: "a new log" },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "finds all in order" },
   },
   {
     name: "skip-directory-sync-in-new-log",
@@ -81,5 +82,41 @@ export const directoryBugs: readonly Mutant[] = [
     find: "        await directory.sync();\n",
     replace: "",
     suite: { files: ["files/node-file-system.test.ts"], pattern: "a sync of a directory" },
+  },
+  {
+    name: "skip-directory-sync-at-store-open",
+    bug: "believes that whoever made a store lived to sync its directory",
+    file: "store/log-store.ts",
+    find: `      await fileSystem.syncDirectory(directory);
+      if (before?.hasMetadata === true) await syncParent(fileSystem, directory);
+`,
+    replace: "",
+    suite: { files: ["store/durable-order.test.ts"], pattern: "a store is opened again" },
+  },
+  {
+    name: "skip-directory-sync-before-redo",
+    bug: "goes on with an interrupted deletion before the metadata that says so are durable",
+    file: "log/recovery.ts",
+    find: "    await environment.fileSystem.syncDirectory(directory);\n",
+    replace: "",
+    suite: { files: ["log/durable-order.test.ts"], pattern: "goes on with a deletion" },
+  },
+  {
+    name: "skip-directory-sync-before-key-removal",
+    bug: "goes on with the deletion of a key before the renaming that says so is durable",
+    file: "store/log-store.ts",
+    find: `        await fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));
+`,
+    replace: "",
+    suite: { files: ["store/durable-order.test.ts"], pattern: "a deletion is completed" },
+  },
+  {
+    name: "crash-leaves-checkpoint-in-cache",
+    bug: "tells committed offsets that a crash left in the page cache and nowhere else",
+    file: "store/log-store.ts",
+    find: `      if (session.followsCrash && loaded.fileBytes > 0) await committed.secure();
+`,
+    replace: "",
+    suite: { files: ["store/durable-order.test.ts"], pattern: "is opened after a crash" },
   },
 ];

@@ -57,7 +57,7 @@ export const indexBugs: readonly Mutant[] = [
     file: "segment/index-loading.ts",
     find: "    if (header.entryCount > end / BLOCK_HEADER_BYTES) return undefined;\n",
     replace: "",
-    suite: { files: ["log/damaged-files.test.ts"] },
+    suite: { files: ["log/damaged-files.test.ts"], pattern: "more entries than" },
   },
   {
     name: "rebuild-stops-at-damage",

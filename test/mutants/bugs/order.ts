@@ -38,10 +38,7 @@ export const orderBugs: readonly Mutant[] = [
   await file.datasync();
   await file.close();
 `,
-    suite: {
-      files: ["log/every-crash.test.ts"],
-      pattern: ", by a kill, 0 B of the last write kept",
-    },
+    suite: { files: ["log/durable-order.test.ts"], pattern: "cuts a torn tail" },
   },
   {
     name: "rename-before-sync",
@@ -122,7 +119,7 @@ export const orderBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: "      { epoch, truncation: bound, end:",
     replace: "      { epoch, truncation: undefined, end:",
-    suite: { files: ["log/every-crash.test.ts"] },
+    suite: { files: ["log/truncation.test.ts"], pattern: "carried out by the next open" },
   },
   {
     name: "delete-key-in-place",
@@ -130,7 +127,7 @@ export const orderBugs: readonly Mutant[] = [
     file: "store/log-store.ts",
     find: "      await fileSystem.rename(keyPath(this.directory, name), target);\n",
     replace: "      await fileSystem.removeTree(keyPath(this.directory, name));\n",
-    suite: { files: ["store/deletion.test.ts"] },
+    suite: { files: ["store/durable-order.test.ts"], pattern: "a key is deleted" },
   },
   {
     name: "epoch-after-the-cut",
@@ -156,7 +153,7 @@ export const orderBugs: readonly Mutant[] = [
     replace: "    void this.#onTruncated?.(offset);",
     suite: {
       files: ["store/consumer-group.test.ts"],
-      pattern: "made before a truncation below it does not",
+      pattern: "before the log takes an append behind a truncation",
     },
   },
   {

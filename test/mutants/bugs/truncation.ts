@@ -24,7 +24,7 @@ export const truncationBugs: readonly Mutant[] = [
     const bound = { ...truncation, epoch: metadata.epoch };
     segments = await applyTruncation(target, bound, segments);
 `,
-    suite: { files: ["log/truncation.test.ts"], pattern: "keeps it after a clean close" },
+    suite: { files: ["log/truncation.test.ts"], pattern: "appended behind the bound" },
   },
   {
     name: "keep-epoch-after-truncation",
@@ -44,11 +44,11 @@ export const truncationBugs: readonly Mutant[] = [
   },
   {
     name: "truncation-off-by-one-up",
-    bug: "a truncation keeps the record at its bound",
-    file: "log/segment-rewrite.ts",
-    find: "      if (block.header.baseOffset >= offset) return last;",
-    replace: "      if (block.header.baseOffset > offset) return last;",
-    suite: { files: ["log/truncation.test.ts"] },
+    bug: "a truncation keeps the record at its bound, if that is the last one",
+    file: "log/truncation.ts",
+    find: "    if (scan.end.endOffset > bound.offset) {",
+    replace: "    if (scan.end.endOffset > bound.offset + 1) {",
+    suite: { files: ["log/truncation.test.ts"], pattern: "to 9 of 10" },
   },
   {
     name: "truncation-off-by-one-down",
