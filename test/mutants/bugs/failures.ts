@@ -157,7 +157,7 @@ export const failureBugs: readonly Mutant[] = [
     name: "unknown-metadata-is-no-failure",
     bug: "goes on when nobody knows which log.meta a crash would leave",
     file: "log/log-writer.ts",
-    find: "      throw isRenamed ? this.#poisonWith(error) : error;",
+    find: "      throw isRenamed && !isHandleShortage(error) ? this.#poisonWith(error) : error;",
     replace: "      throw error;",
     suite: { files: ["log/poisoned.test.ts"], pattern: "nobody knows which one" },
   },
@@ -173,8 +173,10 @@ export const failureBugs: readonly Mutant[] = [
     name: "unknown-checkpoint-is-no-failure",
     bug: "goes on when nobody knows which checkpoint a crash would leave",
     file: "store/committed-offsets.ts",
-    find: "        (replaced === undefined || isDurable) &&\n",
-    replace: "",
+    find: `        ((replaced === undefined || isDurable) &&
+          error instanceof SeglogError &&
+          error.code === "NO_SPACE");`,
+    replace: "        error instanceof SeglogError;",
     suite: {
       files: ["store/checkpoint.test.ts"],
       pattern: "takes no more commits once it was replaced",
@@ -184,8 +186,10 @@ export const failureBugs: readonly Mutant[] = [
     name: "commit-to-replaced-checkpoint",
     bug: "writes commits to a checkpoint that has no name any more",
     file: "store/committed-offsets.ts",
-    find: "        this.#file = undefined;\n      };",
-    replace: "      };",
+    find: `        replaced = { file: this.#file };
+        this.#file = undefined;
+`,
+    replace: "        replaced = { file: this.#file };\n",
     suite: { files: ["store/checkpoint.test.ts"], pattern: "goes on in another snapshot" },
   },
   {
