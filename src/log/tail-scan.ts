@@ -41,7 +41,7 @@ export async function scanTail(segment: Segment, endPosition?: number): Promise<
   const header = await runSteps(segment.header());
   const source = await runSteps(segment.source());
   const fileBytes = endPosition ?? (await runSteps(segment.end()));
-  const buffer = new Uint8Array(SCAN_CHUNK_BYTES);
+  const buffer = new Uint8Array(Math.min(SCAN_CHUNK_BYTES, fileBytes));
   const index = SegmentIndex.empty(header);
   let end: LogEnd = {
     activeBaseOffset: header.baseOffset,

@@ -29,8 +29,8 @@ export type CommitMode = "advance" | "set";
 interface Request {
   /** The entries to write, given the offsets as they are by then; often all, or none. */
   readonly choose: (ahead: Outlook) => readonly CheckpointEntry[];
-  /** Sync before answering: always, never, or only if anything was chosen. */
-  readonly sync: boolean | "if chosen";
+  /** Whether to sync before answering. */
+  readonly sync: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -112,13 +112,15 @@ export class CommittedOffsets {
 
   /**
    * Brings back offsets of `key` that lie past the end of its log: it lost unsynced records, or was
-   * truncated. That goes for commits that are on their way, too.
+   * truncated. That goes for commits that are on their way, too, and it is durable whatever the
+   * policy: a power cut must not bring back an offset that the log gives out again, nor one that
+   * was taken back before by a seek which is not on stable storage yet.
    */
   async clamp(key: string, logId: string, endOffset: number): Promise<void> {
     const choose = (ahead: Outlook) => ahead.beyond(key, logId, endOffset);
     const isIdle = this.#running === undefined && this.#requests.length === 0;
-    if (isIdle && this.areWithin(key, logId, endOffset)) return;
-    await this.#request(choose, "if chosen");
+    if (isIdle && !this.#unsynced && this.areWithin(key, logId, endOffset)) return;
+    await this.#request(choose, true);
   }
 
   #request(choose: Request["choose"], sync: Request["sync"]): Promise<void> {
@@ -181,7 +183,7 @@ export class CommittedOffsets {
     let mustSync = false;
     for (const { choose, sync } of requests) {
       const entries = choose(ahead);
-      mustSync ||= sync === "if chosen" ? entries.length > 0 : sync;
+      mustSync ||= sync;
       if (entries.length === 0) continue;
       ahead.apply(entries);
       changes.push(entries);

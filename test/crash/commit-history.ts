@@ -97,6 +97,8 @@ export class CommitHistory {
     history.#acknowledged = at;
     history.#durable = Math.min(mark.durable, at);
     history.#clamped = Math.min(mark.clamped, at);
+    // Opening the log has brought back what lay past its end.
+    history.clamp(endOffset)("done");
     return history;
   }
 
