@@ -19,8 +19,8 @@ export const recoveryBugs: readonly Mutant[] = [
     name: "trust-marker",
     bug: "believes the marker of a clean close without a look at the file",
     file: "log/recovery.ts",
-    find: "  if (metadata.clean && (await isAtMarker(last, header, metadata.end))) {\n    last.set",
-    replace: "  if (metadata.clean) {\n    last.set",
+    find: "  if (metadata.clean && (await isAtMarker(last, header, metadata))) {",
+    replace: "  if (metadata.clean) {",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "a clean close proves" },
   },
   {
@@ -38,8 +38,8 @@ export const recoveryBugs: readonly Mutant[] = [
     name: "trust-marker-of-other-block",
     bug: "believes the marker of a clean close though the last block is another",
     file: "log/recovery.ts",
-    find: "  return !isInvalid(block) && block.checksum === end.lastChecksum;",
-    replace: "  return !isInvalid(block);",
+    find: "    block.checksum === end.lastChecksum &&\n",
+    replace: "",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "went on differently" },
   },
   {
@@ -105,8 +105,8 @@ export const recoveryBugs: readonly Mutant[] = [
     name: "keep-epoch-after-cut",
     bug: "gives offsets out again under the same epoch after a recovery that cut bytes",
     file: "log/recovery.ts",
-    find: "(mayHaveLost ? 1 : 0)",
-    replace: "(mayHaveLost ? 0 : 0)",
+    find: "mayHaveLost ? epochAfter(before, directory) : before;",
+    replace: "mayHaveLost ? before : epochAfter(before, directory) - 1;",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: all is there, epoch 1" },
   },
   {

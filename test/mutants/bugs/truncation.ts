@@ -30,7 +30,7 @@ export const truncationBugs: readonly Mutant[] = [
     name: "keep-epoch-after-truncation",
     bug: "gives offsets out again under the same epoch after a truncation",
     file: "log/log-writer.ts",
-    find: "    const epoch = this.epoch + 1;",
+    find: "    const epoch = epochAfter(this.epoch, this.directory);",
     replace: "    const epoch = this.epoch;",
     suite: { files: ["log/truncation.test.ts"], pattern: "to 0 of 10 records with" },
   },
