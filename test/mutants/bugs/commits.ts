@@ -28,7 +28,7 @@ export const commitBugs: readonly Mutant[] = [
     name: "clamping-is-not-durable",
     bug: "brings committed offsets back without a sync",
     file: "store/committed-offsets.ts",
-    find: '    await this.#request(choose, "if chosen");',
+    find: "    await this.#request(choose, true);",
     replace: "    await this.#request(choose, false);",
     suite: {
       files: ["store/consumer-group.test.ts"],
@@ -39,8 +39,8 @@ export const commitBugs: readonly Mutant[] = [
     name: "clamping-misses-what-is-on-its-way",
     bug: "a truncation does not bring back commits that are on their way",
     file: "store/committed-offsets.ts",
-    find: "    if (isIdle && this.areWithin(key, logId, endOffset)) return;",
-    replace: "    if ((isIdle || !isIdle) && this.areWithin(key, logId, endOffset)) return;",
+    find: "    if (isIdle && !this.#unsynced && this.areWithin(key, logId, endOffset)) return;",
+    replace: "    if (!this.#unsynced && this.areWithin(key, logId, endOffset)) return;",
     suite: { files: ["store/consumer-group.test.ts"], pattern: "made before a truncation" },
   },
   {
@@ -171,5 +171,13 @@ export const commitBugs: readonly Mutant[] = [
       files: ["store/checkpoint.test.ts"],
       pattern: "takes no more commits after a write that",
     },
+  },
+  {
+    name: "clamping-leaves-seek-unsynced",
+    bug: "a truncation does not sync an earlier seek to below it",
+    file: "store/committed-offsets.ts",
+    find: "    if (isIdle && !this.#unsynced && this.areWithin(key, logId, endOffset)) return;",
+    replace: "    if (isIdle && this.areWithin(key, logId, endOffset)) return;",
+    suite: { files: ["store/consumer-group.test.ts"], pattern: "though a seek below it" },
   },
 ];
