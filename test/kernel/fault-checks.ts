@@ -1,4 +1,5 @@
 import { basename, dirname } from "node:path";
+import { CHECKPOINT_FILE } from "../../src/format/file-names.js";
 import { decodeKey } from "../../src/store/key-directory.js";
 import { isLack } from "./codes.js";
 import type { Change, JournalLine } from "./journal.js";
@@ -6,7 +7,6 @@ import type { TracedCall } from "./strace.js";
 import type { Violation } from "./violation.js";
 
 const DATA_FILE = /^\d{20}\.log$/;
-const CHECKPOINT = "committed-offsets";
 
 /** A file that has failed to sync must never be synced again: it would say that all is well. */
 export function secondSyncs(trace: readonly TracedCall[]): Violation[] {
@@ -18,7 +18,7 @@ export function secondSyncs(trace: readonly TracedCall[]): Violation[] {
       violations.push(wrong(`${path} was synced again after a sync of it had failed`));
     }
     // Other files are made anew under the same name, as are those of a key that never came to be.
-    if (isInjected && (keyOf(path) !== undefined || basename(path) === CHECKPOINT))
+    if (isInjected && (keyOf(path) !== undefined || basename(path) === CHECKPOINT_FILE))
       failed.add(path);
   }
   return violations;

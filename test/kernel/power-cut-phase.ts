@@ -17,6 +17,8 @@ const CYCLES_PER_STORE = 8;
 /** How long the victim may go on, at most, on a file system that fails every call. */
 const AFTERLIFE_MS = 30;
 const SECOND_CUT_PROBABILITY = 0.25;
+/** How often only the process dies first, and the power after its successor has opened the store. */
+const KILL_FIRST_PROBABILITY = 0.25;
 
 /** What a phase of power cuts is to show. */
 interface PowerCutSettings {
@@ -98,13 +100,27 @@ class PowerCuts {
   }
 
   async #cycle(history: StoreHistory): Promise<Violation[]> {
-    const first = await this.#lifeAndCut(history, pickMoment(this.#random), false);
+    const isKilledFirst = this.#random.next() < KILL_FIRST_PROBABILITY;
+    if (isKilledFirst) await this.#lifeAndKill(history);
+    const violations = history.isCertain ? [] : await history.judge();
+    const moment = pickMoment(this.#random);
+    violations.push(...(await this.#lifeAndCut(history, moment, isKilledFirst)));
     const isCutAgain = history.isCertain && this.#random.next() < SECOND_CUT_PROBABILITY;
-    const second = isCutAgain ? await this.#lifeAndCut(history, "opening", true) : [];
-    const violations = [...first, ...second, ...(await history.judge())];
-    // Where commits are not synced, a cut may leave rubbish behind those that count.
-    const isVerified = violations.length === 0 && this.#settings.expected === "nothing lost";
-    return isVerified ? history.verify() : violations;
+    if (isCutAgain) violations.push(...(await this.#lifeAndCut(history, "opening", true)));
+    violations.push(...(await history.judge()));
+    return violations.length > 0 ? violations : history.verify();
+  }
+
+  async #lifeAndKill(history: StoreHistory): Promise<void> {
+    const { policies, wrapper = [] } = this.#settings;
+    const workload = history.nextLife(this.#random.pick(policies));
+    const victim = new VictimProcess(workload, { wrapper });
+    try {
+      await awaitMoment(victim, "running", this.#random);
+    } finally {
+      await victim.kill();
+    }
+    history.lived(workload, victim, "process gone");
   }
 
   async #lifeAndCut(

@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import type { Phase, PhaseResult } from "./phase.js";
+import type { Violation } from "./violation.js";
 
 /** A row for each phase. */
 export function resultTable(results: readonly (readonly [Phase, PhaseResult])[]): string {
@@ -28,10 +29,16 @@ export function resultTable(results: readonly (readonly [Phase, PhaseResult])[])
       show(count("lost")),
       show(count("made up")),
       show(count("wrong")),
-      failures.length === 0 ? "ok" : "FAILED",
+      verdict(failures, violations),
     ]);
   }
   return table.toString();
+}
+
+/** Where violations are no failure, they were to be found. */
+function verdict(failures: readonly string[], violations: readonly Violation[]): string {
+  if (failures.length > 0) return "FAILED";
+  return violations.length > 0 ? "caught" : "ok";
 }
 
 function show(value: number): string {

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { verifyStore } from "../../src/cli/verify-store.js";
+import { CHECKPOINT_FILE } from "../../src/format/file-names.js";
 import type { Durability } from "../../src/index.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import type { Random } from "../support/random.js";
@@ -80,13 +81,14 @@ export class StoreHistory {
   }
 
   /**
-   * Has the store verified to the last bit; nobody may have it open. Indexes may be incomplete after
-   * a crash: they are never synced.
+   * Has the logs verified to the last bit; nobody may have the store open. Indexes may be incomplete
+   * after a crash: they are never synced. Behind the last commit a cut may leave zeros until the next
+   * commit; what is committed has been judged already.
    */
   async verify(): Promise<Violation[]> {
     const { findings } = await verifyStore(createEnvironment(), this.directory, () => undefined);
     return findings
-      .filter(({ level }) => level === "damage")
+      .filter(({ level, file }) => level === "damage" && basename(file) !== CHECKPOINT_FILE)
       .map(({ file, message }) => ({ kind: "wrong", message: `verify: ${file}: ${message}` }));
   }
 
