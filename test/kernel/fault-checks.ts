@@ -8,8 +8,19 @@ import type { Violation } from "./violation.js";
 
 const DATA_FILE = /^\d{20}\.log$/;
 
+/** Keys that the victim has deleted: a file of theirs may be made anew, and none of it counts. */
+export function deletedKeys(journal: readonly JournalLine[]): Set<string> {
+  const keys = journal.flatMap(({ entry }) =>
+    entry.type === "asked" && entry.change.kind === "delete" ? [entry.change.key] : [],
+  );
+  return new Set(keys);
+}
+
 /** A file that has failed to sync must never be synced again: it would say that all is well. */
-export function secondSyncs(trace: readonly TracedCall[]): Violation[] {
+export function secondSyncs(
+  trace: readonly TracedCall[],
+  deleted: ReadonlySet<string>,
+): Violation[] {
   const failed = new Set<string>();
   const violations: Violation[] = [];
   for (const { name, path, isInjected } of trace) {
@@ -18,8 +29,9 @@ export function secondSyncs(trace: readonly TracedCall[]): Violation[] {
       violations.push(wrong(`${path} was synced again after a sync of it had failed`));
     }
     // Other files are made anew under the same name, as are those of a key that never came to be.
-    if (isInjected && (keyOf(path) !== undefined || basename(path) === CHECKPOINT_FILE))
-      failed.add(path);
+    const key = keyOf(path);
+    const isOfLog = key !== undefined && !deleted.has(key);
+    if (isInjected && (isOfLog || basename(path) === CHECKPOINT_FILE)) failed.add(path);
   }
   return violations;
 }

@@ -4,6 +4,7 @@ import type { Durability } from "../../src/index.js";
 import { Random } from "../support/random.js";
 import { unexpectedCodes } from "./codes.js";
 import {
+  deletedKeys,
   keysThatFailedToSync,
   poisonedByLack,
   roomAgain,
@@ -173,9 +174,11 @@ class Faults {
     this.#poisoned += journal.filter(
       ({ entry }) => entry.type === "probed" && entry.code === "LOG_POISONED",
     ).length;
-    const violations = [...unexpectedCodes(journal, "any"), ...secondSyncs(trace)];
+    const deleted = deletedKeys(journal);
+    const violations = [...unexpectedCodes(journal, "any"), ...secondSyncs(trace, deleted)];
     if (fault.hitsReads !== true) {
-      violations.push(...wrongAfterPoison(journal, keysThatFailedToSync(trace)));
+      const keys = keysThatFailedToSync(trace).filter((key) => !deleted.has(key));
+      violations.push(...wrongAfterPoison(journal, keys));
     }
     if (fault.isLack === true) {
       const room = roomAgain(journal);
