@@ -19,6 +19,8 @@ import type { Violation } from "./violation.js";
 const LEFT_KIB = 6 * 1024;
 /** Large records fill what is left in no time. */
 const SCENARIO = SCENARIOS[3]!;
+/** Reads beside a writer that changes the directory all the time. */
+const MAX_ATTEMPTS = 20;
 /** What a reader beside a writer that truncates is told. */
 const OVERTAKEN = new Set(["LOG_TRUNCATED", "OFFSET_OUT_OF_RANGE"]);
 
@@ -114,11 +116,16 @@ async function judgeFull(history: StoreHistory, random: Random): Promise<Violati
 
 /** Reads while the writer is alive and may truncate, so only that it works can be judged. */
 async function readBeside(history: StoreHistory, random: Random): Promise<Violation[]> {
-  try {
-    await observeStore(history.directory, { readOnly: true }, random);
-    return [];
-  } catch (error) {
-    if (error instanceof SeglogError && OVERTAKEN.has(error.code)) return [];
-    return [{ kind: "wrong", message: `reading beside a full disk: ${String(error)}` }];
+  for (let attempts = 1; ; attempts++) {
+    try {
+      await observeStore(history.directory, { readOnly: true }, random);
+      return [];
+    } catch (error) {
+      const code = error instanceof SeglogError ? error.code : "untyped";
+      if (OVERTAKEN.has(code)) return [];
+      // A directory that changes while it is listed, as that of a log that is truncated all the time.
+      if (code === "IO_ERROR" && attempts < MAX_ATTEMPTS) continue;
+      return [{ kind: "wrong", message: `reading beside a full disk: ${String(error)}` }];
+    }
   }
 }
