@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { type CorruptionError, SeglogError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import { encodeLogMetadata, type LogEnd, type LogMetadata } from "../format/log-metadata.js";
@@ -13,6 +12,7 @@ import { PublishedReader } from "./published-reader.js";
 import { checkEpoch, checkSegments, damageIn, isAtMarker } from "./recovery.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
+import { writerDirectory } from "./writer-directory.js";
 
 /** How often a follower looks for what another process has written. */
 export const POLL_MS = 10;
@@ -45,16 +45,14 @@ export class LogFollower implements LogView {
     directory: string,
     indexIntervalBytes: number,
     metadata: LogMetadata,
+    published: PublishedReader,
   ) {
     this.#environment = environment;
     this.directory = directory;
     this.#indexIntervalBytes = indexIntervalBytes;
     this.#metadata = metadata;
     this.#end = metadata.end;
-    const writerDirectory =
-      metadata.storeId === undefined ? directory : join(directory, "..", "..");
-    const { fileSystem } = environment;
-    this.#published = new PublishedReader(fileSystem, writerDirectory, metadata.logId);
+    this.#published = published;
   }
 
   /** @throws CorruptionError, SeglogError `NOT_A_LOG`, `UNSUPPORTED_FORMAT`. */
@@ -63,8 +61,16 @@ export class LogFollower implements LogView {
     directory: string,
     indexIntervalBytes: number,
   ): Promise<LogFollower> {
-    const metadata = await readMetadata(environment.fileSystem, directory);
-    const follower = new LogFollower(environment, directory, indexIntervalBytes, metadata);
+    const { fileSystem } = environment;
+    const metadata = await readMetadata(fileSystem, directory);
+    const above = await writerDirectory(fileSystem, directory, metadata);
+    const follower = new LogFollower(
+      environment,
+      directory,
+      indexIntervalBytes,
+      metadata,
+      new PublishedReader(fileSystem, above, metadata.logId),
+    );
     try {
       await follower.#look();
     } catch (error) {

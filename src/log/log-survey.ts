@@ -18,6 +18,7 @@ import type { LogEnvironment } from "./environment.js";
 import { type LogListing, listLog } from "./log-files.js";
 import { PublishedReader } from "./published-reader.js";
 import { guessBlockSeed } from "./seed-guess.js";
+import { writerDirectory } from "./writer-directory.js";
 
 /** More than the header of any version takes, and than any `log.meta`. */
 const MAX_HEADER_BYTES = 4096;
@@ -144,12 +145,12 @@ async function readLogMetadata(
   }
 }
 
-function askWriter(
+async function askWriter(
   { fileSystem }: LogEnvironment,
   directory: string,
   metadata: LogMetadata,
 ): Promise<{ readonly end: PublishedEnd | undefined } | undefined> {
-  const owner = metadata.storeId === undefined ? directory : join(directory, "..", "..");
+  const owner = await writerDirectory(fileSystem, directory, metadata);
   return new PublishedReader(fileSystem, owner, metadata.logId).read();
 }
 

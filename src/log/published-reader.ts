@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { CorruptionError } from "../errors.js";
 import { isMissing } from "../files/file-errors.js";
 import type { FileSystem, OpenFile } from "../files/file-system.js";
@@ -40,7 +40,7 @@ export class PublishedReader {
   /** @param directory - The one that the writer locks: the log's own, or its store's. */
   constructor(fileSystem: FileSystem, directory: string, logId: Uint8Array) {
     this.#fileSystem = fileSystem;
-    this.#path = join(directory, PUBLISHED_FILE);
+    this.#path = `${directory}/${PUBLISHED_FILE}`;
     this.#logId = logId;
   }
 
@@ -119,7 +119,8 @@ export async function readLastPublished(
   const ends = new Map<string, PublishedEnd>();
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(fileSystem, join(directory, PUBLISHED_FILE), MAX_PUBLISHED_BYTES);
+    const path = `${directory}/${PUBLISHED_FILE}`;
+    bytes = await readFile(fileSystem, path, MAX_PUBLISHED_BYTES);
   } catch (error) {
     if (isMissing(error)) return ends;
     throw error;

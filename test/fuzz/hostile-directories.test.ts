@@ -198,10 +198,10 @@ describe(`hostile directories (seed ${SEED})`, () => {
   it("are read, or refused with a typed error; reading changes nothing", {
     timeout: timeLimit(15_000),
   }, async () => {
-    await fc.assert(fc.asyncProperty(forgery, judge), tries(150));
+    await fc.assert(fc.asyncProperty(forgery, judge), tries(100));
     const count = (what: string) => tally.get(what) ?? 0;
     for (const what of ["open log", "open log for writing", "append", "iterate", "read"]) {
-      expect(count(`${what}: done`), what).toBeGreaterThan(tries(10).numRuns);
+      expect(count(`${what}: done`), what).toBeGreaterThan(tries(5).numRuns);
     }
     for (const what of ["open log", "iterate", "read"]) {
       expect(count(`${what}: CORRUPTION`), what).toBeGreaterThan(0);
