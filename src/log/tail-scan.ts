@@ -9,6 +9,7 @@ import type { LogEnd } from "../format/log-metadata.js";
 import { blockError, findBlocks, readRun, SCAN_CHUNK_BYTES } from "../segment/block-source.js";
 import type { Segment } from "../segment/segment.js";
 import { SegmentIndex } from "../segment/segment-index.js";
+import { hasLostSector } from "./lost-sectors.js";
 
 /** What is in a segment that was open for writing when its writer stopped. */
 export interface TailScan {
@@ -26,7 +27,10 @@ export interface TailScan {
    * durable beyond them when it was written. Then they are damage, not a torn tail.
    */
   readonly proof: BlockHeader | undefined;
-  /** Whether any valid block stands behind the first invalid one. */
+  /**
+   * Whether a valid block stands behind the first invalid one, and what lies between them is not
+   * what an unwritten part of a file looks like.
+   */
   readonly hasLaterBlock: boolean;
 }
 
@@ -81,16 +85,19 @@ export async function scanTail(segment: Segment, endPosition?: number): Promise<
   }
   if (invalid?.kind === "unsupported") throw blockError(segment.path, position, invalid);
   let proof: BlockHeader | undefined;
-  let hasLaterBlock = false;
+  let laterPosition: number | undefined;
   if (invalid !== undefined) {
     const { endOffset } = end;
     const search = findBlocks(source, position + 1, fileBytes, (later) => {
-      hasLaterBlock = true;
+      laterPosition ??= later.position;
       if (later.durableEndOffset > endOffset) proof = later;
       return proof === undefined;
     });
     await runSteps(search);
   }
+  const hasLaterBlock =
+    laterPosition !== undefined &&
+    !(await runSteps(hasLostSector(segment.file, position, laterPosition)));
   return {
     end,
     index,

@@ -26,11 +26,12 @@ export interface Aftermath {
 const SECTOR_BYTES = 512;
 
 /** What remains of a file that was not synced. */
-type FileFate = "dropped" | "kept" | "zeros" | "garbage" | "sectors";
+type FileFate = "dropped" | "kept" | "zeros" | "sectors" | "torn" | "garbage";
 /** What remains of a directory's changes. */
 type NamesFate = "dropped" | "kept" | "prefix" | "subset";
 
-const FILE_FATES: readonly FileFate[] = ["dropped", "kept", "zeros", "garbage", "sectors"];
+const ORDERLY_FATES: readonly FileFate[] = ["dropped", "kept", "zeros", "sectors"];
+const FILE_FATES: readonly FileFate[] = [...ORDERLY_FATES, "torn", "garbage"];
 const NAMES_FATES: readonly NamesFate[] = ["dropped", "kept", "prefix", "subset"];
 
 /** The fates that every moment is tried with; more are mixed by chance. */
@@ -43,6 +44,7 @@ const PLAIN: readonly (readonly [FileFate, NamesFate] | "killed")[] = [
   ["zeros", "kept"],
   ["garbage", "kept"],
   ["sectors", "kept"],
+  ["torn", "kept"],
 ];
 
 /** How many disks are not made by chance alone; those with higher numbers are. */
@@ -60,7 +62,7 @@ export function aftermath(image: DiskImage, number: number, random: Random): Aft
   }
   const isNewBoot = plain !== undefined || random.below(3) > 0;
   // A file system that is cut off while its machine goes on leaves what it wrote, or holes.
-  const fates = isNewBoot ? FILE_FATES : FILE_FATES.filter((fate) => fate !== "garbage");
+  const fates = isNewBoot ? FILE_FATES : ORDERLY_FATES;
   const disk = MemoryDisk.from(image, (state) => {
     if (state.kind === "file") {
       const fate = plain?.[0] ?? random.pick(fates);
@@ -114,7 +116,9 @@ function remainingContent(state: FileState, fate: FileFate, random: Random): Uin
     case "garbage":
       return withGarbage(durable, latest.length, random);
     case "sectors":
-      return mixedSectors(state, latest, random);
+      return mixedSectors(state, latest, random, 0);
+    case "torn":
+      return mixedSectors(state, latest, random, 4);
   }
 }
 
@@ -124,8 +128,17 @@ function withGarbage(durable: Uint8Array, length: number, random: Random): Uint8
   return result;
 }
 
-/** Each sector as it was at one moment or another since the last sync; now and then torn. */
-function mixedSectors(state: FileState, latest: Uint8Array, random: Random): Uint8Array {
+/**
+ * Each sector as it was at one moment or another since the last sync.
+ *
+ * @param torn - Of how many sectors in 16 one part is of another moment than the rest.
+ */
+function mixedSectors(
+  state: FileState,
+  latest: Uint8Array,
+  random: Random,
+  torn: number,
+): Uint8Array {
   const { durable, changes } = state;
   const between = changes.slice(0, random.below(changes.length)).reduce(changedContent, durable);
   const versions = [durable, between, latest];
@@ -136,7 +149,7 @@ function mixedSectors(state: FileState, latest: Uint8Array, random: Random): Uin
   const result = new Uint8Array(length);
   for (let start = 0; start < length; start += SECTOR_BYTES) {
     const end = Math.min(start + SECTOR_BYTES, length);
-    const tornAt = random.below(8) === 0 ? start + random.below(end - start) : end;
+    const tornAt = random.below(16) < torn ? start + random.below(end - start) : end;
     result.set(random.pick(versions).subarray(start, tornAt), start);
     if (tornAt < end) result.set(random.pick(versions).subarray(tornAt, end), tornAt);
   }

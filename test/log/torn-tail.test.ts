@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
@@ -333,6 +333,19 @@ describe("what proves that bytes were once whole", () => {
     expect(blocks.map(({ durableEndOffset }) => durableEndOffset)).toEqual([0, 0, 0, 3]);
     flipBit(segmentPath(directory, 0), blocks[1]!.position + 90);
     expect(await codeOf(reopen(directory, afterPowerCut))).toBe("CORRUPTION");
+  });
+
+  test("is not a block behind a hole, which a file system leaves that was cut off", async () => {
+    const directory = await uncleanLog({ durability: "os" });
+    const path = segmentPath(directory, 0);
+    const first = blocksOf(directory, 0)[1]!.position;
+    const bytes = readFileSync(path);
+    expect(first).toBeLessThan(512);
+    expect(bytes.length).toBeGreaterThan(600);
+    writeFileSync(path, bytes.fill(0, first, 512));
+    const log = await reopen(directory, sameBoot);
+    expect(await valuesOf(log)).toEqual(expectedValues(0, 1));
+    expect(log.recovery.cutBytes).toBe(bytes.length - first);
   });
 
   test("is not the boot id without the end that was published later", async () => {
