@@ -231,7 +231,10 @@ export class LogFollower implements LogView {
     await this.#replaceSegments(listing.baseOffsets, isReplaced);
     checkSegments(this.directory, this.#segments, metadata);
     const known = this.#segments[this.#segments.length - 1];
-    if (known === undefined) throw notALog(this.directory);
+    if (known === undefined) {
+      this.#adoptNothing(metadata);
+      return;
+    }
     // A recovery may have put another file in its place, which this one's handle does not show.
     const last = this.#segment(known.baseOffset);
     const fileBytes = await runSteps(last.end()).catch(async (error: unknown) => {
@@ -271,6 +274,22 @@ export class LogFollower implements LogView {
     }
     this.#scannedBytes = fileBytes;
     last.setEndPosition(this.#end.endPosition);
+  }
+
+  /** A truncation to the start was interrupted when it had removed all: the log is empty. */
+  #adoptNothing(metadata: LogMetadata): void {
+    const { startOffset: endOffset, end } = metadata;
+    this.#metadata = metadata;
+    this.#end = {
+      activeBaseOffset: endOffset,
+      endOffset,
+      maxTimestamp: end.maxTimestamp,
+      endPosition: 0,
+      lastBlockPosition: 0,
+      lastChecksum: 0,
+    };
+    this.#damage = undefined;
+    this.#scannedBytes = undefined;
   }
 
   #adoptScan(scan: TailScan, truncatedAt: number): void {

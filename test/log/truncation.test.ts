@@ -246,6 +246,29 @@ describe("truncateTo", () => {
     await expectCut(await openLog(directory, SMALL_SEGMENTS), 10, 5);
   });
 
+  test("to the start, cut short when all is removed, leaves an empty log to readers", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, SMALL_SEGMENTS, { fileSystem: system });
+    await appendEach(log, 10);
+    system.fail({ kind: "rename", path: /\.log$/ }, { errno: "EIO" });
+    await failureOf(log.truncateTo(0));
+    await kill(log, system);
+    const reader = await openLog(directory, { readOnly: true });
+    expect([reader.startOffset, reader.endOffset, reader.epoch]).toEqual([0, 0, 1]);
+    expect(await valuesOf(reader)).toEqual([]);
+    expect(await reader.readFrom(0)).toEqual([]);
+    expect(await reader.offsetForTimestamp(0)).toBe(0);
+    expect(reader.segments()).toEqual([]);
+    const writer = await openLog(directory, SMALL_SEGMENTS);
+    await appendEach(writer, 5);
+    await reader.refresh();
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 5));
+    await writer.close();
+    await reader.refresh();
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 5));
+  });
+
   test("makes no difference to a log that crashed before", async () => {
     const directory = newPath();
     await leaveUnclean(directory, SMALL_SEGMENTS, (log) => appendEach(log, 10));
