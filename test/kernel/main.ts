@@ -75,7 +75,10 @@ const USAGE = `npm run test:kernel -- [--cycles N] [--seed N] [--only PHASE[,PHA
 ${PHASES.map(({ name, cycles, purpose }) => `    ${name} (${cycles}): ${purpose}`).join("\n")}
 `;
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error: Error) => {
+  console.error(error.message);
+  return 2;
+});
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
