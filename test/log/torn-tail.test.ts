@@ -88,20 +88,6 @@ describe("an unclean stop without damage", () => {
     });
   }
 
-  test("on a machine that does not tell its boot: records may be gone without a trace", async () => {
-    const untold = () => {
-      const fileSystem = new FaultyFileSystem();
-      fileSystem.machine = new Uint8Array(16);
-      return fileSystem;
-    };
-    const directory = newPath();
-    const options: OpenLogOptions = { ...OPTIONS, durability: "os" };
-    await leaveUnclean(directory, options, (log) => appendEach(log, 3), untold());
-    const log = await reopen(directory, untold);
-    expect(log.epoch).toBe(1);
-    expect(await valuesOf(log)).toEqual(expectedValues(0, 3));
-  });
-
   test("rewrites the active segment before it resolves, and syncs it", async () => {
     const directory = await uncleanLog();
     const system = sameBoot();
@@ -346,6 +332,22 @@ describe("what proves that bytes were once whole", () => {
     const log = await reopen(directory, sameBoot);
     expect(await valuesOf(log)).toEqual(expectedValues(0, 1));
     expect(log.recovery.cutBytes).toBe(bytes.length - first);
+  });
+
+  test("is not the boot of a machine that does not tell it", async () => {
+    const untold = () => {
+      const fileSystem = new FaultyFileSystem();
+      fileSystem.machine = new Uint8Array(16);
+      return fileSystem;
+    };
+    const directory = newPath();
+    const fill = async (log: CommitLog) => {
+      await appendEach(log, 4);
+      await log.appendBatch(expectedValues(4, 4 + BATCH));
+    };
+    await leaveUnclean(directory, OPTIONS, fill, untold());
+    flipBit(segmentPath(directory, 0), blocksOf(directory, 0)[4]!.position + 90);
+    expect(await valuesOf(await reopen(directory, untold))).toEqual(expectedValues(0, 4));
   });
 
   test("is not the boot id without the end that was published later", async () => {

@@ -299,6 +299,16 @@ describe("follow", () => {
 });
 
 describe("the making of a key", () => {
+  it("that a crash interrupted leaves nothing behind once the store is opened again", async () => {
+    const directory = newPath();
+    await (await openStore(directory)).close();
+    mkdirSync(join(directory, "logs", ".new-k"));
+    writeFileSync(join(directory, "logs", ".new-k", "log.meta"), "");
+    const store = await openStore(directory);
+    expect(store.keys()).toEqual([]);
+    expect(readdirSync(join(directory, "logs"))).toEqual([]);
+  });
+
   it("that fails writes nothing any more when it has said so", async () => {
     const fileSystem = new FaultyFileSystem();
     const store = await openStore(newPath(), {}, fileSystem);

@@ -40,7 +40,7 @@ export const commitBugs: readonly Mutant[] = [
     bug: "a truncation does not bring back commits that are on their way",
     file: "store/committed-offsets.ts",
     find: "    if (isIdle && !this.#unsynced && this.areWithin(key, logId, endOffset)) return;",
-    replace: "    if (!this.#unsynced && this.areWithin(key, logId, endOffset)) return;",
+    replace: "    if (this.areWithin(key, logId, endOffset)) return;",
     suite: { files: ["store/consumer-group.test.ts"], pattern: "made before a truncation" },
   },
   {
@@ -148,7 +148,7 @@ export const commitBugs: readonly Mutant[] = [
     file: "store/log-store.ts",
     find: "      for (const path of unfinished) await fileSystem.removeTree(path);\n",
     replace: "",
-    suite: { files: ["store/log-store.test.ts"] },
+    suite: { files: ["store/log-store.test.ts"], pattern: "interrupted leaves nothing" },
   },
   {
     name: "retried-log-meets-remains",

@@ -99,7 +99,7 @@ export const recoveryBugs: readonly Mutant[] = [
     file: "log/recovery.ts",
     find: "  return bootId.some((byte) => byte !== 0) && Buffer.compare",
     replace: "  return Buffer.compare",
-    suite: { files: ["log/torn-tail.test.ts"] },
+    suite: { files: ["log/torn-tail.test.ts"], pattern: "machine that does not tell it" },
   },
   {
     name: "keep-epoch-after-cut",
