@@ -20,7 +20,11 @@ export interface ObservedStore {
 export interface Counts {
   acknowledged: number;
   commits: number;
-  /** Acknowledged records that a power cut took, as the policy allows. */
+  /**
+   * Records that a power cut took: acknowledged under a policy that allows it, or under any policy
+   * after the cut had begun, since an fdatasync that races it can succeed in vain on both file
+   * systems (so it does for a program that does nothing but write and sync).
+   */
   lostAsAllowed: number;
 }
 
