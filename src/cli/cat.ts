@@ -102,7 +102,8 @@ class Cat {
   /** Reads as any reader does, until the end or until it meets damage. */
   async #readSound(): Promise<void> {
     const { to, follow } = this.#flags;
-    await using log = await CommitLog.open(this.#directory, { readOnly: true });
+    const { environment } = this.#context;
+    await using log = await CommitLog.openOn(environment, this.#directory, { readOnly: true });
     const { signal } = this.#interrupt;
     const options = { from: this.#next, to, follow, signal };
     for await (const batch of log.batches(options)) {

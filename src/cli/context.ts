@@ -14,12 +14,13 @@ export interface Streams {
 export class CommandContext {
   readonly streams: Streams;
   readonly output: Output;
-  readonly environment: LogEnvironment = createEnvironment();
+  readonly environment: LogEnvironment;
   /** What the process will exit with. */
   exitCode = 0;
 
-  constructor(streams: Streams) {
+  constructor(streams: Streams, environment: LogEnvironment = createEnvironment()) {
     this.streams = streams;
+    this.environment = environment;
     this.output = new Output(streams.stdout);
   }
 

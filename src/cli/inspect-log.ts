@@ -3,6 +3,7 @@ import { SeglogError } from "../errors.js";
 import { isMissing } from "../files/file-errors.js";
 import { runSteps } from "../files/steps.js";
 import { CommitLog } from "../index.js";
+import type { LogEnvironment } from "../log/environment.js";
 import { checkFiles } from "../log/link-check.js";
 import { type LogSurvey, type SurveyedSegment, startOf, surveyLog } from "../log/log-survey.js";
 import { type IndexSummary, readSummary, rebuildIndex } from "../segment/index-loading.js";
@@ -73,7 +74,7 @@ async function lookAt(context: CommandContext, directory: string): Promise<LogDe
   const damage = damageOf(survey);
   const segments: SegmentDescription[] = [];
   for (const surveyed of survey.segments) segments.push(await describeSegment(survey, surveyed));
-  const endOffset = await findEnd(directory, damage);
+  const endOffset = await findEnd(context.environment, directory, damage);
   if (damage.length > 0) context.exitCode = ExitCode.damage;
   const { metadata, listing } = survey;
   const header = survey.segments.find((each) => each.header !== undefined)?.header;
@@ -121,9 +122,13 @@ function stateOf(survey: LogSurvey, damage: readonly string[]): LogDescription["
 }
 
 /** The end that readers see; notes damage that keeps readers out. */
-async function findEnd(directory: string, damage: string[]): Promise<number | null> {
+async function findEnd(
+  environment: LogEnvironment,
+  directory: string,
+  damage: string[],
+): Promise<number | null> {
   try {
-    await using log = await CommitLog.open(directory, { readOnly: true });
+    await using log = await CommitLog.openOn(environment, directory, { readOnly: true });
     await log.refresh();
     return log.endOffset;
   } catch (error) {

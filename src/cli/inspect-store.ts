@@ -87,7 +87,7 @@ async function describeKey(
     const survey = await surveyLog(context.environment, directory);
     const bytes = survey.segments.reduce((sum, { endPosition }) => sum + endPosition, 0);
     sizes = { segments: survey.segments.length, bytes };
-    await using log = await CommitLog.open(directory, { readOnly: true });
+    await using log = await CommitLog.openOn(context.environment, directory, { readOnly: true });
     await log.refresh();
     const { startOffset, endOffset } = log;
     return { key, startOffset, endOffset, ...sizes, damage: null };

@@ -58,7 +58,7 @@ async function offsets(
   if (kind === "log") {
     throw new UsageError(`${directory} is a single log; only stores have consumer groups.`);
   }
-  await using store = await LogStore.open(directory, { readOnly: true });
+  await using store = await LogStore.openOn(context.environment, directory, { readOnly: true });
   const damage = store.recovery.checkpointDamage;
   if (damage !== undefined) {
     context.tell(

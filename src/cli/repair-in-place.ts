@@ -75,7 +75,7 @@ export async function repairInPlace(
 ): Promise<string[]> {
   const done: string[] = [];
   if (kind === "log") {
-    const log = await CommitLog.open(directory);
+    const log = await CommitLog.openOn(context.environment, directory);
     try {
       done.push(...(await repairLog(context, log, steps)));
     } finally {
@@ -83,7 +83,7 @@ export async function repairInPlace(
     }
     return done;
   }
-  const store = await LogStore.open(directory);
+  const store = await LogStore.openOn(context.environment, directory);
   try {
     for (const key of new Set(steps.flatMap((step) => step.key ?? []))) {
       const log = await store.log(key);

@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import type { LogEnvironment } from "../log/environment.js";
 import { CommandContext, type Streams } from "./context.js";
 import { ExitCode } from "./exit-code.js";
 import { failureLine, UsageError } from "./failure.js";
@@ -8,12 +9,17 @@ import { createProgram } from "./program.js";
 /**
  * Runs one command line, given without the program's name.
  *
+ * @param environment - Where the files are; default: the real world.
  * @returns The exit code.
  */
-export async function run(args: readonly string[], streams: Streams): Promise<number> {
+export async function run(
+  args: readonly string[],
+  streams: Streams,
+  environment?: LogEnvironment,
+): Promise<number> {
   // Without a reader of the messages, the exit code still tells.
   streams.stderr.on("error", () => undefined);
-  const context = new CommandContext(streams);
+  const context = new CommandContext(streams, environment);
   const { output } = context;
   try {
     await createProgram(context).parseAsync(args, { from: "user" });

@@ -69,7 +69,7 @@ function logIdOf({ metadata, segments }: LogSurvey): Uint8Array | undefined {
 
 /** Makes an empty store and returns its id. */
 async function makeStore({ environment }: CommandContext, target: string): Promise<Uint8Array> {
-  await (await LogStore.open(target)).close();
+  await (await LogStore.openOn(environment, target)).close();
   return (await readStoreMetadata(environment.fileSystem, target)).storeId;
 }
 
@@ -91,7 +91,7 @@ async function copyCommitted(
     context.tell(`committed offsets are saved as of their last valid state: ${damage}`);
   }
   const saved = new Map(logs.map((log) => [log.name, log]));
-  await using store = await LogStore.open(target);
+  await using store = await LogStore.openOn(context.environment, target);
   for (const [group, offsets] of state) {
     const kept = new Map<string, number>();
     for (const [key, { logId, next }] of offsets) {
