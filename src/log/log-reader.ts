@@ -3,7 +3,13 @@ import { isMissing } from "../files/file-errors.js";
 import { runSteps, type Steps } from "../files/steps.js";
 import type { Block } from "../format/block.js";
 import type { LogRecord } from "../format/record.js";
-import { type BlockRun, blockError, readRun, SCAN_CHUNK_BYTES } from "../segment/block-source.js";
+import {
+  type BlockRun,
+  blockError,
+  findBlock,
+  readRun,
+  SCAN_CHUNK_BYTES,
+} from "../segment/block-source.js";
 import { loadedIndex, rebuildIndex } from "../segment/index-loading.js";
 import type { Segment } from "../segment/segment.js";
 import type { LogView } from "./log-view.js";
@@ -53,6 +59,8 @@ export function* readRecord(view: LogView, offset: number): Steps<LogRecord> {
 /** Throws unless `offset` is in [start offset, end offset). */
 function assertReadable(view: LogView, offset: number): void {
   if (offset >= view.startOffset && offset < view.endOffset) return;
+  // Damage at the end must not look like the end.
+  if (offset >= view.endOffset) view.assertWhole();
   throw new OffsetOutOfRangeError(offset, view.startOffset, view.endOffset);
 }
 
@@ -68,20 +76,43 @@ function* findBlockOf(view: LogView, offset: number): Steps<Block | undefined> {
 
 function* findInSegment(view: LogView, segment: Segment, offset: number): Steps<Block | undefined> {
   const end = yield* readableEnd(view, segment);
-  let run = yield* readIndexed(view, segment, end, offset);
-  let chain = (yield* segment.header()).checksum;
-  for (;;) {
-    for (const { header } of run.blocks) chain = header.checksum;
-    for (const block of run.blocks) if (block.header.lastOffset >= offset) return block;
-    if (run.invalid !== undefined) {
-      throw blockError(segment.path, run.nextPosition, run.invalid, offset);
-    }
-    if (run.nextPosition >= end) break;
-    const source = yield* segment.source();
-    run = yield* readRun(source, run.nextPosition, end, SCAN_CHUNK_BYTES);
-  }
+  const run = yield* seek(view, segment, end, offset);
+  for (const block of run.blocks) if (block.header.lastOffset >= offset) return block;
+  const chain = run.blocks.at(-1)?.header.checksum ?? (yield* segment.header()).checksum;
   yield* assertFollowed(view, segment, chain);
   return undefined;
+}
+
+/**
+ * Reads the run with the block that holds `offset`, or with the next one where that is in a hole;
+ * the segment's last run if there is neither. Damage on the way that does not reach up to `offset`
+ * is stepped over.
+ *
+ * @throws CorruptionError if `offset` may lie in damage; `UNSUPPORTED_FORMAT`.
+ */
+function* seek(
+  view: LogView,
+  segment: Segment,
+  end: number,
+  offset: number,
+  chunkBytes?: number,
+): Steps<BlockRun> {
+  const source = yield* segment.source();
+  let run = yield* readIndexed(view, segment, end, offset, chunkBytes);
+  while ((run.blocks.at(-1)?.header.lastOffset ?? -1) < offset) {
+    let position = run.nextPosition;
+    if (run.invalid !== undefined) {
+      const next =
+        run.invalid.kind === "damaged" ? yield* findBlock(source, position + 1, end) : undefined;
+      if (next === undefined || next.baseOffset > offset) {
+        throw blockError(segment.path, position, run.invalid, offset);
+      }
+      position = next.position;
+    }
+    if (position >= end) break;
+    run = yield* readRun(source, position, end, chunkBytes ?? SCAN_CHUNK_BYTES);
+  }
+  return run;
 }
 
 /**
@@ -118,12 +149,17 @@ function* readIndexed(
  * `chain`: one between them is missing, or the end of this one.
  */
 function* assertFollowed(view: LogView, segment: Segment, chain: number): Steps<void> {
-  const { segments } = view;
-  const successor = segments[segments.indexOf(segment) + 1];
+  const successor = successorOf(view, segment);
   if (successor === undefined) return;
   const { predecessor } = yield* successor.header();
   if (predecessor?.baseOffset === segment.baseOffset && predecessor.checksum === chain) return;
   throw missingBefore(successor);
+}
+
+/** The segment behind this one; of one that is no more in the list, none. */
+function successorOf({ segments }: LogView, segment: Segment): Segment | undefined {
+  const index = segments.indexOf(segment);
+  return index < 0 ? undefined : segments[index + 1];
 }
 
 function missingBefore(segment: Segment): CorruptionError {
@@ -216,7 +252,7 @@ export class LogCursor {
       return;
     }
     const end = yield* readableEnd(this.#view, segment);
-    this.#ready = yield* readIndexed(this.#view, segment, end, this.#offset, chunkBytes);
+    this.#ready = yield* seek(this.#view, segment, end, this.#offset, chunkBytes);
     this.#segment = segment;
   }
 
@@ -336,13 +372,22 @@ function recordBytes(record: LogRecord): number {
   return bytes;
 }
 
-/** The first offset whose record has at least this timestamp, or the end offset. */
+/**
+ * The first offset whose record has at least this timestamp, or the end offset.
+ *
+ * @throws CorruptionError where it may lie in damage, or in a segment that is missing.
+ */
 export function* findTimestamp(view: LogView, timestamp: number): Steps<number> {
   for (const segment of view.segments) {
     const index = yield* loadedIndex(segment);
     view.indexCache.touch(segment);
-    if (index.summary.records === 0 || index.summary.maxTimestamp < timestamp) continue;
-    const from = segment.baseOffset + index.times.startFor(timestamp);
+    const { records, maxTimestamp, lastChecksum } = index.summary;
+    if (!index.isPartial && (records === 0 || maxTimestamp < timestamp)) {
+      yield* assertFollowed(view, segment, lastChecksum);
+      continue;
+    }
+    // What an index leaves out may be what is looked for.
+    const from = segment.baseOffset + (index.isPartial ? 0 : index.times.startFor(timestamp));
     const found = yield* findTimestampFrom(view, Math.max(from, view.startOffset), timestamp);
     return found;
   }

@@ -190,19 +190,22 @@ function* extendIndex(segment: Segment, index: SegmentIndex, end: number): Steps
     }
     index.coveredPosition = run.nextPosition;
     if (run.invalid === undefined) continue;
+    index.isPartial = true;
     const next = yield* findBlock(source, run.nextPosition + 1, end);
     if (index.coveredPosition === run.nextPosition) index.coveredPosition = next?.position ?? end;
   }
 }
 
 /**
- * Writes both index files. They are not synced: one that a crash tore is recognised and rebuilt.
+ * Writes both index files. They are not synced: one that a crash tore is recognised and rebuilt. One
+ * that leaves damage out is not written: who loads it would not know.
  */
 export async function saveIndex(
   fileSystem: FileSystem,
   segment: Segment,
   index: SegmentIndex,
 ): Promise<void> {
+  if (index.isPartial) return;
   const { offsetIndex, timeIndex } = index.encode();
   await saveFile(fileSystem, segment.indexPath("offsetIndex"), offsetIndex);
   await saveFile(fileSystem, segment.indexPath("timeIndex"), timeIndex);

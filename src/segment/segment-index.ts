@@ -32,6 +32,8 @@ export class SegmentIndex {
   #indexedPosition: number;
   /** How far the data was read to build this; damage may lie between the last block and here. */
   coveredPosition: number;
+  /** Whether damage was stepped over when this was built, so that it says nothing of some records. */
+  isPartial = false;
 
   constructor(summary: SegmentSummary, offsets = new OffsetIndex(), times = new TimeIndex()) {
     this.#summary = summary;
