@@ -45,12 +45,14 @@ export async function verifyStore(
       continue;
     }
     logs.set(key, log);
-    const owner = log.survey.metadata?.storeId;
-    const isForeign = storeId !== undefined && log.survey.metadata !== undefined;
-    if (isForeign && (owner === undefined || Buffer.compare(owner, storeId) !== 0)) {
+    if (isForeign(log, storeId)) {
       findings.push(finding("damage", path, "the log belongs to another store", "none"));
     }
     findings.push(...log.findings);
+  }
+  if (logs.size > 0 && [...logs.values()].every((log) => isForeign(log, storeId))) {
+    const path = join(directory, STORE_METADATA_FILE);
+    findings.push(finding("damage", path, "it is of another store than all of the logs", "none"));
   }
   const reader = new PublishedReader(fileSystem, directory, new Uint8Array(16));
   const hasWriter = (await reader.read()) !== undefined;
@@ -58,6 +60,13 @@ export async function verifyStore(
     findings.push(...(await checkCheckpoint(environment, directory, storeId, hasWriter, logs)));
   }
   return { directory, logs, findings, hasWriter, storeId };
+}
+
+/** Whether a log names another store than this one, or none. */
+function isForeign({ survey }: LogVerification, storeId: Uint8Array | undefined): boolean {
+  if (storeId === undefined || survey.metadata === undefined) return false;
+  const owner = survey.metadata.storeId ?? new Uint8Array(0);
+  return Buffer.compare(owner, storeId) !== 0;
 }
 
 function foreignDirectory(path: string, name: string): Finding {

@@ -29,9 +29,9 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   136       4      end: checksum of the last block, or of the segment header
  *   140       4      reserved, zero
  *
- * With flag bit 0 the end is the end of the log. Without it, only two of its fields say something:
+ * With flag bit 0 the end is the end of the log. Without it, it is an end that the log once had:
  * the log has reached this end offset, all of it on stable storage, in the segment with this base
- * offset.
+ * offset; and, without a recorded truncation, with this block as its last one.
  */
 
 /** "SLM0" as a little-endian number. */

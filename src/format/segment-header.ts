@@ -19,7 +19,9 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   48        8      base offset
  *   56        8      created at, ms since 1970, by the clock as it was
  *   64        8      predecessor's base offset; its own base offset without one
- *   72        8      reserved, zero
+ *   72        4      checksum of the predecessor's header, bytes [0, 4) of its file; 0 without one, or
+ *                    where it was not recorded
+ *   76        4      reserved, zero
  *
  * Bytes [24, 56) say whose blocks these are: their CRC-32 seeds the checksum of every block.
  */
@@ -31,6 +33,18 @@ export const LOG_ID_BYTES = 16;
 const IDENTITY_START = 24;
 const IDENTITY_END = 56;
 
+/** What a segment's file says about the one before it. */
+export interface SegmentPredecessor {
+  readonly baseOffset: number;
+  /** Of its last block, or of its header if it has none. */
+  readonly checksum: number;
+  /**
+   * Of its header: which of the files that ever had its name is meant, also where its end is
+   * damaged. 0 if that was not recorded.
+   */
+  readonly headerChecksum: number;
+}
+
 /** What a segment's file says about itself. */
 export interface SegmentHeader {
   readonly checksum: number;
@@ -41,7 +55,7 @@ export interface SegmentHeader {
   readonly baseOffset: number;
   readonly createdAt: number;
   /** The segment before this one when it was made, or `undefined` for the first of its log. */
-  readonly predecessor: { readonly baseOffset: number; readonly checksum: number } | undefined;
+  readonly predecessor: SegmentPredecessor | undefined;
   /** Start value of the checksums of this segment's blocks. */
   readonly blockSeed: number;
 }
@@ -58,6 +72,7 @@ export function encodeSegmentHeader(
   writeUint64(view, 48, header.baseOffset);
   writeUint64(view, 56, header.createdAt);
   writeUint64(view, 64, header.predecessor?.baseOffset ?? header.baseOffset);
+  view.setUint32(72, header.predecessor?.headerChecksum ?? 0, true);
   return sealEnvelope(bytes, SEGMENT_MAGIC);
 }
 
@@ -88,7 +103,11 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | InvalidH
     predecessor:
       previousBaseOffset === baseOffset
         ? undefined
-        : { baseOffset: previousBaseOffset, checksum: view.getUint32(20, true) },
+        : {
+            baseOffset: previousBaseOffset,
+            checksum: view.getUint32(20, true),
+            headerChecksum: view.getUint32(72, true),
+          },
     blockSeed: checksum(bytes.subarray(IDENTITY_START, IDENTITY_END)),
   };
 }

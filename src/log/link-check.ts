@@ -3,7 +3,13 @@ import { LOG_METADATA_FILE } from "../format/file-names.js";
 import { SEGMENT_HEADER_BYTES } from "../format/segment-header.js";
 import type { IndexVerdict } from "../segment/index-check.js";
 import { type Finding, finding } from "./finding.js";
-import { type LogSurvey, pendingTruncation, type SurveyedSegment, startOf } from "./log-survey.js";
+import {
+  FOREIGN_SEGMENT,
+  type LogSurvey,
+  pendingTruncation,
+  type SurveyedSegment,
+  startOf,
+} from "./log-survey.js";
 import { flawFinding, type SegmentCheck } from "./segment-check.js";
 
 /** What the directory and `log.meta` say, before any data is read. */
@@ -39,6 +45,7 @@ export function checkFiles(survey: LogSurvey): Finding[] {
     const message = "a truncation was interrupted; the next writer completes it";
     findings.push(finding("warning", path(LOG_METADATA_FILE), message, "recovery"));
   }
+  findings.push(...checkIdentity(survey));
   const first = segments[0]?.segment;
   const start = startOf(survey);
   if (metadata !== undefined && first !== undefined && first.baseOffset > start) {
@@ -48,6 +55,20 @@ export function checkFiles(survey: LogSurvey): Finding[] {
     });
   }
   return findings;
+}
+
+/** Whether `log.meta` can be that of this log as it is now. */
+function checkIdentity({ directory, metadata, published, segments }: LogSurvey): Finding[] {
+  if (metadata === undefined) return [];
+  const path = join(directory, LOG_METADATA_FILE);
+  const damage = (message: string) => [finding("damage", path, message, "salvage")];
+  if (segments.length > 0 && segments.every(({ fault }) => fault === FOREIGN_SEGMENT)) {
+    return damage("it is of another log than all of the data files");
+  }
+  if (published !== undefined) return [];
+  const newest = Math.max(...segments.map(({ header }) => header?.epoch ?? 0));
+  if (newest <= metadata.epoch) return [];
+  return damage(`it is of epoch ${metadata.epoch}, older than epoch ${newest} of a data file`);
 }
 
 /** Whether a segment is what its name says, and the successor of the one before it. */
@@ -83,8 +104,24 @@ export function checkLink(
           ]),
         ];
   }
+  const { headerChecksum } = header.predecessor;
+  if (previousHeader !== undefined && headerChecksum !== 0) {
+    if (headerChecksum !== previousHeader.checksum) {
+      const message = `it is not the file that the segment of base offset ${segment.baseOffset} followed`;
+      const lost = [previous.baseOffset, segment.baseOffset] as const;
+      return [{ ...finding("damage", previous.path, message, "salvage"), position: 0, lost }];
+    }
+  }
   if (before.chain !== undefined && header.predecessor.checksum !== before.chain) {
-    return [damage("the segment before it does not end with the block that it names")];
+    const message = `it does not end with the block that the next segment names`;
+    const lost = [before.reach, segment.baseOffset] as const;
+    return [
+      {
+        ...finding("damage", previous.path, message, "salvage"),
+        position: before.surveyed.endPosition,
+        lost: lost[0] < lost[1] ? lost : undefined,
+      },
+    ];
   }
   if (header.baseOffset < before.reach) return [damage("its offsets overlap with those before")];
   if (previousHeader !== undefined && header.epoch < previousHeader.epoch) {

@@ -9,7 +9,7 @@ import { type LogListing, listLog, readMetadata } from "./log-files.js";
 import type { LogView } from "./log-view.js";
 import { judgeOvertaken, logTruncated } from "./overtaken.js";
 import { PublishedReader } from "./published-reader.js";
-import { checkEpoch, checkSegments, damageIn, isAtMarker } from "./recovery.js";
+import { checkEpoch, checkSegments, damageIn, isAtMarker, judgeReplaced } from "./recovery.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 import { writerDirectory } from "./writer-directory.js";
@@ -229,7 +229,8 @@ export class LogFollower implements LogView {
     const listing = await this.#list();
     const isReplaced = isNewSession || metadata.epoch !== this.epoch;
     await this.#replaceSegments(listing.baseOffsets, isReplaced);
-    checkSegments(this.directory, this.#segments, metadata);
+    const published = await this.#published.last();
+    checkSegments(this.directory, this.#segments, metadata, published);
     const known = this.#segments[this.#segments.length - 1];
     if (known === undefined) {
       this.#adoptNothing(metadata);
@@ -260,17 +261,18 @@ export class LogFollower implements LogView {
       this.#end = metadata.end;
       this.#damage = undefined;
     } else {
+      const replaced = await judgeReplaced(last, header, metadata);
       const scan = await scanTail(last);
-      const since = {
-        bootId: await this.#environment.fileSystem.bootId(),
-        published: await this.#published.last(),
-      };
-      this.#adoptScan(scan, truncatedAt);
+      const since = { bootId: await this.#environment.fileSystem.bootId(), published };
       // What an interrupted truncation has yet to remove is of no interest.
-      this.#damage =
+      const damage =
         last.baseOffset >= truncatedAt && header.epoch < metadata.epoch
           ? undefined
           : damageIn(last, scan, metadata, since);
+      // What stands before damage can be read; of another file, nothing.
+      if (damage === undefined && replaced !== undefined) throw replaced;
+      this.#adoptScan(scan, truncatedAt);
+      this.#damage = damage;
     }
     this.#scannedBytes = fileBytes;
     last.setEndPosition(this.#end.endPosition);

@@ -3,6 +3,7 @@ import { isMissing } from "../files/file-errors.js";
 import { runSteps, type Steps } from "../files/steps.js";
 import type { Block } from "../format/block.js";
 import type { LogRecord } from "../format/record.js";
+import type { SegmentHeader, SegmentPredecessor } from "../format/segment-header.js";
 import {
   type BlockRun,
   blockError,
@@ -127,7 +128,7 @@ function* readIndexed(
   offset: number,
   chunkBytes?: number,
 ): Steps<BlockRun> {
-  const header = yield* segment.header();
+  const header = yield* soundHeader(view, segment);
   const source = yield* segment.source();
   const index = yield* loadedIndex(segment);
   view.indexCache.touch(segment);
@@ -147,13 +148,55 @@ function* readIndexed(
 /**
  * Throws if the segment behind this one did not follow it when it ended with the block of checksum
  * `chain`: one between them is missing, or the end of this one.
+ *
+ * @param chain - `undefined` where it is not known.
  */
-function* assertFollowed(view: LogView, segment: Segment, chain: number): Steps<void> {
+function* assertFollowed(view: LogView, segment: Segment, chain: number | undefined): Steps<void> {
   const successor = successorOf(view, segment);
   if (successor === undefined) return;
   const { predecessor } = yield* successor.header();
-  if (predecessor?.baseOffset === segment.baseOffset && predecessor.checksum === chain) return;
-  throw missingBefore(successor);
+  if (predecessor?.baseOffset !== segment.baseOffset) throw missingBefore(successor);
+  if (chain === undefined || chain === predecessor.checksum) return;
+  throw new CorruptionError({
+    file: segment.path,
+    position: yield* segment.end(),
+    reason: "it does not end with the block that the next segment names",
+  });
+}
+
+/**
+ * The header of a segment, which must be that of the very file that the next segment followed: an
+ * earlier file of this name is valid in itself, and holds records that were truncated since.
+ *
+ * @throws CorruptionError
+ */
+function* soundHeader(view: LogView, segment: Segment): Steps<SegmentHeader> {
+  const header = yield* segment.header();
+  const successor = successorOf(view, segment);
+  if (successor === undefined || segment.followedBy === successor) return header;
+  const predecessor = yield* predecessorOf(successor);
+  const isMeant = predecessor?.baseOffset === segment.baseOffset;
+  const { headerChecksum = 0 } = predecessor ?? {};
+  if (isMeant && headerChecksum !== 0 && headerChecksum !== header.checksum) {
+    throw new CorruptionError({
+      file: segment.path,
+      position: 0,
+      reason: "it is not the file that the next segment followed",
+      offset: segment.baseOffset,
+    });
+  }
+  segment.followedBy = successor;
+  return header;
+}
+
+/** What a segment says of the one before it; nothing if its own header is damaged. */
+function* predecessorOf(segment: Segment): Steps<SegmentPredecessor | undefined> {
+  try {
+    return (yield* segment.header()).predecessor;
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined;
+    throw error;
+  }
 }
 
 /** The segment behind this one; of one that is no more in the list, none. */
@@ -166,7 +209,7 @@ function missingBefore(segment: Segment): CorruptionError {
   return new CorruptionError({
     file: segment.path,
     position: 0,
-    reason: "the segment before this one, or the end of it, is missing",
+    reason: "the segment before this one is missing",
     offset: segment.baseOffset,
   });
 }
@@ -257,8 +300,9 @@ export class LogCursor {
   }
 
   *#enterAtStart(segment: Segment): Steps<void> {
-    this.#position = yield* segment.firstPosition();
-    this.#chain = (yield* segment.header()).checksum;
+    const { headerLength, checksum } = yield* soundHeader(this.#view, segment);
+    this.#position = headerLength;
+    this.#chain = checksum;
     this.#ready = undefined;
     this.#segment = segment;
   }
@@ -289,13 +333,16 @@ export class LogCursor {
 
   #check(segment: Segment, blocks: readonly Block[]): void {
     let chain = this.#chain;
+    const limit = successorOf(this.#view, segment)?.baseOffset ?? Number.POSITIVE_INFINITY;
     for (const { header } of blocks) {
-      if (chain !== undefined) {
-        const reason = continuity(header, chain, segment.baseOffset);
-        if (reason !== undefined) {
-          const { position, baseOffset } = header;
-          throw new CorruptionError({ file: segment.path, position, reason, offset: baseOffset });
-        }
+      const broken =
+        chain === undefined ? undefined : continuity(header, chain, segment.baseOffset);
+      const isBeyond = header.lastOffset >= limit;
+      const reason =
+        broken ?? (isBeyond ? "the block holds offsets of the next segment" : undefined);
+      if (reason !== undefined) {
+        const { position, baseOffset } = header;
+        throw new CorruptionError({ file: segment.path, position, reason, offset: baseOffset });
       }
       chain = header.checksum;
     }
@@ -303,16 +350,9 @@ export class LogCursor {
 
   /** Goes to the next segment, which must be the one that followed when it was made. */
   *#leave(segment: Segment): Steps<void> {
-    const { segments } = this.#view;
-    const successor = segments[segments.indexOf(segment) + 1];
+    const successor = successorOf(this.#view, segment);
     if (successor === undefined) throw shortFile(segment, this.#position, this.#offset);
-    const { predecessor } = yield* successor.header();
-    if (
-      predecessor?.baseOffset !== segment.baseOffset ||
-      (this.#chain !== undefined && predecessor.checksum !== this.#chain)
-    ) {
-      throw missingBefore(successor);
-    }
+    yield* assertFollowed(this.#view, segment, this.#chain);
     this.#offset = Math.max(this.#offset, successor.baseOffset);
     yield* this.#enterAtStart(successor);
   }
@@ -379,6 +419,7 @@ function recordBytes(record: LogRecord): number {
  */
 export function* findTimestamp(view: LogView, timestamp: number): Steps<number> {
   for (const segment of view.segments) {
+    yield* soundHeader(view, segment);
     const index = yield* loadedIndex(segment);
     view.indexCache.touch(segment);
     const { records, maxTimestamp, lastChecksum } = index.summary;
@@ -388,7 +429,9 @@ export function* findTimestamp(view: LogView, timestamp: number): Steps<number> 
     }
     // What an index leaves out may be what is looked for.
     const from = segment.baseOffset + (index.isPartial ? 0 : index.times.startFor(timestamp));
-    const found = yield* findTimestampFrom(view, Math.max(from, view.startOffset), timestamp);
+    const limit = successorOf(view, segment)?.baseOffset ?? view.endOffset;
+    const first = Math.max(Math.min(from, limit), view.startOffset);
+    const found = yield* findTimestampFrom(view, first, timestamp);
     return found;
   }
   return view.endOffset;

@@ -25,6 +25,9 @@ const MAX_HEADER_BYTES = 4096;
 /** The header of a data file whose own is damaged is taken to be this long. */
 const USUAL_HEADER_BYTES = 80;
 
+/** The fault of a segment whose header names another log. */
+export const FOREIGN_SEGMENT = "the segment belongs to another log";
+
 /** One data file, as far as it can be made sense of. */
 export interface SurveyedSegment {
   readonly segment: Segment;
@@ -50,6 +53,8 @@ export interface LogSurvey {
   readonly hasWriter: boolean;
   /** What that process lets readers see, if it has this very log open. */
   readonly published: PublishedEnd | undefined;
+  /** What the last writer published, if none lives and that is still there. */
+  readonly lastPublished: PublishedEnd | undefined;
   readonly segments: readonly SurveyedSegment[];
 }
 
@@ -65,8 +70,10 @@ export async function surveyLog(
 ): Promise<LogSurvey> {
   const found = await readLogMetadata(environment, directory);
   const { metadata } = found;
-  const writer = metadata && (await askWriter(environment, directory, metadata));
+  const reader = metadata && (await publishedReader(environment, directory, metadata));
+  const writer = await reader?.read();
   const published = writer?.end;
+  const lastPublished = published === undefined ? await reader?.last() : undefined;
   const listing = await listLog(environment.fileSystem, directory);
   if (listing === undefined || (listing.baseOffsets.length === 0 && !listing.hasMetadata)) {
     throw new SeglogError("NOT_A_LOG", `${directory} holds no log. Check the path.`);
@@ -102,6 +109,7 @@ export async function surveyLog(
     metadataFault: found.fault,
     hasWriter: writer !== undefined,
     published,
+    lastPublished,
     segments,
   };
 }
@@ -145,13 +153,13 @@ async function readLogMetadata(
   }
 }
 
-async function askWriter(
+async function publishedReader(
   { fileSystem }: LogEnvironment,
   directory: string,
   metadata: LogMetadata,
-): Promise<{ readonly end: PublishedEnd | undefined } | undefined> {
+): Promise<PublishedReader> {
   const owner = await writerDirectory(fileSystem, directory, metadata);
-  return new PublishedReader(fileSystem, owner, metadata.logId).read();
+  return new PublishedReader(fileSystem, owner, metadata.logId);
 }
 
 /** What the files seen so far say of the log; the latest epoch comes first. */
@@ -193,7 +201,7 @@ async function surveySegment(
   }
   const isForeign = logId !== undefined && Buffer.compare(decoded.logId, logId) !== 0;
   const fault = isForeign
-    ? "the segment belongs to another log"
+    ? FOREIGN_SEGMENT
     : decoded.baseOffset === baseOffset
       ? undefined
       : `the segment is that of base offset ${decoded.baseOffset}`;

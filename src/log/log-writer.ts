@@ -268,8 +268,8 @@ export class LogWriter implements LogView, QueueOwner {
       ),
     );
     this.#forgetIndexes(segments);
-    this.#metadata = { ...this.#metadata, truncation: undefined };
     await this.#enterSegments(segments);
+    this.#metadata = { ...this.#metadata, truncation: undefined, end: this.#durable };
     await this.#onTruncated?.(offset);
   }
 
@@ -549,6 +549,7 @@ export class LogWriter implements LogView, QueueOwner {
     const sealed = this.#active;
     const { fileSystem, pool } = this.#environment;
     this.#rollBegun = true;
+    const { checksum: headerChecksum } = await runSteps(sealed.header());
     await pool.transient(() =>
       createSegmentFile(fileSystem, this.directory, {
         logId: this.logId,
@@ -558,6 +559,7 @@ export class LogWriter implements LogView, QueueOwner {
         predecessor: {
           baseOffset: sealed.baseOffset,
           checksum: this.#written.lastChecksum,
+          headerChecksum,
         },
       }),
     );

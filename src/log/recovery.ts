@@ -3,7 +3,12 @@ import { CorruptionError } from "../errors.js";
 import { prepareFile } from "../files/atomic-file.js";
 import { readStep, runSteps } from "../files/steps.js";
 import { writeFully } from "../files/whole-file.js";
-import { blockLength, isInvalid, parseBlockHeader } from "../format/block-header.js";
+import {
+  type BlockHeader,
+  blockLength,
+  isInvalid,
+  parseBlockHeader,
+} from "../format/block-header.js";
 import { CUT_MARK, LOG_METADATA_FILE, segmentFileName } from "../format/file-names.js";
 import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
 import type { PublishedEnd } from "../format/published-end.js";
@@ -58,7 +63,7 @@ export async function recoverLog(
   let metadata = await readMetadata(environment.fileSystem, directory);
   const openSegment = segmentOpener(context, metadata);
   let segments = listing.baseOffsets.map(openSegment);
-  checkSegments(directory, segments, metadata);
+  checkSegments(directory, segments, metadata, context.lastPublished(metadata.logId));
   const removedFiles = await removeLeftovers(context, listing);
   const { truncation, startOffset } = metadata;
   const hasDeleted = segments.length > 1 && segments[1]!.baseOffset <= startOffset;
@@ -95,7 +100,8 @@ export async function recoverLog(
     const { createdAt: activeCreatedAt } = header;
     return { metadata, segments, end: metadata.end, activeCreatedAt, report };
   }
-  const log = { metadata, segments, header, openSegment, removedFiles, removeObsolete };
+  const replaced = await judgeReplaced(last, header, { ...metadata, truncation });
+  const log = { metadata, segments, header, openSegment, removedFiles, removeObsolete, replaced };
   return recoverTail(context, log);
 }
 
@@ -113,11 +119,16 @@ export function segmentOpener(
   };
 }
 
-/** What the names of the files must agree with. */
+/**
+ * What the names of the files must agree with.
+ *
+ * @param published - What the last writer published: a segment is on stable storage before it is.
+ */
 export function checkSegments(
   directory: string,
   segments: readonly Segment[],
   metadata: LogMetadata,
+  published: PublishedEnd | undefined,
 ): void {
   const first = segments[0];
   const last = segments[segments.length - 1];
@@ -140,6 +151,10 @@ export function checkSegments(
   if (last.baseOffset < Math.min(metadata.end.activeBaseOffset, truncated)) {
     throw missing(metadata.end.activeBaseOffset, "the newest segment is missing");
   }
+  // While a truncation goes on, what is published already has its epoch.
+  const isOfNow = metadata.truncation === undefined && published?.epoch === metadata.epoch;
+  const newest = isOfNow ? published.activeBaseOffset : 0;
+  if (last.baseOffset < newest) throw missing(newest, "the newest segment is missing");
 }
 
 export function checkEpoch(directory: string, header: SegmentHeader, metadata: LogMetadata): void {
@@ -173,6 +188,11 @@ export async function isAtMarker(
   if (startOffset > end.endOffset) return false;
   if (segment.baseOffset !== end.activeBaseOffset) return false;
   if ((await runSteps(segment.end())) !== end.endPosition) return false;
+  return hasEnd(segment, header, end);
+}
+
+/** Whether a segment ends, or once ended, with the block that an end names, and as it says. */
+async function hasEnd(segment: Segment, header: SegmentHeader, end: LogEnd): Promise<boolean> {
   if (end.lastBlockPosition === 0) {
     return (
       end.lastChecksum === header.checksum &&
@@ -180,15 +200,48 @@ export async function isAtMarker(
       end.endOffset === header.baseOffset
     );
   }
-  const bytes = new Uint8Array(256);
-  const count = await runSteps(readStep(segment.file, bytes, end.lastBlockPosition));
-  const block = parseBlockHeader(bytes.subarray(0, count), end.lastBlockPosition, header.blockSeed);
+  const block = await lastBlockOf(segment, header, end);
   return (
-    !isInvalid(block) &&
-    block.checksum === end.lastChecksum &&
+    block !== undefined &&
     block.position + blockLength(block) === end.endPosition &&
     block.lastOffset + 1 === end.endOffset
   );
+}
+
+/** The block that an end names, if it is there. */
+async function lastBlockOf(
+  segment: Segment,
+  header: SegmentHeader,
+  end: LogEnd,
+): Promise<BlockHeader | undefined> {
+  const bytes = new Uint8Array(256);
+  const count = await runSteps(readStep(segment.file, bytes, end.lastBlockPosition));
+  const block = parseBlockHeader(bytes.subarray(0, count), end.lastBlockPosition, header.blockSeed);
+  return isInvalid(block) || block.checksum !== end.lastChecksum ? undefined : block;
+}
+
+/**
+ * Why a segment cannot be the file in which `log.meta` says that the log once ended, but must be
+ * another one of that name: an earlier one, that a truncation replaced. A recorded truncation leaves
+ * no such place; nor does a recovery that was interrupted while it replaced an empty segment.
+ */
+export async function judgeReplaced(
+  segment: Segment,
+  header: SegmentHeader,
+  { end, clean, truncation }: LogMetadata,
+): Promise<CorruptionError | undefined> {
+  if (segment.baseOffset !== end.activeBaseOffset || truncation !== undefined) return undefined;
+  if (end.lastBlockPosition === 0) {
+    if (!clean || end.lastChecksum === header.checksum) return undefined;
+  } else if ((await lastBlockOf(segment, header, end)) !== undefined) {
+    return undefined;
+  }
+  return new CorruptionError({
+    file: segment.path,
+    position: end.lastBlockPosition,
+    reason: "the block with which the log once ended is not there",
+    offset: segment.baseOffset,
+  });
 }
 
 interface UncleanLog {
@@ -200,6 +253,8 @@ interface UncleanLog {
   readonly removedFiles: readonly string[];
   /** Removes what lies before the start offset. */
   readonly removeObsolete: () => Promise<void>;
+  /** Why the last segment is not the one that it should be; told only of one that looks whole. */
+  readonly replaced: CorruptionError | undefined;
 }
 
 /**
@@ -216,7 +271,7 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   const scan = await scanTail(last);
   const published = context.lastPublished(log.metadata.logId);
   const since = { bootId: context.bootId, published };
-  const damage = damageIn(last, scan, log.metadata, since);
+  const damage = damageIn(last, scan, log.metadata, since) ?? log.replaced;
   if (damage !== undefined) throw damage;
 
   const cutBytes = scan.fileBytes - scan.end.endPosition;
@@ -270,7 +325,11 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
       epoch,
       baseOffset: end.endOffset,
       createdAt: environment.now(),
-      predecessor: { baseOffset: last.baseOffset, checksum: end.lastChecksum },
+      predecessor: {
+        baseOffset: last.baseOffset,
+        checksum: end.lastChecksum,
+        headerChecksum: header.checksum,
+      },
     });
     segments.push(log.openSegment(end.endOffset));
   }

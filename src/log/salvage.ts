@@ -82,6 +82,7 @@ class Salvage {
   #nextOffset: number;
   #records = 0;
   #end: LogEnd | undefined;
+  #lastHeaderChecksum = 0;
 
   constructor(environment: LogEnvironment, survey: LogSurvey, options: SalvageOptions) {
     this.#environment = environment;
@@ -137,6 +138,7 @@ class Salvage {
       predecessor: before && {
         baseOffset: before.activeBaseOffset,
         checksum: before.lastChecksum,
+        headerChecksum: this.#lastHeaderChecksum,
       },
     });
     return { bytes, header: decodeSegmentHeader(bytes) as SegmentHeader };
@@ -182,6 +184,7 @@ class Salvage {
       await saveIndex(fileSystem, new Segment(pool, owner, header.baseOffset, "read"), index);
     }
     const { summary } = index;
+    this.#lastHeaderChecksum = summary.segmentChecksum;
     this.#end = {
       activeBaseOffset: header.baseOffset,
       endOffset: summary.endOffset,

@@ -3,6 +3,7 @@ import { LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogEnvironment } from "./environment.js";
 import { type Finding, finding } from "./finding.js";
 import { type LogSurvey, pendingTruncation } from "./log-survey.js";
+import { judgeReplaced } from "./recovery.js";
 import { flawFinding, type SegmentCheck, SegmentChecker } from "./segment-check.js";
 
 /**
@@ -32,7 +33,7 @@ export async function checkTail(
   const { segment, endPosition } = last.surveyed;
   const { path } = segment;
   const { complete } = last;
-  const short = shortOf(survey, last);
+  const short = shortOf(survey, last) ?? (await replacedOf(survey, last));
   const torn = endPosition - complete.endPosition;
   if (torn === 0 || bound !== undefined) return short === undefined ? [] : [short];
 
@@ -43,7 +44,7 @@ export async function checkTail(
     short !== undefined ||
     published !== undefined ||
     last.provenBehindFlaw > complete.endOffset ||
-    (sameBoot && last.provenBehindFlaw >= 0);
+    (sameBoot && last.provenBehindFlaw >= 0 && isPublishedBehind(survey, last));
   const [first] = last.flaws;
   if (isProven || metadata === undefined) {
     const findings = last.flaws.map((flaw) => flawFinding(path, flaw));
@@ -88,9 +89,31 @@ export async function tornTailPosition(
   return found?.remedy === "recovery" ? found.position : undefined;
 }
 
+/** Whether the last writer published an end behind the first flaw, so that only its process died. */
+function isPublishedBehind({ lastPublished }: LogSurvey, last: SegmentCheck): boolean {
+  const [first] = last.flaws;
+  return (
+    first !== undefined &&
+    lastPublished?.activeBaseOffset === last.surveyed.segment.baseOffset &&
+    lastPublished.endPosition > first.position
+  );
+}
+
+/** Whether the last segment is another file than the one that `log.meta` names. */
+async function replacedOf(
+  { metadata, published }: LogSurvey,
+  { surveyed: { segment, header } }: SegmentCheck,
+): Promise<Finding | undefined> {
+  if (metadata === undefined || header === undefined || published !== undefined) return undefined;
+  const error = await judgeReplaced(segment, header, metadata);
+  if (error === undefined) return undefined;
+  const { position, reason } = error;
+  return { ...finding("damage", segment.path, reason, "salvage"), position };
+}
+
 /** Whether the log ends before what its metadata, or its living writer, says was there. */
 function shortOf(survey: LogSurvey, last: SegmentCheck): Finding | undefined {
-  const { metadata, published } = survey;
+  const { metadata, published, lastPublished } = survey;
   const proven = published ?? metadata?.end;
   if (proven === undefined || pendingTruncation(survey) !== undefined) return undefined;
   const { segment } = last.surveyed;
@@ -100,8 +123,11 @@ function shortOf(survey: LogSurvey, last: SegmentCheck): Finding | undefined {
     position: complete.endPosition,
     lost: proven.endOffset > reach ? [reach, proven.endOffset] : undefined,
   });
-  if (segment.baseOffset < proven.activeBaseOffset) {
-    return damage(`the segment behind it (base offset ${proven.activeBaseOffset}) is missing`);
+  const isOfNow = metadata?.truncation === undefined && lastPublished?.epoch === metadata?.epoch;
+  const lastActive = isOfNow ? (lastPublished?.activeBaseOffset ?? 0) : 0;
+  const newest = Math.max(proven.activeBaseOffset, lastActive);
+  if (segment.baseOffset < newest) {
+    return damage(`the segment behind it (base offset ${newest}) is missing`);
   }
   if (segment.baseOffset > proven.activeBaseOffset) return undefined;
   if (complete.endOffset >= proven.endOffset) return undefined;

@@ -85,7 +85,9 @@ export async function applyTruncation(
     // A hint: if it cannot be saved, it is rebuilt when it is needed.
     await saveIndex(fileSystem, cut, index).catch(() => undefined);
     kept[kept.length - 1] = cut;
-    predecessor = { baseOffset: cut.baseOffset, checksum: end.lastChecksum };
+    const { checksum: headerChecksum } = await runSteps(cut.header());
+    const { baseOffset } = cut;
+    predecessor = { baseOffset, checksum: end.lastChecksum, headerChecksum };
   }
   await fileSystem.syncDirectory(directory);
   await createSegmentFile(fileSystem, directory, {

@@ -72,6 +72,9 @@ export class Segment {
     this.#endPosition = position;
   }
 
+  /** The segment behind this one, if that was seen to follow this very file. */
+  followedBy: Segment | undefined;
+
   /**
    * Set by the writer of this segment: told instead when the memory of the index is wanted, so that
    * it can save the index first.

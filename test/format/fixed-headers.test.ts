@@ -93,7 +93,7 @@ const HEADERS: readonly Header[] = [
       epoch: 3,
       baseOffset: 2 ** 45 + 1,
       createdAt: 1_700_000_000_000,
-      predecessor: { baseOffset: 17, checksum: 0xdeadbeef },
+      predecessor: { baseOffset: 17, checksum: 0xdeadbeef, headerChecksum: 0xfeedface },
     }),
     knownFeatures: 0,
     numbersAt: [40, 48, 56],
@@ -236,22 +236,30 @@ const offset = fc.maxSafeNat();
 
 describe("segment header", () => {
   it("comes back as it was", () => {
-    const place = fc.tuple(offset, offset, uint32);
+    const place = fc.tuple(offset, offset, uint32, uint32);
     fc.assert(
-      fc.property(id, offset, place, offset, (logId, epoch, [one, other, sum], createdAt) => {
-        const baseOffset = Math.max(one, other);
-        const before = Math.min(one, other);
-        const predecessor =
-          before === baseOffset ? undefined : { baseOffset: before, checksum: sum };
-        const header = { logId, epoch, baseOffset, createdAt, predecessor };
-        const bytes = encodeSegmentHeader(header);
-        expect(decodeSegmentHeader(bytes)).toEqual({
-          ...header,
-          headerLength: 80,
-          checksum: viewOf(bytes).getUint32(0, true),
-          blockSeed: checksum(bytes.subarray(24, 56)),
-        });
-      }),
+      fc.property(
+        id,
+        offset,
+        place,
+        offset,
+        (logId, epoch, [one, other, sum, headerChecksum], createdAt) => {
+          const baseOffset = Math.max(one, other);
+          const before = Math.min(one, other);
+          const predecessor =
+            before === baseOffset
+              ? undefined
+              : { baseOffset: before, checksum: sum, headerChecksum };
+          const header = { logId, epoch, baseOffset, createdAt, predecessor };
+          const bytes = encodeSegmentHeader(header);
+          expect(decodeSegmentHeader(bytes)).toEqual({
+            ...header,
+            headerLength: 80,
+            checksum: viewOf(bytes).getUint32(0, true),
+            blockSeed: checksum(bytes.subarray(24, 56)),
+          });
+        },
+      ),
     );
   });
 

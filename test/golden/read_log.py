@@ -100,6 +100,7 @@ class Segment:
         self.seed = crc(self.data[24:56])
         self.epoch = u64(self.data, 40)
         self.predecessor = (u64(self.data, 64), u32(self.data, 20))
+        self.predecessor_header = u32(self.data, 72)
         if self.data[24:40] != log_id or u64(self.data, 48) != base_offset:
             raise Damage(f"segment {base_offset} belongs elsewhere")
 
@@ -379,6 +380,9 @@ class Log:
             named = last.base_offset == meta.active_base_offset
             if named and bound is None and self.end_offset < meta.end_offset:
                 raise Damage("the log ends too early")
+            if named and meta.bound is None and meta.last_block_position > 0:
+                if not has_end(last, meta):
+                    raise Damage("another file is in the place of the segment")
         if bound is not None:
             self.end_offset = min(self.end_offset, bound)
         if self.end_offset < self.start_offset:
@@ -396,7 +400,9 @@ class Log:
             if segment.epoch > self.epoch or (before and segment.epoch < before[2]):
                 raise Damage("an epoch does not fit")
             if before is not None:
-                base, chain, _, reach = before
+                base, chain, _, reach, header = before
+                if segment.predecessor_header not in (0, header):
+                    raise Damage("a segment is not the file that the next one followed")
                 if segment.predecessor != (base, chain) or segment.base_offset < reach:
                     raise Damage("a segment does not follow the one before")
             is_last = segment is segments[-1]
@@ -414,7 +420,7 @@ class Log:
                 complete = block.ends_batch
             if not complete:
                 raise Damage("a segment ends inside a batch")
-            before = (segment.base_offset, chain, segment.epoch, reach)
+            before = (segment.base_offset, chain, segment.epoch, reach, segment.checksum)
 
     def describe(self):
         return {
@@ -439,6 +445,11 @@ def home_of(directory, meta):
 def at_marker(segment, meta):
     if segment.base_offset != meta.active_base_offset or len(segment.data) != meta.end_position:
         return False
+    return has_end(segment, meta)
+
+
+def has_end(segment, meta):
+    """Whether the segment holds the block with which the log once ended."""
     if meta.last_block_position == 0:
         return segment.checksum == meta.last_checksum
     try:

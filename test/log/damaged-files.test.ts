@@ -243,6 +243,9 @@ describe("a log of a newer seglog", () => {
     const directory = damaged((d) => {
       const blocks = blocksOf(d, 16);
       forgeBlock(d, 16, blocks[1]!, (header) => header.writeUInt16LE(0x8001, 10));
+      // It is the block that log.meta says the log ended with.
+      const { checksum } = blocksOf(d, 16)[1]!;
+      forge(join(d, "log.meta"), (bytes) => bytes.writeUInt32LE(checksum, 136));
       rmSync(join(d, "00000000000000000016.index"));
     });
     const log = await openLog(directory, { readOnly: true });

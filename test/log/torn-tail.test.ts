@@ -156,7 +156,11 @@ describe("a tail that is cut", () => {
     await log.close();
     expect(headerOf(directory, 4)).toMatchObject({
       epoch: 1,
-      predecessor: { baseOffset: 0, checksum: blocksOf(directory, 0)[3]!.checksum },
+      predecessor: {
+        baseOffset: 0,
+        checksum: blocksOf(directory, 0)[3]!.checksum,
+        headerChecksum: headerOf(directory, 0).checksum,
+      },
     });
     const again = await reopen(directory, sameBoot);
     expect(again.recovery.kind).toBe("clean");
