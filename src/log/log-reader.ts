@@ -295,7 +295,10 @@ export class LogCursor {
       return;
     }
     const end = yield* readableEnd(this.#view, segment);
-    this.#ready = yield* seek(this.#view, segment, end, this.#offset, chunkBytes);
+    const run = yield* seek(this.#view, segment, end, this.#offset, chunkBytes);
+    this.#ready = run;
+    // Without a block, the next segment must have followed the bare header.
+    if (run.blocks.length === 0) this.#chain = (yield* segment.header()).checksum;
     this.#segment = segment;
   }
 

@@ -47,6 +47,18 @@ describe("records behind damage in the same segment", () => {
   });
 });
 
+describe("a segment of which only the header is left", () => {
+  test("is not passed over by who begins to read in it", async () => {
+    const directory = await makeLog();
+    cut(segmentPath(directory, 0), 80);
+    const log = await openLog(directory, READ_ONLY);
+    for (const from of [0, 1]) {
+      expect(await codeOf(log.readFrom(from))).toBe("CORRUPTION");
+      expect(await codeOf(log.read(from))).toBe("CORRUPTION");
+    }
+  });
+});
+
 describe("the search for a timestamp", () => {
   test("passes over no damage, missing segment or missing end", async () => {
     const directory = await makeLog();
