@@ -518,7 +518,7 @@ describe("what lies about in the directory", () => {
     expect(await valuesOf(again)).toEqual(expectedValues(0, RECORDS + 5));
   });
 
-  test("log.meta of a copy of the log that went on differently costs a look at the tail", async () => {
+  test("log.meta of a copy of the log that went on differently is told", async () => {
     const directory = damaged(() => undefined);
     const copy = newPath();
     cpSync(directory, copy, { recursive: true });
@@ -531,9 +531,10 @@ describe("what lies about in the directory", () => {
       await log.close();
     }
     cpSync(join(copy, "log.meta"), join(directory, "log.meta"));
-    const log = await openLog(directory, OPTIONS);
-    expect(log.recovery.kind).toBe("unclean");
-    expect(await valuesOf(log)).toEqual([...expectedValues(0, RECORDS), "one"]);
+    // Nobody knows which of the two was meant; what the marker says of the end is not so.
+    for (const readOnly of [true, false]) {
+      expect(await codeOf(openLog(directory, { readOnly }))).toBe("CORRUPTION");
+    }
   });
 
   test("the marker of a clean close is void before the first write", async () => {

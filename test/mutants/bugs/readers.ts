@@ -59,8 +59,8 @@ export const readerBugs: readonly Mutant[] = [
     name: "reading-skips-lost-end",
     bug: "an iteration goes to the next segment though the end of this one is missing",
     file: "log/log-reader.ts",
-    find: "      (this.#chain !== undefined && predecessor.checksum !== this.#chain)\n",
-    replace: "      (this.#chain === undefined && predecessor.checksum !== this.#chain)\n",
+    find: "    yield* assertFollowed(this.#view, segment, this.#chain);\n",
+    replace: "",
     suite: {
       files: ["log/damaged-files.test.ts"],
       pattern: "its end, a whole block, with indexes",

@@ -38,8 +38,8 @@ export const recoveryBugs: readonly Mutant[] = [
     name: "trust-marker-of-other-block",
     bug: "believes the marker of a clean close though the last block is another",
     file: "log/recovery.ts",
-    find: "    block.checksum === end.lastChecksum &&\n",
-    replace: "",
+    find: "  return isInvalid(block) || block.checksum !== end.lastChecksum ? undefined : block;",
+    replace: "  return isInvalid(block) ? undefined : block;",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "went on differently" },
   },
   {
