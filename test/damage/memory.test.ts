@@ -148,6 +148,7 @@ const CHILD = `
   const { LogStore } = await import(${JSON.stringify(DIST)} + "index.js");
   const { createEnvironment } = await import(${JSON.stringify(DIST)} + "log/environment.js");
   const { verifyStore } = await import(${JSON.stringify(DIST)} + "cli/verify-store.js");
+  const { rm } = await import("node:fs/promises");
   const [root, count, key] = process.argv.slice(1);
   const untyped = [];
   const failures = {};
@@ -181,6 +182,7 @@ const CHILD = `
       await attempt(number + " committed", () => store.group("g").committed());
       await attempt(number + " close", () => store.close());
     }
+    await rm(directory, { recursive: true });
   }
   console.log(JSON.stringify({
     untyped: untyped.slice(0, 5), failures, maxMiB: Math.round(process.resourceUsage().maxRSS / 1024),
