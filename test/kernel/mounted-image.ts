@@ -7,8 +7,8 @@ import { command } from "./command.js";
 export type FileSystemKind = "xfs" | "ext4";
 
 const MIB = 1024 * 1024;
-/** The least that mkfs.xfs makes is 300 MiB. The image is sparse: it takes what is written. */
-const IMAGE_BYTES: Readonly<Record<FileSystemKind, number>> = { xfs: 320 * MIB, ext4: 128 * MIB };
+/** Room for all that the lives of a store write. The image is sparse: it takes what is written. */
+const IMAGE_BYTES = 1024 * MIB;
 
 /** A file system of its own in a file, mounted through a loop device. */
 export class MountedImage {
@@ -27,7 +27,7 @@ export class MountedImage {
     this.#image = join(parent, `${kind}.image`);
     mkdirSync(this.directory, { recursive: true });
     rmSync(this.#image, { force: true });
-    command("truncate", `--size=${IMAGE_BYTES[kind]}`, this.#image);
+    command("truncate", `--size=${IMAGE_BYTES}`, this.#image);
     command(`mkfs.${kind}`, "-q", ...(kind === "xfs" ? ["-K"] : ["-F"]), this.#image);
     this.#device = command("losetup", "--find", "--show", this.#image);
     this.#forget = atExit(() => {
