@@ -116,6 +116,15 @@ export function poisonedByLack(journal: readonly JournalLine[]): Violation[] {
   return violations;
 }
 
+/** Whether a truncation has poisoned its log. */
+export function hasPoisonedTruncation(journal: readonly JournalLine[]): boolean {
+  const truncations = new Set<number>();
+  return journal.some(({ entry }) => {
+    if (entry.type === "asked" && entry.change.kind === "truncate") truncations.add(entry.id);
+    return entry.type === "failed" && entry.code === "LOG_POISONED" && truncations.has(entry.id);
+  });
+}
+
 function wrong(message: string): Violation {
   return { kind: "wrong", message };
 }

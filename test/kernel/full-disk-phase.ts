@@ -4,7 +4,7 @@ import { SeglogError } from "../../src/index.js";
 import { Random } from "../support/random.js";
 import { unexpectedCodes } from "./codes.js";
 import { command } from "./command.js";
-import { poisonedByLack } from "./fault-checks.js";
+import { hasPoisonedTruncation, poisonedByLack } from "./fault-checks.js";
 import { MountedImage } from "./mounted-image.js";
 import { observeStore } from "./observe.js";
 import type { Phase, PhaseContext, PhaseResult } from "./phase.js";
@@ -86,7 +86,7 @@ async function fillUp(
   try {
     await awaitLack(victim);
     if (!isKilled) {
-      violations.push(...(await readBeside(history, random)));
+      violations.push(...(await readBeside(victim, history, random)));
       rmSync(ballast);
       await awaitRoom(victim);
       victim.close();
@@ -115,7 +115,11 @@ async function judgeFull(history: StoreHistory, random: Random): Promise<Violati
 }
 
 /** Reads while the writer is alive and may truncate, so only that it works can be judged. */
-async function readBeside(history: StoreHistory, random: Random): Promise<Violation[]> {
+async function readBeside(
+  victim: VictimProcess,
+  history: StoreHistory,
+  random: Random,
+): Promise<Violation[]> {
   for (let attempts = 1; ; attempts++) {
     try {
       await observeStore(history.directory, { readOnly: true }, random);
@@ -125,6 +129,8 @@ async function readBeside(history: StoreHistory, random: Random): Promise<Violat
       if (OVERTAKEN.has(code)) return [];
       // A directory that changes while it is listed, as that of a log that is truncated all the time.
       if (code === "IO_ERROR" && attempts < MAX_ATTEMPTS) continue;
+      // What a truncation that could not be ended has published does not fit its files any more.
+      if (code === "IO_ERROR" && hasPoisonedTruncation(victim.journal)) return [];
       return [{ kind: "wrong", message: `reading beside a full disk: ${String(error)}` }];
     }
   }

@@ -222,6 +222,15 @@ describe("the judge of changes", () => {
     expect(verdict(store, log(ALL))).toEqual(["made up"]);
   });
 
+  it("knows that a truncation may end a batch that was never acknowledged", () => {
+    const offset = BATCH_OFFSET + 1;
+    const cut: Change = { kind: "truncate", key: KEY, offset };
+    const known = appended(OPS.slice(0, BATCH));
+    const store = storeAfter([...known, asked(1, cut), done(1)]);
+    expect(verdict(store, log(ALL.slice(0, offset)))).toEqual([]);
+    expect(verdict(storeAfter(known), log(ALL.slice(0, offset)))).toEqual(["made up"]);
+  });
+
   it("takes a truncation that was cut short as done or not done, not as half done", () => {
     const store = storeAfter([...appended(OPS), asked(1, truncate)]);
     expect(verdict(store, log(ALL.slice(0, 3)))).toEqual([]);

@@ -34,6 +34,8 @@ export class KeyModel {
   #mostStart = 0;
   /** What retention leaves at least, once it has moved the start. */
   #keptBytes = 0;
+  /** Where truncations have ended the log: also among records that were never acknowledged. */
+  #cuts = new Set<number>();
   /** Names that must not be there (again). */
   #gone = new Set<string>();
   /** Names of which nobody knows: their append failed with an outcome that is not known. */
@@ -56,6 +58,7 @@ export class KeyModel {
     copy.#keptBytes = this.#keptBytes;
     copy.#leastStart = this.#leastStart;
     copy.#mostStart = this.#mostStart;
+    copy.#cuts = new Set(this.#cuts);
     copy.#gone = new Set(this.#gone);
     copy.#unknown = new Set(this.#unknown);
     copy.#judgedLife = this.#judgedLife;
@@ -108,6 +111,7 @@ export class KeyModel {
 
   /** The log ends at `offset` now; that is durable. */
   truncate(offset: number): void {
+    this.#cuts.add(offset);
     this.#forget(offset);
     this.#durableEnd = Math.min(this.#durableEnd, offset);
     this.#heldEnd = Math.min(this.#heldEnd, offset);
@@ -204,6 +208,7 @@ export class KeyModel {
       shape: this.#shape,
       judgedLife: this.#judgedLife,
       isTrimmed: startOffset > 0,
+      mayBeCutAt: (offset) => this.#cuts.has(offset),
       mayBeMissing: (name) => this.#gone.has(name) || this.#unknown.has(name),
     });
     return [...violations, ...sequence];
@@ -227,6 +232,7 @@ export class KeyModel {
     this.#leastStart = startOffset;
     this.#mostStart = startOffset;
     this.#keptBytes = 0;
+    this.#cuts.clear();
     this.#gone.clear();
     this.#unknown.clear();
     this.#judgedLife = life;

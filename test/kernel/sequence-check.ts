@@ -9,6 +9,8 @@ export interface Expectations {
   readonly judgedLife: number;
   /** Whether the first records may be missing, since the start has moved. */
   readonly isTrimmed: boolean;
+  /** Whether a truncation may have ended the log at this offset, in the middle of a batch. */
+  mayBeCutAt(offset: number): boolean;
   /** Whether a record may be missing among others: refused, truncated, or deleted with its key. */
   mayBeMissing(name: string): boolean;
 }
@@ -20,7 +22,7 @@ export interface Expectations {
 export function checkSequence(
   names: readonly RecordName[],
   startOffset: number,
-  { key, shape, judgedLife, isTrimmed, mayBeMissing }: Expectations,
+  { key, shape, judgedLife, isTrimmed, mayBeCutAt, mayBeMissing }: Expectations,
 ): Violation[] {
   const violations: Violation[] = [];
   const last = new Map<string, RecordName>();
@@ -61,7 +63,7 @@ export function checkSequence(
     const following = names[index + 1];
     if (next.index === 0) return;
     if (following !== undefined && nameText(following) === nameText(next)) return;
-    if (mayBeMissing(nameText(next))) return;
+    if (mayBeMissing(nameText(next)) || mayBeCutAt(startOffset + index + 1)) return;
     complain("made up", index, `a part of a batch: ${nameText(next)} does not follow`);
   });
   return violations;
