@@ -41,6 +41,7 @@ const PLAIN: readonly (readonly [FileFate, NamesFate] | "killed")[] = [
   ["kept", "kept"],
   ["dropped", "kept"],
   ["kept", "dropped"],
+  ["kept", "subset"],
   ["zeros", "kept"],
   ["garbage", "kept"],
   ["sectors", "kept"],

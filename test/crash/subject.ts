@@ -8,7 +8,7 @@ import type { FoundLog } from "./log-history.js";
 import type { Setting } from "./setting.js";
 
 /** Where the log or store is, on its disk. */
-export const DIRECTORY = "/home/data";
+const DIRECTORY = "/home/data";
 /** The consumer groups of a store. */
 export const GROUPS = ["g", "h"] as const;
 

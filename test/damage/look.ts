@@ -145,7 +145,7 @@ function sequence(
 }
 
 /** Fails unless a record is the very one that was appended under this offset. */
-export function compare(record: LogRecord, offset: number, truth: LogTruth): void {
+function compare(record: LogRecord, offset: number, truth: LogTruth): void {
   const right = truth.records.get(offset);
   if (right !== undefined && isSame(record, right)) return;
   throw new Violation(
