@@ -20,6 +20,16 @@ export async function writeFully(
   }
 }
 
+/** As {@link writeFully}, without giving the event loop a turn. */
+export function writeFullySync(file: OpenFile, bytes: Uint8Array, position: number): void {
+  let written = file.writeSync(bytes, position);
+  while (written < bytes.length) {
+    const count = file.writeSync(bytes.subarray(written), position + written);
+    if (count === 0) throw noProgress(file.path);
+    written += count;
+  }
+}
+
 /** Reads until `target` is full or the file ends, and returns how many bytes it got. */
 export async function readFully(
   file: OpenFile,

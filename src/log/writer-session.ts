@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { DirectoryLock } from "../files/directory-lock.js";
 import type { OpenFile } from "../files/file-system.js";
-import { writeFully } from "../files/whole-file.js";
+import { writeFully, writeFullySync } from "../files/whole-file.js";
 import { PUBLISHED_FILE, TEMPORARY_SUFFIX } from "../format/file-names.js";
 import {
   encodePublishedHeader,
@@ -78,7 +78,7 @@ export class WriterSession {
         await writeFully(published, bytes, 0);
         await fileSystem.rename(path + TEMPORARY_SUFFIX, path);
       } catch (error) {
-        await published.close();
+        await published.close().catch(() => undefined);
         throw error;
       }
       return new WriterSession(
@@ -92,7 +92,7 @@ export class WriterSession {
         lastPublished,
       );
     } catch (error) {
-      await lock.release();
+      await lock.release().catch(() => undefined);
       throw error;
     }
   }
@@ -180,6 +180,6 @@ export class PublishedSlots {
     this.#sequence++;
     encodeSlot(this.#slot, { ...end, sequence: this.#sequence }, this.#seed);
     const place = this.#position + (this.#sequence % 2) * SLOT_BYTES;
-    this.#file.writeSync(this.#slot, place);
+    writeFullySync(this.#file, this.#slot, place);
   }
 }

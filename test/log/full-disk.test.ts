@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { SeglogError } from "../../src/errors.js";
 import { fileLength } from "../support/damage.js";
 import { codeOf } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
@@ -167,6 +168,32 @@ describe("no handle to sync the metadata's name with", () => {
     const again = await openLog(directory);
     expect(again.startOffset).toBe(3);
     expect(await valuesOf(again)).toEqual(expectedValues(3, 5));
+  });
+});
+
+describe("no space for what readers in other processes are told", () => {
+  test("is told to onError; the append is acknowledged, and shown with the next one", async () => {
+    const told: string[] = [];
+    const onError = (error: SeglogError) => told.push(error.code);
+    const system = new FaultyFileSystem();
+    const log = await openLog(newPath(), { onError }, { fileSystem: system });
+    const reader = await openLog(log.directory, { readOnly: true });
+    await appendEach(log, 1);
+    const published = /published/;
+    // Thirty bytes, then nothing more, and no error.
+    system.fail({ kind: "write", path: published }, { shortBytes: 30 });
+    const rest = system.fail({ kind: "write", path: published }, { shortBytes: 0 });
+    await appendEach(log, 1);
+    expect(rest.hits).toBe(1);
+    expect(told).toEqual(["NO_SPACE"]);
+    await reader.refresh();
+    expect(reader.endOffset).toBe(1);
+    // A short write that goes on is no failure.
+    system.fail({ kind: "write", path: published }, { shortBytes: 30, times: 2 });
+    await appendEach(log, 1);
+    await reader.refresh();
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 3));
+    expect(told).toEqual(["NO_SPACE"]);
   });
 });
 
