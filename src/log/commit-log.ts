@@ -427,18 +427,19 @@ export class CommitLog {
 
   async #close(): Promise<void> {
     const writer = this.#writer;
-    let isInOrder = false;
-    try {
-      if (writer !== undefined) {
-        const reason = closed(this.directory);
-        const done = writer.queue.exclusive(() => writer.close(reason));
-        writer.queue.refuse(reason);
+    if (writer !== undefined) {
+      const reason = closed(this.directory);
+      const done = writer.queue.exclusive(() => writer.close(reason));
+      writer.queue.refuse(reason);
+      try {
         await done;
+      } catch (error) {
+        // What became of the records is what counts, not how giving the lock back goes.
+        await this.#release(false).catch(() => undefined);
+        throw error;
       }
-      isInOrder = true;
-    } finally {
-      await this.#release(isInOrder);
     }
+    await this.#release(true);
   }
 
   #writable(): LogWriter {

@@ -334,7 +334,8 @@ export class LogFollower implements LogView {
   async #dropSegments(segments: readonly Segment[]): Promise<void> {
     for (const segment of segments) {
       this.#environment.indexCache.forget(segment);
-      await segment.file.close();
+      // It was only read. A file that cannot be closed is no reason to leave the others open.
+      await segment.file.close().catch(() => undefined);
     }
   }
 }

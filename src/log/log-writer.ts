@@ -67,6 +67,8 @@ export class LogWriter implements LogView, QueueOwner {
   #segments: readonly Segment[];
   /** Segments that were made and, if something failed, never became part of the log. */
   #unentered: Segment[] = [];
+  /** Segments before the start, the oldest first, whose files are yet to be removed. */
+  #deleted: Segment[] = [];
   #written: LogEnd;
   #durable: LogEnd;
   #published: LogEnd;
@@ -216,6 +218,7 @@ export class LogWriter implements LogView, QueueOwner {
 
   /** See `CommitLog.truncateTo`. Run it exclusively. */
   async truncateTo(offset: number): Promise<void> {
+    if (this.#poison !== undefined) throw this.#poison;
     this.#assertWithin(offset, "truncateTo takes an offset from the start to the end offset");
     if (offset === this.endOffset) return;
     const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
@@ -278,24 +281,40 @@ export class LogWriter implements LogView, QueueOwner {
     if (offset > this.endOffset) {
       this.#assertWithin(offset, "deleteBefore takes at most the end offset");
     }
-    if (offset <= this.startOffset) return;
-    await this.#change(async () => {
-      await this.#beginSession();
-      // A crash must not leave an end before the start.
-      await this.#sync();
-      await this.#replaceMetadata({ startOffset: offset });
-      this.#tellReaders();
+    if (offset > this.startOffset) {
+      await this.#change(async () => {
+        await this.#beginSession();
+        // A crash must not leave an end before the start.
+        await this.#sync();
+        await this.#replaceMetadata({ startOffset: offset });
+        this.#tellReaders();
+      });
       let count = 0;
       while (count + 1 < this.#segments.length && this.#segments[count + 1]!.baseOffset <= offset) {
         count++;
       }
-      const removed = this.#segments.slice(0, count);
-      this.#segments = this.#segments.slice(count);
-      for (const segment of removed) {
+      for (const segment of this.#segments.slice(0, count)) {
         this.#environment.indexCache.forget(segment);
-        await removeSegment(this.#environment.fileSystem, segment);
+        this.#deleted.push(segment);
       }
-    });
+      this.#segments = this.#segments.slice(count);
+    }
+    await this.#removeDeleted();
+  }
+
+  /**
+   * Removes the files of segments that are no longer part of the log. Nothing depends on it, so a
+   * failure is told and no more; the next deletion tries again, and so does the next open.
+   */
+  async #removeDeleted(): Promise<void> {
+    try {
+      for (let oldest = this.#deleted[0]; oldest !== undefined; oldest = this.#deleted[0]) {
+        await removeSegment(this.#environment.fileSystem, oldest);
+        this.#deleted.shift();
+      }
+    } catch (error) {
+      this.options.onError(error as SeglogError);
+    }
   }
 
   /** Syncs, leaves the marker of a clean close, and lets go of all files. Run it exclusively. */
@@ -320,7 +339,7 @@ export class LogWriter implements LogView, QueueOwner {
 
   /** What was to be kept is synced by now, so that nothing depends on how closing a file goes. */
   async #closeFiles(): Promise<void> {
-    for (const segment of [...this.#segments, ...this.#unentered]) {
+    for (const segment of [...this.#deleted, ...this.#segments, ...this.#unentered]) {
       this.#environment.indexCache.forget(segment);
       await segment.file.close().catch(() => undefined);
     }
@@ -712,6 +731,7 @@ export class LogWriter implements LogView, QueueOwner {
         this.#retentionClock.now(),
       );
       if (expired > 0) await this.deleteBefore(this.#segments[expired]!.baseOffset);
+      else await this.#removeDeleted();
     } catch (error) {
       // What could not be changed has poisoned the log already; what could not be read need not.
       this.options.onError(error as SeglogError);

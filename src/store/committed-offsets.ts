@@ -152,12 +152,12 @@ export class CommittedOffsets {
     clearTimeout(this.#flushTimer);
     const flushed = this.flush();
     this.#isClosed = true;
-    try {
-      await flushed;
-    } finally {
-      await this.#file?.close();
-      this.#file = undefined;
-    }
+    const failures: unknown[] = [];
+    const note = (error: unknown) => failures.push(error);
+    await flushed.catch(note);
+    await this.#file?.close().catch(note);
+    this.#file = undefined;
+    if (failures.length > 0) throw failures[0];
   }
 
   async #drain(): Promise<void> {

@@ -282,8 +282,9 @@ export class LogStore implements KeyedLog {
       }
       return store;
     } catch (error) {
+      // Why the store cannot be opened is what counts, not what fails after that.
       await committed?.close().catch(() => undefined);
-      await session.close(false);
+      await session.close(false).catch(() => undefined);
       throw error;
     }
   }
@@ -475,17 +476,12 @@ export class LogStore implements KeyedLog {
 
   async #close(): Promise<void> {
     this.#newKeys.announce();
-    let isInOrder = false;
-    try {
-      try {
-        await this.#logs.close();
-      } finally {
-        await this.#committed?.close();
-      }
-      isInOrder = true;
-    } finally {
-      await this.#session?.close(isInOrder);
-    }
+    const failures: unknown[] = [];
+    const note = (error: unknown) => failures.push(error);
+    await this.#logs.close().catch(note);
+    await this.#committed?.close().catch(note);
+    await this.#session?.close(failures.length === 0).catch(note);
+    if (failures.length > 0) throw failures[0];
   }
 
   /** The committed offsets of `key` go once nobody can open the key any more, then its files. */

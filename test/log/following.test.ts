@@ -368,3 +368,18 @@ describe("the lock", () => {
     expect(await valuesOf(log)).toEqual(values(0, 3));
   });
 });
+
+describe("a reader of which a file cannot be closed", () => {
+  test("closes all others", async () => {
+    const system = new FaultyFileSystem();
+    const log = await openLog(newPath(), SMALL_SEGMENTS);
+    await appendEach(log, 10);
+    const options = { readOnly: true };
+    const reader = await openLog(log.directory, options, { fileSystem: system });
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 10));
+    expect(system.openPaths.length).toBeGreaterThan(2);
+    system.fail({ kind: "close" }, { errno: "EIO" });
+    await reader.close();
+    expect(system.openPaths).toEqual([]);
+  });
+});

@@ -115,15 +115,40 @@ describe("deleteBefore", () => {
     expect(await codeOf(openLog(directory))).toBe("CORRUPTION");
   });
 
+  test("whose files cannot be removed holds all the same, says so, and is finished later", async () => {
+    const told: string[] = [];
+    const onError = (error: SeglogError) => told.push(error.code);
+    const system = new FaultyFileSystem();
+    const options = { ...SMALL_SEGMENTS, onError };
+    const log = await openLog(newPath(), options, { fileSystem: system });
+    await appendEach(log, 10);
+    // Reading opens the files.
+    expect(await valuesOf(log)).toEqual(expectedValues(0, 10));
+    system.fail({ kind: "unlink" }, { errno: "EIO" });
+    await log.deleteBefore(9);
+    expect(told).toEqual(["IO_ERROR"]);
+    expect(log.startOffset).toBe(9);
+    expect(await valuesOf(log)).toEqual(expectedValues(9, 10));
+    system.forget();
+    await log.deleteBefore(9);
+    expect(system.countOf("unlink", /\.log$/)).toBe(2);
+    await appendEach(log, 1);
+    system.fail({ kind: "unlink", path: /index$/ }, { errno: "EIO" });
+    await log.deleteBefore(11);
+    await log.close();
+    expect(system.openPaths).toEqual([]);
+  });
+
   test("that was interrupted is finished at the next open", async () => {
     const directory = newPath();
     const system = new FaultyFileSystem();
     const log = await openLog(directory, SMALL_SEGMENTS, { fileSystem: system });
     await appendEach(log, 10);
     const hold = system.hold({ kind: "unlink", path: /\.log$/ });
-    const deleting = codeOf(log.deleteBefore(9));
+    const deleting = log.deleteBefore(9);
     await hold.reached;
     await kill(log, system);
+    // The new start is on stable storage; only files were left to remove.
     await deleting;
     const again = await openLog(directory, SMALL_SEGMENTS);
     expect(again.startOffset).toBe(9);
