@@ -55,6 +55,8 @@ export interface Operation {
   readonly position?: number;
   /** Set when it failed. */
   failure?: unknown;
+  /** The injected fault that befell it, if one did. */
+  fault?: Fault;
 }
 
 /** Which operations are meant; what is left out matches all. */
@@ -64,6 +66,8 @@ export interface Pattern {
   readonly mode?: OpenMode;
   /** Only this operation and, with a fault that stays, later ones. */
   readonly number?: number;
+  /** Whatever else decides. */
+  readonly where?: (operation: Operation) => boolean;
 }
 
 /** How a matching operation fails. */
@@ -100,8 +104,8 @@ export interface Injection {
 
 /**
  * A file system that counts, records, fails, holds back and loses what is asked of it, on top of
- * the real one. Syncs are recorded and nothing more, which makes tests fast: without a power cut
- * nobody can tell.
+ * another one. On top of the real one syncs are recorded and nothing more, which makes tests fast:
+ * without a power cut nobody can tell.
  */
 export class FaultyFileSystem implements FileSystem {
   readonly #base: FileSystem;
@@ -119,6 +123,10 @@ export class FaultyFileSystem implements FileSystem {
   operations: Operation[] = [];
   /** What `bootId()` says; default: what the machine says. Another one means a power cut. */
   machine: Uint8Array | undefined;
+  /** Called when an injected fault befalls an operation, before anybody else knows. */
+  onFault: ((operation: Operation) => void) | undefined;
+  /** Files that were closed a second time: that could hit another file with the same descriptor. */
+  readonly closedTwice: string[] = [];
 
   constructor(base: FileSystem = nodeFileSystem) {
     this.#base = base;
@@ -131,6 +139,11 @@ export class FaultyFileSystem implements FileSystem {
 
   get isDead(): boolean {
     return this.#dead;
+  }
+
+  /** How many operations have begun and are not done. */
+  get inFlight(): number {
+    return this.#inFlight.size;
   }
 
   /** Paths of the files that are open now. */
@@ -249,11 +262,18 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   syncDirectory(path: string): Promise<void> {
-    return this.#plain("syncDirectory", path, async () => undefined);
+    return this.#plain("syncDirectory", path, async () => {
+      if (this.passesSyncs) await this.#base.syncDirectory(path);
+    });
   }
 
   bootId(): Promise<Uint8Array> {
     return this.#plain("bootId", "", async () => this.machine ?? (await this.#base.bootId()));
+  }
+
+  /** @internal */
+  get passesSyncs(): boolean {
+    return this.#base !== nodeFileSystem;
   }
 
   #plain<T>(kind: OperationKind, path: string, perform: () => Promise<T>): Promise<T> {
@@ -350,6 +370,8 @@ export class FaultyFileSystem implements FileSystem {
       }
       rule.toFail--;
       rule.hits++;
+      operation.fault = rule.fault;
+      this.onFault?.(operation);
       return rule.fault;
     }
     return undefined;
@@ -417,7 +439,9 @@ class FaultyFile implements OpenFile {
   }
 
   async datasync(): Promise<void> {
-    await this.#system.run(this.#operation("datasync"), async () => undefined);
+    await this.#system.run(this.#operation("datasync"), async () => {
+      if (this.#system.passesSyncs) await this.#base.datasync();
+    });
   }
 
   tryLock(kind: "exclusive" | "shared"): boolean {
@@ -430,12 +454,7 @@ class FaultyFile implements OpenFile {
 
   async close(): Promise<void> {
     const operation = this.#operation("close");
-    if (!this.#isOpen) {
-      // A second close could hit another file that got the same descriptor meanwhile.
-      operation.failure = new Error("closed twice");
-      throw operation.failure;
-    }
-    this.#isOpen = false;
+    this.#markClosed(operation);
     try {
       await this.#system.run(operation, async () => undefined);
     } finally {
@@ -447,7 +466,7 @@ class FaultyFile implements OpenFile {
 
   closeSync(): void {
     const operation = this.#operation("close");
-    this.#isOpen = false;
+    this.#markClosed(operation);
     try {
       this.#system.runSync(operation, () => undefined);
     } finally {
@@ -463,13 +482,22 @@ class FaultyFile implements OpenFile {
     await this.#base.close();
   }
 
+  #markClosed(operation: Operation): void {
+    if (!this.#isOpen) {
+      this.#system.closedTwice.push(this.path);
+      operation.failure = new Error("closed twice");
+      throw operation.failure;
+    }
+    this.#isOpen = false;
+  }
+
   #operation(kind: OperationKind, details: Partial<Operation> = {}): Operation {
     return this.#system.note(kind, this.path, details);
   }
 }
 
 function matches(pattern: Pattern, operation: Operation): boolean {
-  const { kind, path, mode, number } = pattern;
+  const { kind, path, mode, number, where } = pattern;
   if (kind !== undefined) {
     const isKind =
       typeof kind === "string" ? kind === operation.kind : kind.includes(operation.kind);
@@ -477,5 +505,6 @@ function matches(pattern: Pattern, operation: Operation): boolean {
   }
   if (path !== undefined && !path.test(operation.path)) return false;
   if (mode !== undefined && mode !== operation.mode) return false;
+  if (where?.(operation) === false) return false;
   return number === undefined || operation.number >= number;
 }
