@@ -52,7 +52,7 @@ export interface Hit {
 }
 
 /** Files whose loss costs time and nothing else, and those that hold a lock or a note for others. */
-export function isHint(path: string): boolean {
+function isHint(path: string): boolean {
   return /\.(index|timeindex)$|\/published(\.tmp)?$|\/LOCK$/.test(path);
 }
 

@@ -17,6 +17,7 @@ export class LogActor {
     this.directory = directory;
     this.#options = { ...options, onError: (error) => world.onError(error) };
     this.#model = model;
+    if (options.retention !== undefined) model.retain();
   }
 
   /** The same, in a world that goes on from here by itself. */
@@ -95,9 +96,10 @@ export class LogActor {
   async dropLast(count: number): Promise<void> {
     const offset = Math.max(this.log.endOffset - count, this.log.startOffset);
     if (offset === this.log.endOffset) return;
+    const takeBack = this.#model.mayBeTruncated(offset);
     const outcome = await this.#call("truncateTo", () => this.log.truncateTo(offset));
+    if (outcome.ok || outcome.code !== "LOG_POISONED") takeBack();
     if (outcome.ok) this.#model.truncated(offset);
-    else if (outcome.code === "LOG_POISONED") this.#model.mayBeTruncated(offset);
   }
 
   /** Deletes the first records, so many if there are. */
@@ -106,12 +108,8 @@ export class LogActor {
     if (offset === this.log.startOffset) return;
     const outcome = await this.#call("deleteBefore", () => this.log.deleteBefore(offset));
     if (outcome.ok) this.#model.deletedBefore(offset);
-    else if (outcome.code === "LOG_POISONED") this.#model.mayBeDeletedBefore(offset);
-  }
-
-  /** Says that retention is at work. */
-  mayBeRetained(): void {
-    this.#model.mayBeRetained(this.log);
+    // Without a handle to sync its name with, the new bound may hold after a crash.
+    else if (outcome.code !== "NO_SPACE") this.#model.mayBeDeletedBefore(offset);
   }
 
   /** Points reads, searches, and what tools ask. */

@@ -157,9 +157,7 @@ export function logLives(options: OpenLogOptions): PlannedLife[] {
       filled,
       async (actor, world) => {
         await open(actor);
-        actor.mayBeRetained();
         await world.pass(10 * FLUSH_MS);
-        actor.mayBeRetained();
         await actor.append(1, 100);
         await world.pass(10 * FLUSH_MS);
       },

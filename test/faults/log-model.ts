@@ -31,6 +31,7 @@ export class LogModel {
   readonly #places = new Map<string, number>();
   /** Start offsets that the log may have. */
   #starts = [0];
+  #isRetained = false;
   /** Of truncations that may have come to pass, the lowest. */
   #doubtfulCut = Number.POSITIVE_INFINITY;
 
@@ -45,6 +46,7 @@ export class LogModel {
     copy.#tried = structuredClone(this.#tried);
     for (const [value, place] of this.#places) copy.#places.set(value, place);
     copy.#starts = [...this.#starts];
+    copy.#isRetained = this.#isRetained;
     copy.#doubtfulCut = this.#doubtfulCut;
     return copy;
   }
@@ -92,8 +94,13 @@ export class LogModel {
     }
   }
 
-  mayBeTruncated(offset: number): void {
-    this.#doubtfulCut = Math.min(this.#doubtfulCut, offset);
+  /** Returns how to say that it has not been. */
+  mayBeTruncated(offset: number): () => void {
+    const before = this.#doubtfulCut;
+    this.#doubtfulCut = Math.min(before, offset);
+    return () => {
+      this.#doubtfulCut = before;
+    };
   }
 
   deletedBefore(offset: number): void {
@@ -104,9 +111,9 @@ export class LogModel {
     this.#starts.push(offset);
   }
 
-  /** Retention may have deleted anything but the last segment. */
-  mayBeRetained(log: CommitLog): void {
-    for (let offset = log.startOffset; offset < log.endOffset; offset++) this.#starts.push(offset);
+  /** Retention may delete whatever it likes, but for the last segment. */
+  retain(): void {
+    this.#isRetained = true;
   }
 
   /** Whether there must be a log of this at all. */
@@ -118,7 +125,9 @@ export class LogModel {
 
   /** Compares a log with this; all of it is read. Returns what it holds, by offset. */
   async check(log: CommitLog, remains: Remains): Promise<ReadonlyMap<number, Tried>> {
-    assert(this.#starts.includes(log.startOffset), `the start offset is ${log.startOffset}`);
+    const { startOffset } = log;
+    const mayStart = this.#isRetained || this.#starts.includes(startOffset);
+    assert(mayStart, `the start offset is ${startOffset}`);
     const found = new Map<number, Tried>();
     let place = -1;
     let expected = log.startOffset;

@@ -99,13 +99,15 @@ export class StoreActor {
     const log = found.value;
     const offset = Math.max(log.endOffset - count, log.startOffset);
     if (offset === log.endOffset) return;
+    const takeBack = this.#log(key).mayBeTruncated(offset);
     const outcome = await this.#world.call("truncateTo", this.#path(key), () =>
       log.truncateTo(offset),
     );
+    const isRefused = !outcome.ok && outcome.code !== "LOG_POISONED";
+    if (outcome.ok || isRefused) takeBack();
     if (outcome.ok) this.#log(key).truncated(offset);
-    else if (outcome.code === "LOG_POISONED") this.#log(key).mayBeTruncated(offset);
     if (outcome.ok) this.#committed.truncated(key, offset);
-    else if (outcome.code === "LOG_POISONED") this.#committed.mayBeTruncated(key, offset);
+    else if (!isRefused) this.#committed.mayBeTruncated(key, offset);
   }
 
   async deleteKey(key: string): Promise<void> {

@@ -95,12 +95,20 @@ function dyingAt(pattern: Pattern, script: Script): Script {
   };
 }
 
+/** One more than there are handles. */
+const MANY_KEYS = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+
+const manyKeys: Script = async (actor) => {
+  await actor.open();
+  for (const key of MANY_KEYS) await actor.append(key);
+  await actor.close();
+};
+
 /** Frames of half a KiB each: a little more than a hundred make a checkpoint that is rewritten. */
 const LONG = "g".repeat(250);
 const MANY_FRAMES = 130;
 
-const nearlyRewritten: Script = async (actor, world) => {
-  await filled(actor, world);
+const rewrite: Script = async (actor) => {
   await actor.open();
   const seeks = Array.from({ length: MANY_FRAMES * 2 - 30 }, (_, at) =>
     actor.commit(LONG, "a", at % 2, "seek"),
@@ -153,11 +161,9 @@ export function storeLives(options: StoreOptions): PlannedLife[] {
       await world.pass(FLUSH_MS);
       await actor.checkCommitted();
     }),
-    make("has more keys than handles", filled, async (actor) => {
+    make("has more keys than handles", manyKeys, async (actor) => {
       await actor.open();
-      const keys = ["c", "d", "e", "f", "g", "h", "i", "j"];
-      for (const key of keys) await actor.append(key);
-      await Promise.all(["a", ...keys].map((key) => actor.append(key)));
+      await Promise.all(MANY_KEYS.map((key) => actor.append(key)));
     }),
     make("recovers", killed, use),
     make(
@@ -165,8 +171,6 @@ export function storeLives(options: StoreOptions): PlannedLife[] {
       dyingAt({ kind: "removeTree", path: /\.deleted-b$/ }, (actor) => actor.deleteKey("b")),
       use,
     ),
-    make("rewrites its committed offsets", nothing, async (actor, world) => {
-      await nearlyRewritten(actor, world);
-    }),
+    make("rewrites its committed offsets", filled, rewrite),
   ];
 }

@@ -4,7 +4,7 @@ import { SeglogError, type SeglogErrorCode } from "../../src/errors.js";
 import { createEnvironment, type LogEnvironment } from "../../src/log/environment.js";
 import { OTHER_BOOT } from "../support/crash.js";
 import { FaultyFileSystem, type Injection, type Operation } from "../support/faulty-file-system.js";
-import { MemoryDisk } from "../support/memory-disk.js";
+import { MemoryDisk, syncedOnly } from "../support/memory-disk.js";
 import { MemoryFileSystem } from "../support/memory-file-system.js";
 import { type CallKind, type Hit, isCausedBy, mustBeTold, objection } from "./contract.js";
 import type { FaultKind } from "./faults.js";
@@ -153,11 +153,7 @@ export class World {
 
   /** What is left if power fails now and nothing reaches the disk but what was synced. */
   afterPowerCut(): World {
-    const disk = MemoryDisk.from(this.disk.capture(), (state) => ({
-      ...state,
-      seen: state.durable,
-      changes: [],
-    }));
+    const disk = MemoryDisk.from(this.disk.capture(), syncedOnly);
     const world = new World(disk);
     world.system.machine = OTHER_BOOT;
     return world;

@@ -72,8 +72,6 @@ describe('"always"', () => {
       ancestors.push(`syncDirectory ${dirname(path)}`);
     }
     expect(steps).toEqual([
-      // The name of the directory that it is made in.
-      "syncDirectory ",
       "makeDirectory ",
       ...ancestors,
       "datasync /00000000000000000000.log.tmp",

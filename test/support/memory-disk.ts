@@ -160,3 +160,10 @@ export function changedNames(
   }
   return result;
 }
+
+/** What {@link MemoryDisk.from} leaves of a file or directory of which nothing unsynced was stored. */
+export function syncedOnly(state: FileState | DirectoryState): FileState | DirectoryState {
+  return state.kind === "file"
+    ? { ...state, seen: state.durable, changes: [] }
+    : { ...state, seen: state.durable, changes: [] };
+}
