@@ -101,7 +101,9 @@ export function isCausedBy(error: unknown, { operation }: Hit): boolean {
 }
 
 /** Whether somebody has to be told of a fault: it may not pass in silence. */
-export function mustBeTold({ operation: { kind, path, fault } }: Hit): boolean {
+export function mustBeTold({ operation: { kind, path, fault }, during }: Hit): boolean {
+  // How the log of a key that is being deleted closes is of no interest.
+  if (during.includes("deleteKey")) return false;
   // The rest of a short write may have found room.
   if (fault?.errno === undefined) return false;
   if (/\/published(\.tmp)?$/.test(path)) return kind === "write";
