@@ -41,6 +41,7 @@ const CONTRACT = {
   "read key": { plain: ANY, poisoned: true },
   commit: { plain: ANY, poisoned: true },
   committed: { plain: ANY, poisoned: true },
+  "flush store": change,
   deleteKey: { plain: ANY, poisoned: true },
 } as const satisfies Record<string, Clause>;
 

@@ -112,16 +112,16 @@ export class StoreActor {
 
   async deleteKey(key: string): Promise<void> {
     const outcome = await this.#call("deleteKey", () => this.#store!.deleteKey(key));
+    // Its log was closed for that, also where it then was not deleted.
+    this.#world.closed(this.#path(key));
     if (this.#store!.keys().includes(key)) return assert(!outcome.ok, "a deleted key is there");
     if (!outcome.ok) this.#ghosts.set(key, this.#log(key));
     this.#logs.delete(key);
     this.#committed.deleted(key, outcome.ok);
-    // A log of that key is another one.
-    this.#world.reopened(this.#path(key));
   }
 
   async flush(): Promise<void> {
-    const outcome = await this.#call("deleteKey", () => this.#store!.flush());
+    const outcome = await this.#call("flush store", () => this.#store!.flush());
     if (!outcome.ok) return;
     for (const model of this.#logs.values()) model.flushed();
   }

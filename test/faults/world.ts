@@ -112,11 +112,16 @@ export class World {
     return this.#poisoned.has(owner);
   }
 
-  /** It was opened anew. */
-  reopened(owner: string): void {
+  /** Whatever is there now does not know that it was given up. */
+  closed(owner: string): void {
     for (const each of this.#poisoned.keys()) {
       if (each.startsWith(owner)) this.#poisoned.delete(each);
     }
+  }
+
+  /** It was opened anew. */
+  reopened(owner: string): void {
+    this.closed(owner);
     this.#openedAt.set(owner, this.#hits.length);
   }
 
