@@ -93,24 +93,22 @@ export const orderBugs: readonly Mutant[] = [
     name: "delete-before-start-is-durable",
     bug: "deletes segments before the new start offset is durable",
     file: "log/log-writer.ts",
-    find: "      await this.#replaceMetadata({ startOffset: offset });\n      this.#tellReaders();\n      let count = 0;",
-    replace: `      for (const segment of this.#segments.slice(0, -1)) {
-        const next = this.#segments[this.#segments.indexOf(segment) + 1]!;
-        if (next.baseOffset <= offset) {
-          await removeSegment(this.#environment.fileSystem, segment);
+    find: "        await this.#replaceMetadata({ startOffset: offset });",
+    replace: `        for (const segment of this.#segments.slice(0, -1)) {
+          const next = this.#segments[this.#segments.indexOf(segment) + 1]!;
+          if (next.baseOffset <= offset) {
+            await removeSegment(this.#environment.fileSystem, segment);
+          }
         }
-      }
-      await this.#replaceMetadata({ startOffset: offset });
-      this.#tellReaders();
-      let count = 0;`,
+        await this.#replaceMetadata({ startOffset: offset });`,
     suite: { files: ["log/retention.test.ts"], pattern: "makes the new start durable" },
   },
   {
     name: "delete-newest-first",
     bug: "retention deletes the newest of the doomed segments first",
     file: "log/log-writer.ts",
-    find: "      for (const segment of removed) {",
-    replace: "      for (const segment of removed.toReversed()) {",
+    find: "      for (const segment of this.#segments.slice(0, count)) {",
+    replace: "      for (const segment of this.#segments.slice(0, count).toReversed()) {",
     suite: { files: ["log/durable-order.test.ts"], pattern: "loses its beginning" },
   },
   {
@@ -176,8 +174,8 @@ export const orderBugs: readonly Mutant[] = [
     name: "marker-outlives-deletion",
     bug: "the marker of a clean close still holds when the start offset moves",
     file: "log/log-writer.ts",
-    find: "      await this.#beginSession();\n      // A crash must not leave",
-    replace: "      // A crash must not leave",
+    find: "        await this.#beginSession();\n        // A crash must not leave",
+    replace: "        // A crash must not leave",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by deleteBefore" },
   },
   {

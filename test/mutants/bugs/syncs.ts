@@ -56,8 +56,8 @@ export const syncBugs: readonly Mutant[] = [
     name: "skip-sync-before-deletion",
     bug: "moves the start offset beyond data that is not yet on stable storage",
     file: "log/log-writer.ts",
-    find: "      await this.#sync();\n      await this.#replaceMetadata({ startOffset: offset });",
-    replace: "      await this.#replaceMetadata({ startOffset: offset });",
+    find: "        await this.#sync();\n        await this.#replaceMetadata({ startOffset: offset });",
+    replace: "        await this.#replaceMetadata({ startOffset: offset });",
     suite: { files: ["log/retention.test.ts"], pattern: "syncs the data before" },
   },
   {
