@@ -222,6 +222,13 @@ describe("the judge of changes", () => {
     expect(verdict(store, log(ALL))).toEqual(["made up"]);
   });
 
+  it("does not count on a flush for what a truncation beside it has taken", () => {
+    const entries = [...appended(OPS), asked(1, { kind: "flush" }), asked(2, truncate)];
+    const settings = { end: "power cut", durability: "os" } as const;
+    const store = storeAfter([...entries, done(2), done(1)], settings);
+    expect(verdict(store, log(ALL.slice(0, 3)))).toEqual([]);
+  });
+
   it("knows that a truncation may end a batch that was never acknowledged", () => {
     const offset = BATCH_OFFSET + 1;
     const cut: Change = { kind: "truncate", key: KEY, offset };

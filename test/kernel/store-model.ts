@@ -35,7 +35,7 @@ const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
 interface Asked {
   readonly change: Change;
   /** Where the logs, and the groups, had come to by then. */
-  readonly ends: ReadonlyMap<string, number>;
+  readonly ends: Map<string, number>;
   readonly states: ReadonlyMap<string, number>;
 }
 
@@ -256,6 +256,8 @@ export class StoreModel {
       case "truncate":
       case "delete":
         this.#cut(this.#key(change.key), change);
+        // A flush that was asked for before covers nothing that is behind the new end.
+        for (const { ends } of this.#asked.values()) ends.delete(change.key);
         this.#changeOwnGroup(change, true)?.hold(true);
         break;
       case "trim":
