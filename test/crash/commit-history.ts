@@ -124,11 +124,12 @@ export class CommitHistory {
       values = after;
       all.push(values);
     }
+    const clamps = [...this.#changes.slice(0, clamped).entries()].filter(
+      ([, { kind, outcome }]) => kind === "clamp" && outcome === "done",
+    );
     return all.map((each, count) => {
-      const clamps = this.#changes
-        .slice(count, clamped)
-        .filter(({ kind, outcome }) => kind === "clamp" && outcome === "done");
-      return new Set([...each].map((value) => clamps.reduce(changed, value)));
+      const later = clamps.filter(([index]) => index >= count).map(([, change]) => change);
+      return new Set([...each].map((value) => later.reduce(changed, value)));
     });
   }
 

@@ -39,7 +39,7 @@ export function randomSetting(durability: Durability, random: Random): Setting {
     maxOpenFiles: random.pick([16, 16, 128]),
     steps: 6 + random.below(14),
     failingChange: random.below(3) === 0 ? random.below(150) : undefined,
-    hasStorms: kind === "store" && random.below(8) === 0,
+    hasStorms: kind === "store" && random.below(16) === 0,
   };
 }
 
