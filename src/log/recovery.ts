@@ -153,7 +153,8 @@ export function checkSegments(
   }
   // While a truncation goes on, what is published already has its epoch.
   const isOfNow = metadata.truncation === undefined && published?.epoch === metadata.epoch;
-  const newest = isOfNow ? published.activeBaseOffset : 0;
+  // Half-way in a truncation it was the new end, and still the old segment; that one is gone now.
+  const newest = isOfNow ? Math.min(published.activeBaseOffset, published.endOffset) : 0;
   if (last.baseOffset < newest) throw missing(newest, "the newest segment is missing");
 }
 

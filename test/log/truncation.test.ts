@@ -246,6 +246,29 @@ describe("truncateTo", () => {
     await expectCut(await openLog(directory, SMALL_SEGMENTS), 10, 5);
   });
 
+  for (const after of [0, 1, 2, 3, 4]) {
+    test(`cut short, and whose recovery fails at sync ${after}, is carried out in the end`, async () => {
+      const directory = newPath();
+      const system = new FaultyFileSystem();
+      const log = await openLog(directory, SMALL_SEGMENTS, { fileSystem: system });
+      await appendEach(log, 10);
+      // The new epoch is published by now, and the segments behind the bound are about to go.
+      const removal = system.hold({ kind: "unlink" });
+      const truncated = codeOf(log.truncateTo(2));
+      await removal.reached;
+      await kill(log, system);
+      expect(await truncated).toBe("LOG_POISONED");
+      const failing = new FaultyFileSystem();
+      failing.fail({ kind: "syncDirectory", path: /log$/ }, { errno: "EIO", after });
+      const opening = openLog(directory, SMALL_SEGMENTS, { fileSystem: failing });
+      expect(await codeOf(opening)).toBe("IO_ERROR");
+      const again = await openLog(directory, SMALL_SEGMENTS);
+      await expectCut(again, 10, 2);
+      await appendEach(again, 1);
+      expect(await valuesOf(again)).toEqual(expectedValues(0, 3));
+    });
+  }
+
   test("to the start, cut short when all is removed, leaves an empty log to readers", async () => {
     const directory = newPath();
     const system = new FaultyFileSystem();
