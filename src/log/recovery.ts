@@ -10,7 +10,7 @@ import {
   parseBlockHeader,
 } from "../format/block-header.js";
 import { CUT_MARK, LOG_METADATA_FILE, segmentFileName } from "../format/file-names.js";
-import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
+import type { LogEnd, LogMetadata, TruncationBound } from "../format/log-metadata.js";
 import type { PublishedEnd } from "../format/published-end.js";
 import { encodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
 import { saveIndex } from "../segment/index-loading.js";
@@ -78,7 +78,8 @@ export async function recoverLog(
       segments = await applyTruncation(target, truncation, segments);
     }
     // It is complete; the next time that the metadata is written, it goes without it.
-    metadata = { ...metadata, truncation: undefined };
+    const end = await endAfterTruncation(metadata.end, truncation, segments);
+    metadata = { ...metadata, truncation: undefined, end };
   }
   const obsolete: Segment[] = [];
   while (segments.length > 1 && segments[1]!.baseOffset <= startOffset) {
@@ -103,6 +104,21 @@ export async function recoverLog(
   const replaced = await judgeReplaced(last, header, { ...metadata, truncation });
   const log = { metadata, segments, header, openSegment, removedFiles, removeObsolete, replaced };
   return recoverTail(context, log);
+}
+
+/**
+ * Where the log is known to have ended when a truncation was complete: at the beginning of the
+ * segment that it made. The end that was recorded with the bound is of a file that is gone.
+ */
+async function endAfterTruncation(
+  before: LogEnd,
+  { offset }: TruncationBound,
+  segments: readonly Segment[],
+): Promise<LogEnd> {
+  const made = segments.find((segment) => segment.baseOffset === offset);
+  // Retention has taken it: the end was recorded anew since.
+  if (made === undefined) return before;
+  return emptyEnd(await runSteps(made.header()), before.maxTimestamp);
 }
 
 /** Makes the handles of a log's segments. */
@@ -335,7 +351,10 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
     segments.push(log.openSegment(end.endOffset));
   }
   const active = segments[segments.length - 1]!;
-  if (mayHaveLost) end = await emptyEnd(active, end);
+  if (mayHaveLost) {
+    end = emptyEnd(await runSteps(active.header()), end.maxTimestamp);
+    active.setEndPosition(end.endPosition);
+  }
   const metadata: LogMetadata = {
     ...log.metadata,
     epoch,
@@ -365,14 +384,12 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   };
 }
 
-/** The end of a log whose active segment is new. */
-async function emptyEnd(active: Segment, before: LogEnd): Promise<LogEnd> {
-  const header = await runSteps(active.header());
-  active.setEndPosition(header.headerLength);
+/** The end of a log whose active segment has no block yet. */
+function emptyEnd(header: SegmentHeader, maxTimestamp: number): LogEnd {
   return {
     activeBaseOffset: header.baseOffset,
     endOffset: header.baseOffset,
-    maxTimestamp: before.maxTimestamp,
+    maxTimestamp,
     endPosition: header.headerLength,
     lastBlockPosition: 0,
     lastChecksum: header.checksum,

@@ -269,6 +269,30 @@ describe("truncateTo", () => {
     });
   }
 
+  test("to the start is carried out in the end, wherever its recovery dies", async () => {
+    const options: OpenLogOptions = { durability: "os" };
+    for (let operation = 0; ; operation++) {
+      const directory = newPath();
+      const system = new FaultyFileSystem();
+      const log = await openLog(directory, options, { fileSystem: system });
+      await appendEach(log, 3);
+      const removal = system.hold({ kind: "unlink" });
+      const truncated = codeOf(log.truncateTo(0));
+      await removal.reached;
+      await kill(log, system);
+      expect(await truncated).toBe("LOG_POISONED");
+      const dying = new FaultyFileSystem();
+      dying.dieAt(operation);
+      const opened = await openLog(directory, options, { fileSystem: dying }).catch(
+        () => undefined,
+      );
+      await dying.die();
+      await opened?.close().catch(() => undefined);
+      await expectCut(await openLog(directory, options), 3, 0);
+      if (dying.count <= operation) break;
+    }
+  });
+
   test("to the start, cut short when all is removed, leaves an empty log to readers", async () => {
     const directory = newPath();
     const system = new FaultyFileSystem();
