@@ -171,7 +171,8 @@ describe("a log of 1,000 segments", () => {
     const crashed = new FaultyFileSystem();
     const again = await openLog(directory, options, { fileSystem: crashed });
     const names = crashed.matching({ kind: "open", path: /\.log(\.tmp)?$/ });
-    expect(new Set(names.map(({ path }) => path.replace(".tmp", ""))).size).toBe(1);
+    // And the one that it goes on in: records may be lost without a trace under "os".
+    expect(new Set(names.map(({ path }) => path.replace(".tmp", ""))).size).toBe(2);
     expect(crashed.count).toBeLessThan(80);
     expect(again.endOffset).toBe(count + 1);
     expect((await again.read(0)).offset).toBe(0);
