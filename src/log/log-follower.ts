@@ -257,6 +257,10 @@ export class LogFollower implements LogView {
     const bound = metadata.truncation;
     const truncatedAt =
       bound !== undefined && header.epoch < bound.epoch ? bound.offset : Number.POSITIVE_INFINITY;
+    if (bound !== undefined && truncatedAt === Number.POSITIVE_INFINITY) {
+      const complete = { ...metadata, truncation: undefined };
+      checkSegments(this.directory, this.#segments, complete, undefined);
+    }
     if (metadata.clean && (await isAtMarker(last, header, metadata))) {
       this.#end = metadata.end;
       this.#damage = undefined;

@@ -80,6 +80,7 @@ export async function recoverLog(
     // It is complete; the next time that the metadata is written, it goes without it.
     const end = await endAfterTruncation(metadata.end, truncation, segments);
     metadata = { ...metadata, truncation: undefined, end };
+    checkSegments(directory, segments, metadata, undefined);
   }
   const obsolete: Segment[] = [];
   while (segments.length > 1 && segments[1]!.baseOffset <= startOffset) {
@@ -136,7 +137,8 @@ export function segmentOpener(
 }
 
 /**
- * What the names of the files must agree with.
+ * What the names of the files must agree with. While a truncation is recorded, only what it leaves
+ * alone; once it is known to be complete, check again without it.
  *
  * @param published - What the last writer published: a segment is on stable storage before it is.
  */
@@ -155,10 +157,11 @@ export function checkSegments(
       reason,
       offset: baseOffset,
     });
-  // An interrupted truncation may have deleted every segment, and is about to make a new one.
   const truncated = metadata.truncation?.offset ?? Number.POSITIVE_INFINITY;
+  // A truncation to the start deletes every segment before it makes a new one. A power cut may
+  // bring any of them back.
+  if (truncated <= metadata.startOffset) return;
   if (first === undefined || last === undefined) {
-    if (truncated <= metadata.startOffset) return;
     throw missing(metadata.end.activeBaseOffset, "the segment is missing");
   }
   if (first.baseOffset > metadata.startOffset) {

@@ -1,3 +1,4 @@
+import { existsSync, rmSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { nodeFileSystem } from "../../src/files/node-file-system.js";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
@@ -268,6 +269,26 @@ describe("truncateTo", () => {
       expect(await valuesOf(again)).toEqual(expectedValues(0, 3));
     });
   }
+
+  test("to the start is carried out, whichever segment a power cut brings back", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, SMALL_SEGMENTS, { fileSystem: system });
+    await appendEach(log, 10);
+    const [newest, ...others] = log.segments().toReversed();
+    expect(others.length).toBeGreaterThan(1);
+    const removal = system.hold({ kind: "unlink" });
+    const truncated = codeOf(log.truncateTo(0));
+    await removal.reached;
+    await kill(log, system);
+    expect(await truncated).toBe("LOG_POISONED");
+    for (const { baseOffset } of others) rmSync(segmentPath(directory, baseOffset));
+    expect(existsSync(segmentPath(directory, newest!.baseOffset))).toBe(true);
+    const reader = await openLog(directory, { readOnly: true });
+    expect(await valuesOf(reader)).toEqual([]);
+    await reader.close();
+    await expectCut(await openLog(directory, SMALL_SEGMENTS), 10, 0);
+  });
 
   test("to the start is carried out in the end, wherever its recovery dies", async () => {
     const options: OpenLogOptions = { durability: "os" };
