@@ -91,7 +91,7 @@ async function lookAt(context: CommandContext, directory: string): Promise<LogDe
     inStore: metadata?.storeId !== undefined,
     damage,
     cutFiles: listing.cutFiles,
-    temporaryFiles: survey.hasWriter ? [] : listing.temporaryFiles,
+    temporaryFiles: survey.hasWriter ? [] : [...listing.temporaryFiles, ...survey.superseded],
     segments,
   };
 }

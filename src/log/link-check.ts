@@ -38,6 +38,10 @@ export function checkFiles(survey: LogSurvey): Finding[] {
     const message = "an index without its data file, removed by the next writer";
     findings.push(finding("warning", path(name), message, "recovery"));
   }
+  for (const name of survey.hasWriter ? [] : survey.superseded) {
+    const message = "no longer part of the log, removed by the next writer";
+    findings.push(finding("note", path(name), message, "recovery"));
+  }
   for (const name of listing.foreignNames) {
     findings.push(finding("note", path(name), "is not a file of seglog", "none"));
   }

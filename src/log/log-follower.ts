@@ -1,17 +1,30 @@
 import { type CorruptionError, SeglogError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
-import { encodeLogMetadata, type LogEnd, type LogMetadata } from "../format/log-metadata.js";
+import {
+  encodeLogMetadata,
+  type LogEnd,
+  type LogMetadata,
+  type TruncationBound,
+} from "../format/log-metadata.js";
 import type { PublishedEnd } from "../format/published-end.js";
 import { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
 import type { IndexCache } from "./index-cache.js";
+import {
+  checkEpoch,
+  checkSegments,
+  damageIn,
+  isAtMarker,
+  judgeReplaced,
+  livingSegments,
+} from "./judgement.js";
 import { type LogListing, listLog, readMetadata } from "./log-files.js";
 import type { LogView } from "./log-view.js";
 import { judgeOvertaken, logTruncated } from "./overtaken.js";
 import { PublishedReader } from "./published-reader.js";
-import { checkEpoch, checkSegments, damageIn, isAtMarker, judgeReplaced } from "./recovery.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
+import { isUnfinished } from "./truncation.js";
 import { writerDirectory } from "./writer-directory.js";
 
 /** How often a follower looks for what another process has written. */
@@ -191,8 +204,9 @@ export class LogFollower implements LogView {
       const listing = await this.#list();
       const baseOffsets = listing.baseOffsets.filter((base) => base <= end.activeBaseOffset);
       if (!baseOffsets.includes(end.activeBaseOffset)) return false;
-      await this.#replaceSegments(baseOffsets, isNewSession || end.epoch !== this.epoch);
       const { epoch, startOffset } = end;
+      const living = livingSegments(baseOffsets, startOffset, undefined);
+      await this.#replaceSegments(living, isNewSession || epoch !== this.epoch);
       this.#metadata = { ...this.#metadata, epoch, startOffset };
     }
     this.#end = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
@@ -228,7 +242,10 @@ export class LogFollower implements LogView {
   async #judgeFiles(metadata: LogMetadata, isNewSession: boolean): Promise<void> {
     const listing = await this.#list();
     const isReplaced = isNewSession || metadata.epoch !== this.epoch;
-    await this.#replaceSegments(listing.baseOffsets, isReplaced);
+    // An interrupted truncation has not cut the files yet, but its bound holds.
+    const bound = await this.#pendingTruncation(metadata, listing);
+    const living = livingSegments(listing.baseOffsets, metadata.startOffset, bound);
+    await this.#replaceSegments(living, isReplaced);
     const published = await this.#published.last();
     checkSegments(this.directory, this.#segments, metadata, published);
     const known = this.#segments[this.#segments.length - 1];
@@ -252,27 +269,21 @@ export class LogFollower implements LogView {
     await this.#dropSegments([known]);
     const header = await runSteps(last.header());
     checkEpoch(this.directory, header, metadata);
-    // A truncation that was interrupted has not cut the files yet, but its bound holds; what was
-    // written in its epoch or a later one was written behind it.
-    const bound = metadata.truncation;
-    const truncatedAt =
-      bound !== undefined && header.epoch < bound.epoch ? bound.offset : Number.POSITIVE_INFINITY;
-    if (bound !== undefined && truncatedAt === Number.POSITIVE_INFINITY) {
+    if (metadata.truncation !== undefined && bound === undefined) {
       const complete = { ...metadata, truncation: undefined };
       checkSegments(this.directory, this.#segments, complete, undefined);
     }
-    if (metadata.clean && (await isAtMarker(last, header, metadata))) {
+    if (metadata.clean && (await isAtMarker(last, metadata))) {
       this.#end = metadata.end;
       this.#damage = undefined;
     } else {
       const replaced = await judgeReplaced(last, header, metadata);
       const scan = await scanTail(last);
       const since = { bootId: await this.#environment.fileSystem.bootId(), published };
-      // What an interrupted truncation has yet to remove is of no interest.
+      const truncatedAt = bound?.offset ?? Number.POSITIVE_INFINITY;
+      // What stands behind the bound is about to be cut, damaged or not.
       const damage =
-        last.baseOffset >= truncatedAt && header.epoch < metadata.epoch
-          ? undefined
-          : damageIn(last, scan, metadata, since);
+        scan.end.endOffset >= truncatedAt ? undefined : damageIn(last, scan, metadata, since);
       // What stands before damage can be read; of another file, nothing.
       if (damage === undefined && replaced !== undefined) throw replaced;
       this.#adoptScan(scan, truncatedAt);
@@ -282,7 +293,21 @@ export class LogFollower implements LogView {
     last.setEndPosition(this.#end.endPosition);
   }
 
-  /** A truncation to the start was interrupted when it had removed all: the log is empty. */
+  /** A truncation that is recorded, but not carried out: nothing was written in its epoch yet. */
+  async #pendingTruncation(
+    { truncation }: LogMetadata,
+    { baseOffsets }: LogListing,
+  ): Promise<TruncationBound | undefined> {
+    if (truncation === undefined) return undefined;
+    const newest = baseOffsets.slice(-1).map((base) => this.#segment(base));
+    try {
+      return (await isUnfinished(truncation, newest)) ? truncation : undefined;
+    } finally {
+      for (const segment of newest) await segment.file.close();
+    }
+  }
+
+  /** A truncation to the start was interrupted before it made its segment: the log is empty. */
   #adoptNothing(metadata: LogMetadata): void {
     const { startOffset: endOffset, end } = metadata;
     this.#metadata = metadata;

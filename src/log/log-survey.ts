@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { SeglogError } from "../errors.js";
 import { isMissing } from "../files/file-errors.js";
 import { runSteps } from "../files/steps.js";
@@ -15,6 +15,7 @@ import { decodeSegmentHeader, type SegmentHeader } from "../format/segment-heade
 import type { BlockSource } from "../segment/block-source.js";
 import { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
+import { livingSegments } from "./judgement.js";
 import { type LogListing, listLog } from "./log-files.js";
 import { PublishedReader } from "./published-reader.js";
 import { guessBlockSeed } from "./seed-guess.js";
@@ -56,6 +57,8 @@ export interface LogSurvey {
   /** What the last writer published, if none lives and that is still there. */
   readonly lastPublished: PublishedEnd | undefined;
   readonly segments: readonly SurveyedSegment[];
+  /** Names of data files that are no longer part of the log: the next writer removes them. */
+  readonly superseded: readonly string[];
 }
 
 /**
@@ -102,7 +105,7 @@ export async function surveyLog(
     }
     segments.push(surveyed);
   }
-  return {
+  const all: LogSurvey = {
     directory,
     listing,
     metadata,
@@ -111,6 +114,20 @@ export async function surveyLog(
     published,
     lastPublished,
     segments,
+    superseded: [],
+  };
+  const bound = pendingTruncation(all);
+  const start = published?.startOffset ?? metadata?.startOffset ?? 0;
+  const living = new Set(livingSegments(baseOffsets, start, bound));
+  // One without a sound header keeps the next writer from removing what lies behind a bound.
+  const isLiving = ({ segment: { baseOffset }, header }: SurveyedSegment) =>
+    living.has(baseOffset) || (header === undefined && baseOffset >= start);
+  const superseded = segments.filter((each) => !isLiving(each));
+  await closeSegments(superseded);
+  return {
+    ...all,
+    segments: segments.filter(isLiving),
+    superseded: superseded.map(({ segment }) => basename(segment.path)),
   };
 }
 

@@ -1,15 +1,9 @@
 import { join } from "node:path";
-import { CorruptionError } from "../errors.js";
+import type { CorruptionError } from "../errors.js";
 import { prepareFile } from "../files/atomic-file.js";
 import { readStep, runSteps } from "../files/steps.js";
 import { writeFully } from "../files/whole-file.js";
-import {
-  type BlockHeader,
-  blockLength,
-  isInvalid,
-  parseBlockHeader,
-} from "../format/block-header.js";
-import { CUT_MARK, LOG_METADATA_FILE, segmentFileName } from "../format/file-names.js";
+import { CUT_MARK, segmentFileName } from "../format/file-names.js";
 import type { LogEnd, LogMetadata, TruncationBound } from "../format/log-metadata.js";
 import type { PublishedEnd } from "../format/published-end.js";
 import { encodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
@@ -17,6 +11,7 @@ import { saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
 import { epochAfter } from "./epoch.js";
+import { checkEpoch, checkSegments, damageIn, isAtMarker, judgeReplaced } from "./judgement.js";
 import { createSegmentFile, type LogListing, readMetadata, writeMetadata } from "./log-files.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
@@ -95,7 +90,7 @@ export async function recoverLog(
   const last = segments[segments.length - 1]!;
   const header = await runSteps(last.header());
   checkEpoch(directory, header, metadata);
-  if (metadata.clean && (await isAtMarker(last, header, metadata))) {
+  if (metadata.clean && (await isAtMarker(last, metadata))) {
     await removeObsolete();
     last.setEndPosition(metadata.end.endPosition);
     const report = { ...NOTHING_RECOVERED, kind: "clean" as const, removedFiles };
@@ -136,56 +131,6 @@ export function segmentOpener(
   };
 }
 
-/**
- * What the names of the files must agree with. While a truncation is recorded, only what it leaves
- * alone; once it is known to be complete, check again without it.
- *
- * @param published - What the last writer published: a segment is on stable storage before it is.
- */
-export function checkSegments(
-  directory: string,
-  segments: readonly Segment[],
-  metadata: LogMetadata,
-  published: PublishedEnd | undefined,
-): void {
-  const first = segments[0];
-  const last = segments[segments.length - 1];
-  const missing = (baseOffset: number, reason: string) =>
-    new CorruptionError({
-      file: join(directory, segmentFileName(baseOffset, "data")),
-      position: 0,
-      reason,
-      offset: baseOffset,
-    });
-  const truncated = metadata.truncation?.offset ?? Number.POSITIVE_INFINITY;
-  // A truncation to the start deletes every segment before it makes a new one. A power cut may
-  // bring any of them back.
-  if (truncated <= metadata.startOffset) return;
-  if (first === undefined || last === undefined) {
-    throw missing(metadata.end.activeBaseOffset, "the segment is missing");
-  }
-  if (first.baseOffset > metadata.startOffset) {
-    throw missing(metadata.startOffset, "the segment that holds the first offset is missing");
-  }
-  if (last.baseOffset < Math.min(metadata.end.activeBaseOffset, truncated)) {
-    throw missing(metadata.end.activeBaseOffset, "the newest segment is missing");
-  }
-  // While a truncation goes on, what is published already has its epoch.
-  const isOfNow = metadata.truncation === undefined && published?.epoch === metadata.epoch;
-  // Half-way in a truncation it was the new end, and still the old segment; that one is gone now.
-  const newest = isOfNow ? Math.min(published.activeBaseOffset, published.endOffset) : 0;
-  if (last.baseOffset < newest) throw missing(newest, "the newest segment is missing");
-}
-
-export function checkEpoch(directory: string, header: SegmentHeader, metadata: LogMetadata): void {
-  if (header.epoch <= metadata.epoch) return;
-  throw new CorruptionError({
-    file: join(directory, LOG_METADATA_FILE),
-    position: 0,
-    reason: `it is of epoch ${metadata.epoch}, older than the segment's epoch ${header.epoch}`,
-  });
-}
-
 /** Removes what an interrupted operation left; no name among it is ever read. */
 async function removeLeftovers(
   { environment, directory }: RecoveryContext,
@@ -194,74 +139,6 @@ async function removeLeftovers(
   const names = [...listing.temporaryFiles, ...listing.strayIndexFiles];
   for (const name of names) await environment.fileSystem.unlink(join(directory, name));
   return names.map((name) => join(directory, name));
-}
-
-/**
- * Whether a segment ends just where the marker of a clean close says. Anything else is looked at
- * closely: the marker may be the older one of two.
- */
-export async function isAtMarker(
-  segment: Segment,
-  header: SegmentHeader,
-  { end, startOffset }: LogMetadata,
-): Promise<boolean> {
-  if (startOffset > end.endOffset) return false;
-  if (segment.baseOffset !== end.activeBaseOffset) return false;
-  if ((await runSteps(segment.end())) !== end.endPosition) return false;
-  return hasEnd(segment, header, end);
-}
-
-/** Whether a segment ends, or once ended, with the block that an end names, and as it says. */
-async function hasEnd(segment: Segment, header: SegmentHeader, end: LogEnd): Promise<boolean> {
-  if (end.lastBlockPosition === 0) {
-    return (
-      end.lastChecksum === header.checksum &&
-      end.endPosition === header.headerLength &&
-      end.endOffset === header.baseOffset
-    );
-  }
-  const block = await lastBlockOf(segment, header, end);
-  return (
-    block !== undefined &&
-    block.position + blockLength(block) === end.endPosition &&
-    block.lastOffset + 1 === end.endOffset
-  );
-}
-
-/** The block that an end names, if it is there. */
-async function lastBlockOf(
-  segment: Segment,
-  header: SegmentHeader,
-  end: LogEnd,
-): Promise<BlockHeader | undefined> {
-  const bytes = new Uint8Array(256);
-  const count = await runSteps(readStep(segment.file, bytes, end.lastBlockPosition));
-  const block = parseBlockHeader(bytes.subarray(0, count), end.lastBlockPosition, header.blockSeed);
-  return isInvalid(block) || block.checksum !== end.lastChecksum ? undefined : block;
-}
-
-/**
- * Why a segment cannot be the file in which `log.meta` says that the log once ended, but must be
- * another one of that name: an earlier one, that a truncation replaced. A recorded truncation leaves
- * no such place; nor does a recovery that was interrupted while it replaced an empty segment.
- */
-export async function judgeReplaced(
-  segment: Segment,
-  header: SegmentHeader,
-  { end, clean, truncation }: LogMetadata,
-): Promise<CorruptionError | undefined> {
-  if (segment.baseOffset !== end.activeBaseOffset || truncation !== undefined) return undefined;
-  if (end.lastBlockPosition === 0) {
-    if (!clean || end.lastChecksum === header.checksum) return undefined;
-  } else if ((await lastBlockOf(segment, header, end)) !== undefined) {
-    return undefined;
-  }
-  return new CorruptionError({
-    file: segment.path,
-    position: end.lastBlockPosition,
-    reason: "the block with which the log once ended is not there",
-    offset: segment.baseOffset,
-  });
 }
 
 interface UncleanLog {
@@ -397,75 +274,6 @@ function emptyEnd(header: SegmentHeader, maxTimestamp: number): LogEnd {
     lastBlockPosition: 0,
     lastChecksum: header.checksum,
   };
-}
-
-/** What is known of the time since a log's last writer. */
-export interface Since {
-  /** Of the machine now. */
-  readonly bootId: Uint8Array;
-  /** What the last writer published of the log, if that is still there. */
-  readonly published: PublishedEnd | undefined;
-}
-
-/**
- * Whether only the process died after it had written the bytes at `position`: the machine was not
- * started anew, and the end that was published later, never synced, is still there. The boot id
- * alone does not tell: a file system can be cut off and mounted again under one kernel.
- */
-function onlyProcessDied(
-  segment: Segment,
-  position: number,
-  metadata: LogMetadata,
-  since: Since,
-): boolean {
-  return (
-    isSameBoot(metadata, since) &&
-    since.published?.activeBaseOffset === segment.baseOffset &&
-    since.published.endPosition > position
-  );
-}
-
-/** Whether the machine has not been started anew since the log was opened: zeros never match. */
-function isSameBoot(metadata: LogMetadata, { bootId }: Since): boolean {
-  return bootId.some((byte) => byte !== 0) && Buffer.compare(bootId, metadata.bootId) === 0;
-}
-
-/**
- * Tells damage from a torn tail. A tail that the last write left torn has nothing valid behind it
- * that was written later; and it never reaches below what was durable before.
- */
-export function damageIn(
-  segment: Segment,
-  scan: TailScan,
-  metadata: LogMetadata,
-  since: Since,
-): CorruptionError | undefined {
-  const { end } = scan;
-  // What lies before the start was durable when the start was moved.
-  const proven = Math.max(metadata.end.endOffset, metadata.startOffset);
-  const damage = (reason: string) =>
-    new CorruptionError({
-      file: segment.path,
-      position: scan.invalidPosition,
-      reason,
-      offset: end.endOffset,
-    });
-  const reason = scan.reason ?? "the file ends before its data should";
-  if (end.endOffset < proven) {
-    return damage(`${reason}, though the log was on stable storage up to offset ${proven}`);
-  }
-  if (scan.proof !== undefined) {
-    const { position, durableEndOffset } = scan.proof;
-    return damage(
-      `${reason}, though the block at position ${position} was written when the log was on ` +
-        `stable storage up to offset ${durableEndOffset}`,
-    );
-  }
-  // When only the process died, the page cache has every write in order.
-  const { hasLaterBlock, invalidPosition } = scan;
-  if (hasLaterBlock && onlyProcessDied(segment, invalidPosition, metadata, since))
-    return damage(`${reason}, with valid blocks behind it`);
-  return undefined;
 }
 
 /** Keeps what is about to be cut in a file of its own, unless it is nothing but zeros. */

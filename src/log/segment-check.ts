@@ -38,8 +38,6 @@ export interface SegmentCheck {
   readonly reach: number;
   /** Checksum that the next segment must name, if damage does not hide it. */
   readonly chain: number | undefined;
-  /** The latest durable end that a block behind the first flaw names; -1 without such a block. */
-  readonly provenBehindFlaw: number;
   /** Gaps between offsets that damage does not explain: salvage leaves them. */
   readonly holes: readonly (readonly [from: number, to: number])[];
   /** In valid blocks. */
@@ -57,7 +55,6 @@ export class SegmentChecker {
   #chain: number | undefined;
   #expectedOffset: number;
   #afterDamage: boolean;
-  #proven = -1;
   #records = 0;
   #sums: SegmentIndex | undefined;
 
@@ -104,7 +101,6 @@ export class SegmentChecker {
       endsInsideBatch: this.#openBatch,
       reach: this.#expectedOffset,
       chain: this.#chain,
-      provenBehindFlaw: this.#proven,
       holes: this.#holes,
       records: this.#records,
       summary: this.#sums?.summary,
@@ -121,7 +117,6 @@ export class SegmentChecker {
     else if (header.baseOffset > this.#expectedOffset) this.#noteGap(header.baseOffset);
     const wrong = checkRecords(block);
     if (wrong !== undefined) this.#addFlaw(header.position, blockEnd(header), wrong, header);
-    if (this.#flaws.length > 0) this.#proven = Math.max(this.#proven, header.durableEndOffset);
     this.#chain = header.checksum;
     this.#expectedOffset = Math.max(this.#expectedOffset, header.lastOffset + 1);
     this.#records += header.recordCount;

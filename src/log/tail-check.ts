@@ -1,10 +1,12 @@
 import { join } from "node:path";
 import { LOG_METADATA_FILE } from "../format/file-names.js";
+import type { LogMetadata } from "../format/log-metadata.js";
 import type { LogEnvironment } from "./environment.js";
 import { type Finding, finding } from "./finding.js";
+import { damageIn, judgeReplaced, newestSegment } from "./judgement.js";
 import { type LogSurvey, pendingTruncation } from "./log-survey.js";
-import { judgeReplaced } from "./recovery.js";
 import { flawFinding, type SegmentCheck, SegmentChecker } from "./segment-check.js";
+import { scanTail } from "./tail-scan.js";
 
 /**
  * Judges the end of a log as recovery would: what lies behind the last complete batch is a torn
@@ -30,35 +32,28 @@ export async function checkTail(
       },
     ];
   }
-  const { segment, endPosition } = last.surveyed;
+  const { segment, endPosition, header } = last.surveyed;
   const { path } = segment;
   const { complete } = last;
+  const flaws = last.flaws.map((flaw) => flawFinding(path, flaw));
+  // An interrupted truncation goes through it, or right behind it: the rest is about to go.
+  if (bound !== undefined) return complete.endOffset < bound.offset ? flaws : [];
   const short = shortOf(survey, last) ?? (await replacedOf(survey, last));
   const torn = endPosition - complete.endPosition;
-  if (torn === 0 || bound !== undefined) return short === undefined ? [] : [short];
-
-  const sameBoot =
-    metadata?.bootId.some((byte) => byte !== 0) === true &&
-    Buffer.compare(metadata.bootId, await environment.fileSystem.bootId()) === 0;
-  const isProven =
-    short !== undefined ||
-    published !== undefined ||
-    last.provenBehindFlaw > complete.endOffset ||
-    (sameBoot && last.provenBehindFlaw >= 0 && isPublishedBehind(survey, last));
-  const [first] = last.flaws;
-  if (isProven || metadata === undefined) {
-    const findings = last.flaws.map((flaw) => flawFinding(path, flaw));
+  if (torn === 0) return short === undefined ? [] : [short];
+  const isUnknown = metadata === undefined || header === undefined;
+  if (isUnknown || short !== undefined || !(await isCut(environment, survey, last, metadata))) {
     // With flaws to show, that the log is short says more only if the flaws do not reach its end.
-    if (short !== undefined && (findings.length === 0 || short.lost !== undefined)) {
-      return [...findings, short];
+    if (short !== undefined && (flaws.length === 0 || short.lost !== undefined)) {
+      return [...flaws, short];
     }
-    if (findings.length > 0) return findings;
+    if (flaws.length > 0) return flaws;
     if (published !== undefined) {
       const message = "the published end lies inside a batch";
       return [{ ...finding("damage", path, message, "salvage"), position: complete.endPosition }];
     }
   }
-  const reason = first?.reason ?? "the last batch is not complete";
+  const reason = last.flaws[0]?.reason ?? "the last batch is not complete";
   return [
     {
       ...finding(
@@ -89,14 +84,18 @@ export async function tornTailPosition(
   return found?.remedy === "recovery" ? found.position : undefined;
 }
 
-/** Whether the last writer published an end behind the first flaw, so that only its process died. */
-function isPublishedBehind({ lastPublished }: LogSurvey, last: SegmentCheck): boolean {
-  const [first] = last.flaws;
-  return (
-    first !== undefined &&
-    lastPublished?.activeBaseOffset === last.surveyed.segment.baseOffset &&
-    lastPublished.endPosition > first.position
-  );
+/** Whether recovery would take what lies behind the complete batches for a torn tail. */
+async function isCut(
+  environment: LogEnvironment,
+  { published, lastPublished }: LogSurvey,
+  { surveyed: { segment, endPosition } }: SegmentCheck,
+  metadata: LogMetadata,
+): Promise<boolean> {
+  if (published !== undefined) return false;
+  const scan = await scanTail(segment);
+  if (scan.end.endPosition === endPosition) return false;
+  const bootId = await environment.fileSystem.bootId();
+  return damageIn(segment, scan, metadata, { bootId, published: lastPublished }) === undefined;
 }
 
 /** Whether the last segment is another file than the one that `log.meta` names. */
@@ -123,9 +122,9 @@ function shortOf(survey: LogSurvey, last: SegmentCheck): Finding | undefined {
     position: complete.endPosition,
     lost: proven.endOffset > reach ? [reach, proven.endOffset] : undefined,
   });
-  const isOfNow = metadata?.truncation === undefined && lastPublished?.epoch === metadata?.epoch;
-  const lastActive = isOfNow ? (lastPublished?.activeBaseOffset ?? 0) : 0;
-  const newest = Math.max(proven.activeBaseOffset, lastActive);
+  const newest =
+    published?.activeBaseOffset ??
+    (metadata === undefined ? 0 : newestSegment(metadata, lastPublished));
   if (segment.baseOffset < newest) {
     return damage(`the segment behind it (base offset ${newest}) is missing`);
   }

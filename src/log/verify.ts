@@ -116,7 +116,7 @@ async function verifySurvey(
   const isDamaged = tail.some(({ level }) => level === "damage");
   const found = isDamaged
     ? Math.max(last?.reach ?? 0, survey.metadata?.end.endOffset ?? 0)
-    : (last?.complete.endOffset ?? 0);
+    : (last?.complete.endOffset ?? bound?.offset ?? 0);
   const end = survey.published?.endOffset ?? found;
   return {
     survey,

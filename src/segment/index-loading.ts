@@ -1,13 +1,7 @@
 import type { FileSystem } from "../files/file-system.js";
 import { readStep, type Steps } from "../files/steps.js";
 import { writeFully } from "../files/whole-file.js";
-import {
-  BLOCK_HEADER_BYTES,
-  blockLength,
-  isInvalid,
-  MAX_BLOCK_HEADER_BYTES,
-  parseBlockHeader,
-} from "../format/block-header.js";
+import { BLOCK_HEADER_BYTES, blockLength } from "../format/block-header.js";
 import {
   decodeIndexFile,
   decodeIndexHeader,
@@ -20,6 +14,7 @@ import {
   TIME_INDEX_MAGIC,
 } from "../format/index-file.js";
 import { findBlock, readRun, SCAN_CHUNK_BYTES } from "./block-source.js";
+import { hasLastBlock } from "./last-block.js";
 import { OffsetIndex } from "./offset-index.js";
 import type { Segment } from "./segment.js";
 import { SegmentIndex } from "./segment-index.js";
@@ -142,28 +137,13 @@ function sameSummary(one: SegmentSummary, other: SegmentSummary): boolean {
   );
 }
 
-/**
- * Whether sums are those of this very data: same segment, same length, same last block. Since
- * every block's checksum covers the one before, the last one stands for all.
- */
+/** Whether sums are those of this very data: same segment, same length, same last block. */
 function* fits(segment: Segment, summary: SegmentSummary): Steps<boolean> {
   const header = yield* segment.header();
   if (summary.segmentChecksum !== header.checksum) return false;
   if (summary.endPosition !== (yield* segment.end())) return false;
-  if (summary.blocks === 0) return summary.endPosition === header.headerLength;
-  const bytes = new Uint8Array(MAX_BLOCK_HEADER_BYTES);
-  const count = yield* readStep(segment.file, bytes, summary.lastBlockPosition);
-  const last = parseBlockHeader(
-    bytes.subarray(0, count),
-    summary.lastBlockPosition,
-    header.blockSeed,
-  );
-  return (
-    !isInvalid(last) &&
-    last.checksum === summary.lastChecksum &&
-    last.position + blockLength(last) === summary.endPosition &&
-    last.lastOffset + 1 === summary.endOffset
-  );
+  if ((summary.blocks === 0) !== (summary.lastBlockPosition === 0)) return false;
+  return yield* hasLastBlock(segment, summary);
 }
 
 /** Builds the indexes from the data. */

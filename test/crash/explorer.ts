@@ -111,7 +111,7 @@ export class Explorer {
       startTimeMs: 1_700_000_000_000,
     };
     const { failingChange, steps } = setting;
-    const course = { keepsPoints: true, isShuffled: true, failingChange };
+    const course = { keepsPoints: true, isShuffled: true, isReadBefore: false, failingChange };
     const world = new World(setting, origin, course, random);
     await named(path, world, "in a life", () =>
       new Life(world, "0", this.#advanceTimers).live(steps),
@@ -165,16 +165,26 @@ export class Explorer {
       startTimeMs: point.timeMs,
     };
     const isShuffled = random.below(4) === 0;
-    const course = { keepsPoints, isShuffled, failingChange: undefined };
+    // Whoever reads or verifies what a crash left must come to the same as recovery.
+    const isExamined = random.below(8) === 0;
+    const course = {
+      keepsPoints,
+      isShuffled,
+      isReadBefore: isExamined,
+      failingChange: undefined,
+    };
     const world = new World(setting, origin, course, random);
     // Values tell by their names in which life they were made.
     const name = String(crc32(to));
     const moment = `before ${point.change}, ${left.loss} lost`;
     await named(to, world, moment, async () => {
+      const verify = async (when: string, keys: Iterable<string>) => {
+        const said = await verifyLogs(setting, world.fileSystem, keys);
+        if (said.length > 0) throw new Violation(`verify ${when}: ${said.join("; ")}`);
+      };
+      if (isExamined) await verify("before it is opened", point.expected.keys.keys());
       await new Life(world, name, this.#advanceTimers).live(random.below(4));
-      if (random.below(8) > 0) return;
-      const said = await verifyLogs(setting, world.fileSystem, world.closedKeys);
-      if (said.length > 0) throw new Violation(`verify: ${said.join("; ")}`);
+      if (isExamined) await verify("after it was closed", world.closedKeys);
     });
     for (const { mark } of point.expected.keys.values())
       this.tally.acknowledged += mark.acknowledged;

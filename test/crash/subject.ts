@@ -1,3 +1,4 @@
+import { SeglogError, type SeglogErrorCode } from "../../src/errors.js";
 import { CommitLog } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import { verifyLog } from "../../src/log/verify.js";
@@ -13,6 +14,7 @@ const DIRECTORY = "/home/data";
 export const GROUPS = ["g", "h"] as const;
 
 const LOG_KEY = "log";
+const NOTHING_THERE: ReadonlySet<SeglogErrorCode> = new Set(["NOT_A_LOG", "NOT_A_STORE"]);
 
 /** What a crashed log or store was found to hold. */
 export interface Found {
@@ -52,6 +54,24 @@ export class Subject {
     return new Subject(open);
   }
 
+  /** As a reader opens it that changes nothing; `undefined` if there is nothing to open yet. */
+  static async openToRead(
+    setting: Setting,
+    fileSystem: MemoryFileSystem,
+  ): Promise<Subject | undefined> {
+    const environment = createEnvironment(fileSystem, setting.maxOpenFiles);
+    try {
+      const open =
+        setting.kind === "log"
+          ? await CommitLog.openOn(environment, DIRECTORY, { readOnly: true })
+          : await LogStore.openOn(environment, DIRECTORY, { readOnly: true });
+      return new Subject(open);
+    } catch (error) {
+      if (error instanceof SeglogError && NOTHING_THERE.has(error.code)) return undefined;
+      throw error;
+    }
+  }
+
   /** `undefined` for a log by itself. */
   get store(): LogStore | undefined {
     return this.#open instanceof LogStore ? this.#open : undefined;
@@ -87,7 +107,7 @@ export class Subject {
   }
 }
 
-/** What the verifier says of the logs of `keys`, which should all be sound. */
+/** The damage that the verifier finds in the logs of `keys`, as far as they are there. */
 export async function verifyLogs(
   setting: Setting,
   fileSystem: MemoryFileSystem,
@@ -96,9 +116,13 @@ export async function verifyLogs(
   const environment = createEnvironment(fileSystem);
   const said: string[] = [];
   for (const key of keys) {
-    const { findings } = await verifyLog(environment, directoryOf(setting, key));
-    for (const { level, file, message } of findings) {
-      if (level === "damage") said.push(`${file}: ${message}`);
+    try {
+      const { findings } = await verifyLog(environment, directoryOf(setting, key));
+      for (const { level, file, message } of findings) {
+        if (level === "damage") said.push(`${file}: ${message}`);
+      }
+    } catch (error) {
+      if (!(error instanceof SeglogError && error.code === "NOT_A_LOG")) throw error;
     }
   }
   return said;

@@ -11,7 +11,7 @@ import { type Loss, partlyStored } from "./aftermath.js";
 import { type Expectation, Model } from "./model.js";
 import type { Setting } from "./setting.js";
 import { Shuffle } from "./shuffle.js";
-import { directoryOf, Subject } from "./subject.js";
+import { directoryOf, type Found, Subject } from "./subject.js";
 
 /** A moment just before the disk changes, at which everything may end. */
 export interface CrashPoint {
@@ -44,6 +44,8 @@ export interface WorldCourse {
   /** Whether to keep the moments at which a crash is to be tried. */
   readonly keepsPoints: boolean;
   readonly isShuffled: boolean;
+  /** Whether a reader looks before every open, and must see what the open then finds. */
+  readonly isReadBefore: boolean;
   /** Number of the change that fails, from 0 on. */
   readonly failingChange: number | undefined;
 }
@@ -109,10 +111,12 @@ export class World {
   async open(): Promise<void> {
     const expected = this.#frozen!;
     this.hasFailed = false;
+    const before = this.#course.isReadBefore ? await this.#readOnly() : undefined;
     const subject = await Subject.open(this.setting, this.fileSystem, () => this.#timeMs++);
     try {
       const found = await subject.read();
-      const wrong = this.model.judge(found, expected, this.#loss);
+      const wrong =
+        this.model.judge(found, expected, this.#loss) ?? (before && differenceOf(before, found));
       if (wrong !== undefined) throw new Violation(wrong);
       this.model = this.model.after(found, expected, this.#loss);
     } catch (error) {
@@ -123,6 +127,15 @@ export class World {
     for (const key of subject.keys()) await this.log(key);
     this.#frozen = undefined;
     this.#loss = "process";
+  }
+
+  async #readOnly(): Promise<Found | undefined> {
+    const subject = await Subject.openToRead(this.setting, this.fileSystem);
+    try {
+      return await subject?.read();
+    } finally {
+      await subject?.close();
+    }
   }
 
   /** Closes it, after which nothing that it accepted may be lost, unless closing fails. */
@@ -211,4 +224,22 @@ export class World {
       this.model.log(key).observe(log.startOffset, log.endOffset, log.epoch);
     }
   }
+}
+
+/** Where a reader of the files as they lay saw something else than their writer then found. */
+function differenceOf(before: Found, found: Found): string | undefined {
+  for (const [key, { startOffset, endOffset, values }] of found.logs) {
+    const seen = before.logs.get(key);
+    if (seen === undefined) return `a reader did not see the log ${key}`;
+    // Retention may have moved the start since.
+    const later = values.length === 0 ? [] : seen.values.slice(-values.length);
+    if (seen.endOffset === endOffset && seen.startOffset <= startOffset) {
+      if (values.join() === later.join()) continue;
+    }
+    return (
+      `a reader saw offsets ${seen.startOffset} to ${seen.endOffset} of ${key}, ` +
+      `its writer then found ${startOffset} to ${endOffset}`
+    );
+  }
+  return undefined;
 }

@@ -2,6 +2,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
+import { createEnvironment } from "../../src/log/environment.js";
+import { verifyLog } from "../../src/log/verify.js";
 import { afterPowerCut, leaveUnclean } from "../support/crash.js";
 import { cut, extend, fileLength, flipBit, patch, restore, snapshotOf } from "../support/damage.js";
 import { codeOf, failureOf } from "../support/failure.js";
@@ -333,6 +335,9 @@ describe("what proves that bytes were once whole", () => {
     expect(first).toBeLessThan(512);
     expect(bytes.length).toBeGreaterThan(600);
     writeFileSync(path, bytes.fill(0, first, 512));
+    // The verifier says what the open will do.
+    const { findings } = await verifyLog(createEnvironment(sameBoot()), directory);
+    expect(findings).toMatchObject([{ level: "warning", position: first, remedy: "recovery" }]);
     const log = await reopen(directory, sameBoot);
     expect(await valuesOf(log)).toEqual(expectedValues(0, 1));
     expect(log.recovery.cutBytes).toBe(bytes.length - first);

@@ -36,8 +36,8 @@ export const indexBugs: readonly Mutant[] = [
     name: "trust-index-of-other-data",
     bug: "believes an index though the segment's last block is another",
     file: "segment/index-loading.ts",
-    find: "    last.checksum === summary.lastChecksum &&\n",
-    replace: "",
+    find: "  return yield* hasLastBlock(segment, summary);",
+    replace: "  return summary.blocks === 0 || (yield* hasLastBlock(segment, summary)) || true;",
     suite: {
       files: ["segment/segment-index.test.ts"],
       pattern: "of other data is not taken, whatever the",

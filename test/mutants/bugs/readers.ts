@@ -133,4 +133,20 @@ export const readerBugs: readonly Mutant[] = [
       pattern: "refuses a symbolic link in mode read",
     },
   },
+  {
+    name: "read-what-was-deleted",
+    bug: "readers take files for part of the log that a power cut brought back before its start",
+    file: "log/judgement.ts",
+    find: "  return kept.slice(Math.max(first, 0));",
+    replace: "  return kept.slice(Math.min(first, 0));",
+    suite: { files: ["log/superseded.test.ts"], pattern: "a deletion of the oldest" },
+  },
+  {
+    name: "read-what-was-truncated",
+    bug: "readers take files for part of the log that an interrupted truncation has yet to remove",
+    file: "log/judgement.ts",
+    find: "  const kept = baseOffsets.filter((base) => bound === undefined || base < bound.offset);",
+    replace: "  const kept = baseOffsets.filter((base) => bound === undefined || base >= 0);",
+    suite: { files: ["log/superseded.test.ts"], pattern: "a truncation are" },
+  },
 ];

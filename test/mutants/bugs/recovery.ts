@@ -19,14 +19,14 @@ export const recoveryBugs: readonly Mutant[] = [
     name: "trust-marker",
     bug: "believes the marker of a clean close without a look at the file",
     file: "log/recovery.ts",
-    find: "  if (metadata.clean && (await isAtMarker(last, header, metadata))) {",
+    find: "  if (metadata.clean && (await isAtMarker(last, metadata))) {",
     replace: "  if (metadata.clean) {",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "a clean close proves" },
   },
   {
     name: "trust-marker-of-other-length",
     bug: "believes the marker of a clean close of a file that is longer or shorter",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: "  if ((await runSteps(segment.end())) !== end.endPosition) return false;\n",
     replace: "",
     suite: {
@@ -37,15 +37,15 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "trust-marker-of-other-block",
     bug: "believes the marker of a clean close though the last block is another",
-    file: "log/recovery.ts",
-    find: "  return isInvalid(block) || block.checksum !== end.lastChecksum ? undefined : block;",
+    file: "segment/last-block.ts",
+    find: "  return isInvalid(block) || block.checksum !== lastChecksum ? undefined : block;",
     replace: "  return isInvalid(block) ? undefined : block;",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "went on differently" },
   },
   {
     name: "cut-what-metadata-proves",
     bug: "cuts records that log.meta proves to have been durable",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: "  if (end.endOffset < proven) {",
     replace: "  if (end.endOffset < proven && scan.proof !== undefined) {",
     suite: {
@@ -56,7 +56,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "cut-below-start",
     bug: "cuts the log to before its start offset",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: "Math.max(metadata.end.endOffset, metadata.startOffset)",
     replace: "metadata.end.endOffset",
     suite: { files: ["log/retention.test.ts"], pattern: "is damage, not an end before the start" },
@@ -64,7 +64,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "cut-at-damage",
     bug: "cuts at damage that a later block proves to have been durable",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: "  if (scan.proof !== undefined) {",
     replace: "  if (scan.proof !== undefined && scan.fileBytes === 0) {",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: CORRUPTION" },
@@ -72,7 +72,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "cut-after-kill",
     bug: "cuts at damage that the death of a process alone does not explain",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: "  if (hasLaterBlock && onlyProcessDied(",
     replace: "  if (!hasLaterBlock && onlyProcessDied(",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "sameBoot" },
@@ -80,7 +80,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "power-cut-taken-for-kill",
     bug: "calls a tail damaged that a power cut left torn",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: "    isSameBoot(metadata, since) &&\n",
     replace: "",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: 4" },
@@ -88,7 +88,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "remount-taken-for-kill",
     bug: "takes the boot id alone for a proof that no power was lost",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: "    isSameBoot(metadata, since) &&\n    since.published?.activeBaseOffset === segment.baseOffset &&\n    since.published.endPosition > position\n",
     replace: "    isSameBoot(metadata, since) && segment.baseOffset <= position\n",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "without the end that was published" },
@@ -96,7 +96,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "unknown-boot-is-same-boot",
     bug: "takes two machines that do not tell their boot for one that was never restarted",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: "  return bootId.some((byte) => byte !== 0) && Buffer.compare",
     replace: "  return Buffer.compare",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "machine that does not tell it" },
@@ -199,15 +199,15 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "open-without-newest-segment",
     bug: "opens a log whose newest segment is missing",
-    file: "log/recovery.ts",
-    find: '    throw missing(metadata.end.activeBaseOffset, "the newest segment is missing");\n',
+    file: "log/judgement.ts",
+    find: '  if (last.baseOffset < newest) throw missing(newest, "the newest segment is missing");\n',
     replace: "",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "a clean close proves" },
   },
   {
     name: "open-without-first-segment",
     bug: "opens a log whose first segment is missing",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: '    throw missing(metadata.startOffset, "the segment that holds the first offset is missing");\n',
     replace: "",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "a clean close proves" },
@@ -215,7 +215,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "accept-older-metadata",
     bug: "believes a log.meta that is older than the segments",
-    file: "log/recovery.ts",
+    file: "log/judgement.ts",
     find: "  if (header.epoch <= metadata.epoch) return;",
     replace: "  if (header.epoch <= metadata.epoch + 1) return;",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "of an earlier epoch" },
