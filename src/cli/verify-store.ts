@@ -129,16 +129,16 @@ async function checkCheckpoint(
   logs: ReadonlyMap<string, LogVerification>,
 ): Promise<Finding[]> {
   const path = join(directory, CHECKPOINT_FILE);
-  const { state, damage, validBytes, fileBytes } = await loadCheckpoint(
+  const { state, damage, isTorn, validBytes, fileBytes } = await loadCheckpoint(
     fileSystem,
     directory,
     storeId,
   );
   const findings: Finding[] = [];
-  if (damage !== undefined && !(hasWriter && isTorn(damage))) {
+  if (damage !== undefined && !(hasWriter && isTorn)) {
     const unused = `the last ${fileBytes - validBytes} bytes are not used: ${damage}. Groups may `;
     const message = `${unused}see records again, and skip none`;
-    const level = isTorn(damage) ? "warning" : "damage";
+    const level = isTorn ? "warning" : "damage";
     findings.push({ ...finding(level, path, message, "recovery"), position: validBytes });
   }
   for (const [group, offsets] of state) {
@@ -163,9 +163,4 @@ async function checkCheckpoint(
 /** Whether it is known that a log is not the one with this id. */
 function isAnother({ survey }: LogVerification, logId: string): boolean {
   return survey.metadata !== undefined && logIdText(survey.metadata.logId) !== logId;
-}
-
-/** What a crash, or a write that goes on, leaves at the end; all else was whole once. */
-function isTorn(damage: string): boolean {
-  return damage === "the file ends inside a frame";
 }

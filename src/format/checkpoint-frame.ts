@@ -168,6 +168,9 @@ export interface UnsupportedFrame {
   readonly reason: string;
 }
 
+/** Why a frame is not valid of which only a part is there. */
+export const ENDS_INSIDE = "the file ends inside a frame";
+
 /**
  * Decodes the frame at `position`.
  *
@@ -180,10 +183,10 @@ export function decodeFrame(
 ): CheckpointFrame | UnsupportedFrame | string | undefined {
   const available = bytes.length - position;
   if (available <= 0) return undefined;
-  if (available < FRAME_HEADER_BYTES) return "the file ends inside a frame";
+  if (available < FRAME_HEADER_BYTES) return ENDS_INSIDE;
   const view = viewOf(bytes);
   const length = FRAME_HEADER_BYTES + view.getUint32(position + 4, true);
-  if (length > available) return "the file ends inside a frame";
+  if (length > available) return ENDS_INSIDE;
   const sum = view.getUint32(position, true);
   if (checksum(bytes.subarray(position + 4, position + length), previous) !== sum) {
     return "a frame's checksum does not match";

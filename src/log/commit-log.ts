@@ -366,7 +366,8 @@ export class CommitLog {
    * The epoch rises. A cut through a batch keeps the batch's beginning. Durable when it resolves.
    *
    * @param offset - In [startOffset, endOffset]; the end offset drops nothing.
-   * @throws OffsetOutOfRangeError; SeglogError `NO_SPACE`, `LOG_POISONED`.
+   * @throws OffsetOutOfRangeError; CorruptionError if what would be left is damaged; SeglogError
+   *   `NO_SPACE`, `IO_ERROR`, `TOO_MANY_OPEN_FILES` if nothing was changed, `LOG_POISONED`.
    */
   async truncateTo(offset: number): Promise<void> {
     const writer = this.#writable();
@@ -380,7 +381,8 @@ export class CommitLog {
    * start changes nothing.
    *
    * @param offset - At most the end offset.
-   * @throws OffsetOutOfRangeError; SeglogError `NO_SPACE`, `LOG_POISONED`.
+   * @throws OffsetOutOfRangeError; CorruptionError if what would be left is damaged; SeglogError
+   *   `NO_SPACE`, `IO_ERROR`, `TOO_MANY_OPEN_FILES` if nothing was changed, `LOG_POISONED`.
    */
   async deleteBefore(offset: number): Promise<void> {
     const writer = this.#writable();
@@ -412,8 +414,9 @@ export class CommitLog {
    * Writes and syncs what was accepted, then gives files and lock back. Later calls return the same
    * promise; other methods fail with `CLOSED`.
    *
-   * @throws SeglogError `LOG_POISONED` if the log was poisoned or the sync fails; it is closed all
-   *   the same.
+   * @throws SeglogError `LOG_POISONED` if the log was poisoned or the sync fails; `NO_SPACE`,
+   *   `TOO_MANY_OPEN_FILES` or `IO_ERROR` if all is synced but the clean close cannot be recorded, so
+   *   that the next open reads the last segment to its end. It is closed all the same.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -19,13 +19,18 @@ export function* hasLostSector(file: PooledFile, from: number, to: number): Step
     const target = buffer.subarray(0, Math.min(buffer.length, chunkEnd - position));
     const count = yield* readStep(file, target, position);
     if (count === 0) return false;
-    for (let at = 0; at < count; ) {
-      const sectorEnd = at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES);
-      const sector = target.subarray(at, Math.min(sectorEnd, count));
-      if (sector.every((byte) => byte === 0)) return true;
-      at = sectorEnd;
-    }
+    if (hasZeroSector(target.subarray(0, count), position)) return true;
     position += count;
+  }
+  return false;
+}
+
+/** Whether in bytes that stand at `position` of a file a sector, or what of it they are, is zeros. */
+export function hasZeroSector(bytes: Uint8Array, position: number): boolean {
+  for (let at = 0; at < bytes.length; ) {
+    const sectorEnd = at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES);
+    if (bytes.subarray(at, sectorEnd).every((byte) => byte === 0)) return true;
+    at = sectorEnd;
   }
   return false;
 }

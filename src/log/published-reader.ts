@@ -60,7 +60,7 @@ export class PublishedReader {
   /** What the last writer published, alive or not. */
   async last(): Promise<PublishedEnd | undefined> {
     const ends = await readLastPublished(this.#fileSystem, dirname(this.#path));
-    return ends.get(Buffer.from(this.#logId).toString("hex"));
+    return ends?.get(Buffer.from(this.#logId).toString("hex"));
   }
 
   async #open(): Promise<OpenFile | undefined> {
@@ -110,21 +110,23 @@ export class PublishedReader {
 
 /**
  * What the last writer of a directory published of each log, by log id in hexadecimal, alive or
- * not; empty where nothing is left of it.
+ * not.
+ *
+ * @returns `undefined` if there is none: the last writer closed properly, or never was.
  */
 export async function readLastPublished(
   fileSystem: FileSystem,
   directory: string,
-): Promise<ReadonlyMap<string, PublishedEnd>> {
-  const ends = new Map<string, PublishedEnd>();
+): Promise<ReadonlyMap<string, PublishedEnd> | undefined> {
   let bytes: Uint8Array;
   try {
     const path = `${directory}/${PUBLISHED_FILE}`;
     bytes = await readFile(fileSystem, path, MAX_PUBLISHED_BYTES);
   } catch (error) {
-    if (isMissing(error)) return ends;
+    if (isMissing(error)) return undefined;
     throw error;
   }
+  const ends = new Map<string, PublishedEnd>();
   const header = decodePublishedHeader(bytes);
   if ("kind" in header) return ends;
   for (let slot = 0; slotPosition(slot) < bytes.length; slot++) {

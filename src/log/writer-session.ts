@@ -66,10 +66,10 @@ export class WriterSession {
     const lock = await DirectoryLock.acquire(fileSystem, directory);
     try {
       const bootId = await fileSystem.bootId();
-      const lastPublished = await readLastPublished(fileSystem, directory);
+      const left = await readLastPublished(fileSystem, directory);
+      const lastPublished = left ?? new Map<string, PublishedEnd>();
       const sessionId = new Uint8Array(randomBytes(16));
       const path = join(directory, PUBLISHED_FILE);
-      const followsCrash = (await fileSystem.kindOf(path)) !== undefined;
       const published = await fileSystem.open(path + TEMPORARY_SUFFIX, "create");
       try {
         // Locked before it gets its name: whoever sees it knows that its writer lives.
@@ -88,7 +88,7 @@ export class WriterSession {
         published,
         sessionId,
         bootId,
-        followsCrash,
+        left !== undefined,
         lastPublished,
       );
     } catch (error) {

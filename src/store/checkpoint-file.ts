@@ -9,11 +9,13 @@ import {
   type CheckpointEntry,
   decodeCheckpointHeader,
   decodeFrame,
+  ENDS_INSIDE,
   encodeCheckpointHeader,
   encodeFrame,
   frameChecksum,
 } from "../format/checkpoint-frame.js";
 import { CHECKPOINT_FILE, CUT_MARK } from "../format/file-names.js";
+import { hasZeroSector } from "../log/lost-sectors.js";
 
 /** More than this no checkpoint takes: it is rewritten long before. */
 const MAX_CHECKPOINT_BYTES = 1024 * 1024 * 1024;
@@ -39,6 +41,8 @@ export interface LoadedCheckpoint {
   readonly fileBytes: number;
   /** Why the rest is not used; `undefined` if there is none. */
   readonly damage: string | undefined;
+  /** Whether that is what a crash leaves of a frame: the file ends inside it, or sectors are zeros. */
+  readonly isTorn: boolean;
 }
 
 /**
@@ -58,26 +62,28 @@ export async function loadCheckpoint(
     bytes = await readFile(fileSystem, path, MAX_CHECKPOINT_BYTES);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    return { state: new Map(), validBytes: 0, fileBytes: 0, damage: undefined };
+    return { state: new Map(), validBytes: 0, fileBytes: 0, damage: undefined, isTorn: false };
   }
   const state: CommittedState = new Map();
   const fileBytes = bytes.length;
   const header = decodeCheckpointHeader(bytes);
   if ("kind" in header) {
     if (header.kind === "damaged") {
-      return { state, validBytes: 0, fileBytes, damage: header.reason };
+      return { state, validBytes: 0, fileBytes, damage: header.reason, isTorn: false };
     }
     throw unsupported(path, header.reason);
   }
   if (Buffer.compare(header.storeId, storeId) !== 0) {
-    return { state, validBytes: 0, fileBytes, damage: "the checkpoint is another store's" };
+    const damage = "the checkpoint is another store's";
+    return { state, validBytes: 0, fileBytes, damage, isTorn: false };
   }
   let position = header.headerLength;
   let previous = header.checksum;
   for (;;) {
     const frame = decodeFrame(bytes, position, previous);
     if (frame === undefined || typeof frame === "string") {
-      return { state, validBytes: position, fileBytes, damage: frame };
+      const isTorn = frame === ENDS_INSIDE || hasZeroSector(bytes.subarray(position), position);
+      return { state, validBytes: position, fileBytes, damage: frame, isTorn };
     }
     if ("kind" in frame) throw unsupported(path, frame.reason);
     applyEntries(state, frame.entries);

@@ -6,6 +6,8 @@ import { blocksOf, segmentPath } from "../support/log-builder.js";
 import { seglog } from "./program.js";
 import { withLog, withStore } from "./samples.js";
 
+const zeros = new Uint8Array(700);
+
 describe("verify", () => {
   it("says that a log is sound", async () => {
     const cwd = await withLog();
@@ -85,9 +87,12 @@ describe("verify", () => {
     expect(run.code).toBe(code);
   });
 
-  it("takes a torn checkpoint for a crash", async () => {
+  it.each([
+    ["is cut", (path: string) => cut(path, -3)],
+    ["has zeros where data never reached the disk", (path: string) => extend(path, zeros)],
+  ])("takes a checkpoint for torn that %s", async (_what, tear) => {
     const cwd = await withStore();
-    cut(join(cwd, "store/committed-offsets"), -3);
+    tear(join(cwd, "store/committed-offsets"));
     const { code, out } = await seglog(cwd, ["verify", "store"]);
     expect(code).toBe(0);
     expect(out).toMatch(/^warning +committed-offsets at \d+: the last \d+ bytes are not used/m);
