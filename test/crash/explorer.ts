@@ -34,12 +34,6 @@ export interface Tally {
 
 export const NO_TALLY: Tally = { lives: 0, moments: 0, states: 0, acknowledged: 0 };
 
-/** One crash of a path: at which moment, and which disk it leaves. */
-interface Crash {
-  readonly point: number;
-  readonly disk: number;
-}
-
 /** Sets the timers of the logs forward; see `virtual-time.ts`. */
 type AdvanceTimers = (milliseconds: number) => void;
 
@@ -68,18 +62,11 @@ export class Explorer {
     this.path = path;
     const { setting, world } = await this.#live(path, durability);
     this.tally.lives++;
-    for (const [index, point] of world.points.entries()) {
+    for (const point of world.points) {
       this.tally.moments++;
       const seen = new Set<string>();
       for (let disk = 0; disk < PLAIN_AFTERMATHS + this.#extent.mixedDisks; disk++) {
-        await this.#crash(
-          path,
-          setting,
-          point,
-          { point: index, disk },
-          this.#extent.depth - 1,
-          seen,
-        );
+        await this.#crash(path, setting, point, disk, this.#extent.depth - 1, seen);
       }
     }
   }
@@ -92,10 +79,11 @@ export class Explorer {
     let { points } = world;
     let at = first!;
     for (const [index, text] of crashes.entries()) {
-      const [point, disk] = text.split(".").map(Number) as [number, number];
-      const rest = crashes.length - 1 - index;
-      const crash = { point, disk };
-      points = (await this.#goOn(at, setting, points[point]!, crash, rest > 0))?.points ?? [];
+      const [number, disk] = text.split(".").map(Number) as [number, number];
+      const kept = index < crashes.length - 1 ? Number.POSITIVE_INFINITY : 0;
+      const point = points.find((each) => each.number === number);
+      if (point === undefined) throw new RangeError(`${at} has no moment ${number}`);
+      points = (await this.#goOn(at, setting, point, disk, kept))?.points ?? [];
       at = `${at}@${text}`;
     }
   }
@@ -111,7 +99,12 @@ export class Explorer {
       startTimeMs: 1_700_000_000_000,
     };
     const { failingChange, steps } = setting;
-    const course = { keepsPoints: true, isShuffled: true, isReadBefore: false, failingChange };
+    const course = {
+      keptPoints: Number.POSITIVE_INFINITY,
+      isShuffled: true,
+      isReadBefore: false,
+      failingChange,
+    };
     const world = new World(setting, origin, course, random);
     await named(path, world, "in a life", () =>
       new Life(world, "0", this.#advanceTimers).live(steps),
@@ -123,20 +116,18 @@ export class Explorer {
     path: string,
     setting: Setting,
     point: CrashPoint,
-    crash: Crash,
+    disk: number,
     depth: number,
     seen: Set<string>,
   ): Promise<void> {
-    const world = await this.#goOn(path, setting, point, crash, depth > 0, seen);
-    if (world === undefined || depth === 0) return;
-    const to = `${path}@${crash.point}.${crash.disk}`;
+    const kept = depth > 0 ? this.#extent.nestedPoints : 0;
+    const world = await this.#goOn(path, setting, point, disk, kept, seen);
+    if (world === undefined) return;
+    const to = `${path}@${point.number}.${disk}`;
     const random = new Random(crc32(`nested ${to}`));
-    for (let count = 0; count < this.#extent.nestedPoints; count++) {
-      const nested = random.below(world.points.length);
-      const disk = random.below(PLAIN_AFTERMATHS + 8);
-      const next = world.points[nested];
-      if (next === undefined) return;
-      await this.#crash(to, setting, next, { point: nested, disk }, depth - 1, new Set());
+    for (const next of world.points) {
+      const nextDisk = random.below(PLAIN_AFTERMATHS + 8);
+      await this.#crash(to, setting, next, nextDisk, depth - 1, new Set());
     }
   }
 
@@ -145,13 +136,13 @@ export class Explorer {
     path: string,
     setting: Setting,
     point: CrashPoint,
-    crash: Crash,
-    keepsPoints: boolean,
+    disk: number,
+    keptPoints: number,
     seen: Set<string> = new Set(),
   ): Promise<World | undefined> {
-    const to = `${path}@${crash.point}.${crash.disk}`;
+    const to = `${path}@${point.number}.${disk}`;
     const random = new Random(crc32(to));
-    const left = aftermath(point.image, crash.disk, random);
+    const left = aftermath(point.image, disk, random);
     const print = fingerprint(left);
     if (seen.has(print)) return undefined;
     seen.add(print);
@@ -168,7 +159,7 @@ export class Explorer {
     // Whoever reads or verifies what a crash left must come to the same as recovery.
     const isExamined = random.below(8) === 0;
     const course = {
-      keepsPoints,
+      keptPoints,
       isShuffled,
       isReadBefore: isExamined,
       failingChange: undefined,

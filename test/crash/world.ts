@@ -6,7 +6,7 @@ import {
   type DiskFault,
   MemoryFileSystem,
 } from "../support/memory-file-system.js";
-import type { Random } from "../support/random.js";
+import { Random } from "../support/random.js";
 import { type Loss, partlyStored } from "./aftermath.js";
 import { type Expectation, Model } from "./model.js";
 import type { Setting } from "./setting.js";
@@ -15,6 +15,8 @@ import { directoryOf, type Found, Subject } from "./subject.js";
 
 /** A moment just before the disk changes, at which everything may end. */
 export interface CrashPoint {
+  /** How many changes came before. */
+  readonly number: number;
   readonly image: DiskImage;
   readonly expected: Expectation;
   /** What an earlier crash has lost already of what is expected, if that is not settled yet. */
@@ -41,8 +43,8 @@ export interface WorldOrigin {
 
 /** How a world goes on. */
 export interface WorldCourse {
-  /** Whether to keep the moments at which a crash is to be tried. */
-  readonly keepsPoints: boolean;
+  /** Of how many moments at most to keep an image, for a crash to be tried there. */
+  readonly keptPoints: number;
   readonly isShuffled: boolean;
   /** Whether a reader looks before every open, and must see what the open then finds. */
   readonly isReadBefore: boolean;
@@ -60,6 +62,7 @@ export class World {
   readonly setting: Setting;
   readonly fileSystem: MemoryFileSystem;
   readonly random: Random;
+  /** In no order once there were more than are kept: then each is kept with the same chance. */
   readonly points: CrashPoint[] = [];
   model: Model;
   #subject: Subject | undefined;
@@ -72,6 +75,8 @@ export class World {
   /** Keys that were there when it was closed. */
   closedKeys: readonly string[] = [];
   #changes = 0;
+  /** Decides which moments are kept, and nothing else: what happens does not depend on it. */
+  readonly #choice: Random;
   #timeMs: number;
   /** Whether a change of the disk was made to fail since the last open. */
   hasFailed = false;
@@ -79,6 +84,7 @@ export class World {
   constructor(setting: Setting, origin: WorldOrigin, course: WorldCourse, random: Random) {
     this.setting = setting;
     this.random = random;
+    this.#choice = new Random(random.below(2 ** 32));
     this.#course = course;
     this.#frozen = origin.expected;
     this.#loss = origin.loss;
@@ -177,18 +183,23 @@ export class World {
   }
 
   #beforeChange(kind: DiskChangeKind, path: string): DiskFault | undefined {
-    if (this.#course.keepsPoints) {
-      this.#observe();
-      this.points.push({
+    const number = this.#changes++;
+    const { keptPoints, failingChange } = this.#course;
+    // What was seen once must count in all later moments.
+    if (keptPoints > 0) this.#observe();
+    const place = number < keptPoints ? number : this.#choice.below(number + 1);
+    if (place < keptPoints) {
+      this.points[place] = {
+        number,
         image: this.fileSystem.disk.capture(),
         expected: this.#frozen ?? this.model.expectation(),
         loss: this.#loss,
         change: `${kind} ${path}`,
         boot: this.#boot,
         timeMs: this.#timeMs,
-      });
+      };
     }
-    if (this.#changes++ !== this.#course.failingChange) return undefined;
+    if (number !== failingChange) return undefined;
     this.hasFailed = true;
     if (this.setting.options.retention !== undefined) {
       for (const key of this.#logs.keys()) this.model.log(key).mayLoseOldest = true;
