@@ -239,7 +239,7 @@ export class CommitLog {
 
   /**
    * Rises with every truncation and with every recovery that may have lost accepted records: with
-   * the same epoch, an offset names the same record.
+   * the same epoch, an offset names the same record once that was acknowledged.
    */
   get epoch(): number {
     return this.#view.epoch;

@@ -15,19 +15,38 @@ import type { TailScan } from "./tail-scan.js";
  */
 
 /**
- * What the names of the files must agree with. While a truncation is recorded, only what it leaves
- * alone; once it is known to be complete, check again without it.
+ * A truncation that is recorded and may not be carried out yet. It is once its last step is seen:
+ * a segment of its epoch, or an end published in it.
  *
- * @param published - What the last writer published: a segment is on stable storage before it is.
+ * @param newest - Of all segments that are there.
+ * @param published - What the last writer published.
+ * @throws CorruptionError if the header is damaged that would tell.
+ */
+export async function pendingTruncation(
+  { truncation }: LogMetadata,
+  published: PublishedEnd | undefined,
+  newest: Segment | undefined,
+): Promise<TruncationBound | undefined> {
+  if (truncation === undefined || published?.epoch === truncation.epoch) return undefined;
+  if (newest === undefined || newest.baseOffset < truncation.offset) return truncation;
+  const { epoch } = await runSteps(newest.header());
+  return epoch < truncation.epoch ? truncation : undefined;
+}
+
+/**
+ * Whether all segments are there, as far as their names tell.
+ *
+ * @param living - Base offsets, see {@link livingSegments}.
+ * @param pending - See {@link pendingTruncation}.
+ * @param published - What the last writer published.
  */
 export function checkSegments(
   directory: string,
-  segments: readonly Segment[],
+  living: readonly number[],
   metadata: LogMetadata,
+  pending: TruncationBound | undefined,
   published: PublishedEnd | undefined,
 ): void {
-  const first = segments[0];
-  const last = segments[segments.length - 1];
   const missing = (baseOffset: number, reason: string) =>
     new CorruptionError({
       file: join(directory, segmentFileName(baseOffset, "data")),
@@ -35,31 +54,32 @@ export function checkSegments(
       reason,
       offset: baseOffset,
     });
-  const truncated = metadata.truncation?.offset ?? Number.POSITIVE_INFINITY;
-  // A truncation to the start deletes every segment before it makes a new one. A power cut may
-  // bring any of them back.
-  if (truncated <= metadata.startOffset) return;
-  const newest = newestSegment(metadata, published);
-  if (first === undefined || last === undefined) {
-    throw missing(newest, "the segment is missing");
+  const { startOffset } = metadata;
+  // The log begins anew there.
+  if (pending?.offset === startOffset) return;
+  const newest = newestSegment(metadata, pending, published);
+  const [first] = living;
+  const last = living.at(-1);
+  if (first === undefined || last === undefined) throw missing(newest, "the segment is missing");
+  if (first > startOffset) {
+    throw missing(startOffset, "the segment that holds the first offset is missing");
   }
-  if (first.baseOffset > metadata.startOffset) {
-    throw missing(metadata.startOffset, "the segment that holds the first offset is missing");
-  }
-  if (last.baseOffset < newest) throw missing(newest, "the newest segment is missing");
+  if (last < newest) throw missing(newest, "the newest segment is missing");
 }
 
 /**
- * Base offset of the newest segment that is known to have been made, and that a recorded truncation
- * leaves alone.
+ * Base offset of the newest segment that is known to have been made: one is on stable storage before
+ * `log.meta` names it, and before it is published.
  */
-export function newestSegment(metadata: LogMetadata, published: PublishedEnd | undefined): number {
-  const { truncation, end, epoch } = metadata;
-  const recorded = Math.min(end.activeBaseOffset, truncation?.offset ?? Number.POSITIVE_INFINITY);
-  // While a truncation goes on, what is published already has its epoch.
-  if (truncation !== undefined || published?.epoch !== epoch) return recorded;
-  // Half-way in a truncation it was the new end, and still the old segment; that one is gone now.
-  return Math.max(recorded, Math.min(published.activeBaseOffset, published.endOffset));
+export function newestSegment(
+  { end, epoch }: LogMetadata,
+  pending: TruncationBound | undefined,
+  published: PublishedEnd | undefined,
+): number {
+  if (pending !== undefined) return Math.min(end.activeBaseOffset, pending.offset);
+  // What was published before a truncation speaks of files that are gone.
+  const isOfNow = published?.epoch === epoch;
+  return Math.max(end.activeBaseOffset, isOfNow ? published.activeBaseOffset : 0);
 }
 
 /**
@@ -68,16 +88,16 @@ export function newestSegment(metadata: LogMetadata, published: PublishedEnd | u
  * any order.
  *
  * @param baseOffsets - Ascending.
- * @param bound - Of a truncation that is not carried out.
+ * @param pending - See {@link pendingTruncation}.
  */
 export function livingSegments(
   baseOffsets: readonly number[],
   startOffset: number,
-  bound: TruncationBound | undefined,
+  pending: TruncationBound | undefined,
 ): readonly number[] {
-  // The segment that such a truncation begins is yet to be made.
-  if (bound?.offset === startOffset) return [];
-  const kept = baseOffsets.filter((base) => bound === undefined || base < bound.offset);
+  // The segment with which the log begins anew is yet to be made.
+  if (pending?.offset === startOffset) return [];
+  const kept = baseOffsets.filter((base) => pending === undefined || base < pending.offset);
   const first = kept.findLastIndex((base) => base <= startOffset);
   return kept.slice(Math.max(first, 0));
 }

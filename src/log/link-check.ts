@@ -3,13 +3,7 @@ import { LOG_METADATA_FILE } from "../format/file-names.js";
 import { SEGMENT_HEADER_BYTES } from "../format/segment-header.js";
 import type { IndexVerdict } from "../segment/index-check.js";
 import { type Finding, finding } from "./finding.js";
-import {
-  FOREIGN_SEGMENT,
-  type LogSurvey,
-  pendingTruncation,
-  type SurveyedSegment,
-  startOf,
-} from "./log-survey.js";
+import { FOREIGN_SEGMENT, type LogSurvey, type SurveyedSegment, startOf } from "./log-survey.js";
 import { flawFinding, type SegmentCheck } from "./segment-check.js";
 
 /** What the directory and `log.meta` say, before any data is read. */
@@ -45,7 +39,7 @@ export function checkFiles(survey: LogSurvey): Finding[] {
   for (const name of listing.foreignNames) {
     findings.push(finding("note", path(name), "is not a file of seglog", "none"));
   }
-  if (pendingTruncation(survey) !== undefined) {
+  if (survey.pending !== undefined) {
     const message = "a truncation was interrupted; the next writer completes it";
     findings.push(finding("warning", path(LOG_METADATA_FILE), message, "recovery"));
   }

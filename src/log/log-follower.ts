@@ -17,6 +17,7 @@ import {
   isAtMarker,
   judgeReplaced,
   livingSegments,
+  pendingTruncation,
 } from "./judgement.js";
 import { type LogListing, listLog, readMetadata } from "./log-files.js";
 import type { LogView } from "./log-view.js";
@@ -24,13 +25,12 @@ import { judgeOvertaken, logTruncated } from "./overtaken.js";
 import { PublishedReader } from "./published-reader.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
-import { isUnfinished } from "./truncation.js";
 import { writerDirectory } from "./writer-directory.js";
 
 /** How often a follower looks for what another process has written. */
 export const POLL_MS = 10;
 /** The writer may delete or make segments between two looks; it does so rarely. */
-const MAX_ATTEMPTS = 100;
+export const MAX_ATTEMPTS = 100;
 
 /**
  * The reading side of a log that another process may be writing to. It takes no lock and writes
@@ -46,8 +46,8 @@ export class LogFollower implements LogView {
   #segments: readonly Segment[] = [];
   #end: LogEnd;
   #session: string | undefined;
-  /** Length of the last segment's file when it was last scanned without a writer. */
-  #scannedBytes: number | undefined;
+  /** The last segment that was scanned without a writer, and the length of its file then. */
+  #scanned: { readonly baseOffset: number; readonly fileBytes: number } | undefined;
   #damage: CorruptionError | undefined;
   #report: Omit<RecoveryReport, "durationMs"> = { ...NOTHING_RECOVERED, kind: "read-only" };
   #closed: SeglogError | undefined;
@@ -180,12 +180,14 @@ export class LogFollower implements LogView {
       // A writer that has not published this log's end yet may still replace files of it.
       const session = state?.end === undefined ? undefined : state.session;
       const isNewSession = session !== this.#session;
+      const isOfOneMoment =
+        state?.end === undefined
+          ? await this.#lookAtFiles(isNewSession)
+          : await this.#adopt(state.end, isNewSession);
+      if (!isOfOneMoment) continue;
+      // Only now: a look that fails must not keep the next one from opening files anew.
       this.#session = session;
-      if (state?.end === undefined) {
-        if (await this.#lookAtFiles(isNewSession)) return;
-      } else if (await this.#adopt(state.end, isNewSession)) {
-        return;
-      }
+      return;
     }
     throw new SeglogError(
       "IO_ERROR",
@@ -243,11 +245,11 @@ export class LogFollower implements LogView {
     const listing = await this.#list();
     const isReplaced = isNewSession || metadata.epoch !== this.epoch;
     // An interrupted truncation has not cut the files yet, but its bound holds.
-    const bound = await this.#pendingTruncation(metadata, listing);
-    const living = livingSegments(listing.baseOffsets, metadata.startOffset, bound);
-    await this.#replaceSegments(living, isReplaced);
     const published = await this.#published.last();
-    checkSegments(this.directory, this.#segments, metadata, published);
+    const pending = await this.#pendingTruncation(metadata, published, listing);
+    const living = livingSegments(listing.baseOffsets, metadata.startOffset, pending);
+    checkSegments(this.directory, living, metadata, pending, published);
+    await this.#replaceSegments(living, isReplaced);
     const known = this.#segments[this.#segments.length - 1];
     if (known === undefined) {
       this.#adoptNothing(metadata);
@@ -260,19 +262,18 @@ export class LogFollower implements LogView {
       throw error;
     });
     this.#metadata = metadata;
-    if (!isReplaced && fileBytes === this.#scannedBytes) {
+    const isScanned = this.#scanned?.baseOffset === last.baseOffset;
+    if (!isReplaced && isScanned && this.#scanned?.fileBytes === fileBytes) {
       await last.file.close();
       known.setEndPosition(this.#end.endPosition);
       return;
     }
+    // Until it is judged, nothing is known of it.
+    this.#scanned = undefined;
     this.#segments = [...this.#segments.slice(0, -1), last];
     await this.#dropSegments([known]);
     const header = await runSteps(last.header());
     checkEpoch(this.directory, header, metadata);
-    if (metadata.truncation !== undefined && bound === undefined) {
-      const complete = { ...metadata, truncation: undefined };
-      checkSegments(this.directory, this.#segments, complete, undefined);
-    }
     if (metadata.clean && (await isAtMarker(last, metadata))) {
       this.#end = metadata.end;
       this.#damage = undefined;
@@ -280,7 +281,7 @@ export class LogFollower implements LogView {
       const replaced = await judgeReplaced(last, header, metadata);
       const scan = await scanTail(last);
       const since = { bootId: await this.#environment.fileSystem.bootId(), published };
-      const truncatedAt = bound?.offset ?? Number.POSITIVE_INFINITY;
+      const truncatedAt = pending?.offset ?? Number.POSITIVE_INFINITY;
       // What stands behind the bound is about to be cut, damaged or not.
       const damage =
         scan.end.endOffset >= truncatedAt ? undefined : damageIn(last, scan, metadata, since);
@@ -289,21 +290,20 @@ export class LogFollower implements LogView {
       this.#adoptScan(scan, truncatedAt);
       this.#damage = damage;
     }
-    this.#scannedBytes = fileBytes;
+    this.#scanned = { baseOffset: last.baseOffset, fileBytes };
     last.setEndPosition(this.#end.endPosition);
   }
 
-  /** A truncation that is recorded, but not carried out: nothing was written in its epoch yet. */
   async #pendingTruncation(
-    { truncation }: LogMetadata,
+    metadata: LogMetadata,
+    published: PublishedEnd | undefined,
     { baseOffsets }: LogListing,
   ): Promise<TruncationBound | undefined> {
-    if (truncation === undefined) return undefined;
-    const newest = baseOffsets.slice(-1).map((base) => this.#segment(base));
+    const newest = baseOffsets.slice(-1).map((base) => this.#segment(base))[0];
     try {
-      return (await isUnfinished(truncation, newest)) ? truncation : undefined;
+      return await pendingTruncation(metadata, published, newest);
     } finally {
-      for (const segment of newest) await segment.file.close();
+      await newest?.file.close();
     }
   }
 
@@ -320,7 +320,7 @@ export class LogFollower implements LogView {
       lastChecksum: 0,
     };
     this.#damage = undefined;
-    this.#scannedBytes = undefined;
+    this.#scanned = undefined;
   }
 
   #adoptScan(scan: TailScan, truncatedAt: number): void {

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { SeglogError } from "../errors.js";
+import { CorruptionError, SeglogError } from "../errors.js";
 import { isMissing } from "../files/file-errors.js";
 import { runSteps } from "../files/steps.js";
 import { readFile } from "../files/whole-file.js";
@@ -15,9 +15,10 @@ import { decodeSegmentHeader, type SegmentHeader } from "../format/segment-heade
 import type { BlockSource } from "../segment/block-source.js";
 import { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
-import { livingSegments } from "./judgement.js";
+import { livingSegments, pendingTruncation } from "./judgement.js";
 import { type LogListing, listLog } from "./log-files.js";
-import { PublishedReader } from "./published-reader.js";
+import { MAX_ATTEMPTS, POLL_MS, pause } from "./log-follower.js";
+import { PublishedReader, type WriterState } from "./published-reader.js";
 import { guessBlockSeed } from "./seed-guess.js";
 import { writerDirectory } from "./writer-directory.js";
 
@@ -57,6 +58,8 @@ export interface LogSurvey {
   /** What the last writer published, if none lives and that is still there. */
   readonly lastPublished: PublishedEnd | undefined;
   readonly segments: readonly SurveyedSegment[];
+  /** A truncation that was recorded and may not be carried out yet. */
+  readonly pending: TruncationBound | undefined;
   /** Names of data files that are no longer part of the log: the next writer removes them. */
   readonly superseded: readonly string[];
 }
@@ -65,18 +68,18 @@ export interface LogSurvey {
  * Looks at a log without believing that it is in order: no lock, no change, and no failure for
  * damage, only for what cannot be read at all.
  *
- * @throws SeglogError `NOT_A_LOG`, `UNSUPPORTED_FORMAT`, `FILE_ACCESS`, `UNSAFE_PATH`.
+ * @throws SeglogError `NOT_A_LOG`, `UNSUPPORTED_FORMAT`, `FILE_ACCESS`, `UNSAFE_PATH`;
+ *   `LOG_TRUNCATED` if a writer does not come to the end of a truncation.
  */
 export async function surveyLog(
   environment: LogEnvironment,
   directory: string,
 ): Promise<LogSurvey> {
-  const found = await readLogMetadata(environment, directory);
-  const { metadata } = found;
-  const reader = metadata && (await publishedReader(environment, directory, metadata));
-  const writer = await reader?.read();
+  const { metadata, metadataFault, writer, lastPublished } = await lookAtWriter(
+    environment,
+    directory,
+  );
   const published = writer?.end;
-  const lastPublished = published === undefined ? await reader?.last() : undefined;
   const listing = await listLog(environment.fileSystem, directory);
   if (listing === undefined || (listing.baseOffsets.length === 0 && !listing.hasMetadata)) {
     throw new SeglogError("NOT_A_LOG", `${directory} holds no log. Check the path.`);
@@ -105,30 +108,70 @@ export async function surveyLog(
     }
     segments.push(surveyed);
   }
-  const all: LogSurvey = {
-    directory,
-    listing,
-    metadata,
-    metadataFault: found.fault,
-    hasWriter: writer !== undefined,
-    published,
-    lastPublished,
-    segments,
-    superseded: [],
-  };
-  const bound = pendingTruncation(all);
+  const pending =
+    metadata === undefined || published !== undefined
+      ? undefined
+      : await pendingIn(metadata, lastPublished, segments);
   const start = published?.startOffset ?? metadata?.startOffset ?? 0;
-  const living = new Set(livingSegments(baseOffsets, start, bound));
-  // One without a sound header keeps the next writer from removing what lies behind a bound.
-  const isLiving = ({ segment: { baseOffset }, header }: SurveyedSegment) =>
-    living.has(baseOffset) || (header === undefined && baseOffset >= start);
+  const living = new Set(livingSegments(baseOffsets, start, pending));
+  const isLiving = ({ segment }: SurveyedSegment) => living.has(segment.baseOffset);
   const superseded = segments.filter((each) => !isLiving(each));
   await closeSegments(superseded);
   return {
-    ...all,
+    directory,
+    listing,
+    metadata,
+    metadataFault,
+    hasWriter: writer !== undefined,
+    published,
+    lastPublished,
+    pending,
     segments: segments.filter(isLiving),
     superseded: superseded.map(({ segment }) => basename(segment.path)),
   };
+}
+
+/** What `log.meta` says, and who writes. */
+interface Writing {
+  readonly metadata: LogMetadata | undefined;
+  readonly metadataFault: string | undefined;
+  readonly writer: WriterState | undefined;
+  readonly lastPublished: PublishedEnd | undefined;
+}
+
+/**
+ * Waits while a writer is in the middle of a truncation: its files are neither those of the epoch
+ * that it has published nor of the one in `log.meta`.
+ */
+async function lookAtWriter(environment: LogEnvironment, directory: string): Promise<Writing> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    if (attempt > 0) await pause(POLL_MS, undefined);
+    const { metadata, fault: metadataFault } = await readLogMetadata(environment, directory);
+    const reader = metadata && (await publishedReader(environment, directory, metadata));
+    const writer = await reader?.read();
+    if (writer?.end !== undefined && writer.end.epoch < metadata!.epoch) continue;
+    const lastPublished = writer?.end === undefined ? await reader?.last() : undefined;
+    return { metadata, metadataFault, writer, lastPublished };
+  }
+  throw new SeglogError(
+    "LOG_TRUNCATED",
+    `${directory} is being truncated, or its writer failed to. Try again, or close the writer.`,
+  );
+}
+
+/** None where the header is damaged that would tell: then nothing must be left out. */
+async function pendingIn(
+  metadata: LogMetadata,
+  published: PublishedEnd | undefined,
+  segments: readonly SurveyedSegment[],
+): Promise<TruncationBound | undefined> {
+  try {
+    return await pendingTruncation(metadata, published, segments.at(-1)?.segment);
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined;
+    await closeSegments(segments);
+    throw error;
+  }
 }
 
 /** Closes the files that a survey holds open; they are opened again if they are read again. */
@@ -143,14 +186,6 @@ async function closeSegments(segments: readonly SurveyedSegment[]): Promise<void
 /** Earliest readable offset, as far as it is known. */
 export function startOf({ published, metadata, segments }: LogSurvey): number {
   return published?.startOffset ?? metadata?.startOffset ?? segments[0]?.segment.baseOffset ?? 0;
-}
-
-/** A truncation that was recorded, but perhaps not carried out to its end. */
-export function pendingTruncation(survey: LogSurvey): TruncationBound | undefined {
-  const bound = survey.published === undefined ? survey.metadata?.truncation : undefined;
-  const newest = survey.segments.at(-1)?.header;
-  const isPending = bound !== undefined && (newest === undefined || newest.epoch < bound.epoch);
-  return isPending ? bound : undefined;
 }
 
 async function readLogMetadata(
@@ -202,12 +237,26 @@ async function surveySegment(
   }
   if (!isInvalidHeader(decoded)) logId ??= decoded.logId;
   const segment = new Segment(pool, owner(directory, logId), baseOffset, "read");
+  try {
+    return await surveyData(segment, decoded, { ...identity, logId }, limit);
+  } catch (error) {
+    await segment.file.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function surveyData(
+  segment: Segment,
+  decoded: ReturnType<typeof decodeSegmentHeader>,
+  { logId, epochs }: Identity,
+  limit: number | undefined,
+): Promise<SurveyedSegment> {
   const fileBytes = await runSteps(segment.end());
   const endPosition = limit ?? fileBytes;
   segment.setEndPosition(endPosition);
   const base = { segment, fileBytes, endPosition };
   if (isInvalidHeader(decoded)) {
-    const seed = await guessBlockSeed(segment, logId, identity.epochs, endPosition);
+    const seed = await guessBlockSeed(segment, logId, epochs, endPosition);
     return {
       ...base,
       firstPosition: USUAL_HEADER_BYTES,
@@ -219,7 +268,7 @@ async function surveySegment(
   const isForeign = logId !== undefined && Buffer.compare(decoded.logId, logId) !== 0;
   const fault = isForeign
     ? FOREIGN_SEGMENT
-    : decoded.baseOffset === baseOffset
+    : decoded.baseOffset === segment.baseOffset
       ? undefined
       : `the segment is that of base offset ${decoded.baseOffset}`;
   return {

@@ -24,7 +24,7 @@ import { countExpired } from "./retention.js";
 import { RetentionClock } from "./retention-clock.js";
 import { removeSegment } from "./segment-removal.js";
 import { pieces, stampRun } from "./stamping.js";
-import { applyTruncation, assertSoundBelow } from "./truncation.js";
+import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
 import type { PublishedSlots } from "./writer-session.js";
 
 /** An index entry holds offsets relative to its segment in 32 bits. */
@@ -256,20 +256,22 @@ export class LogWriter implements LogView, QueueOwner {
         this.#published = { ...this.#published, endOffset: offset };
       },
     );
-    this.#tellReaders();
-    const segments = await this.#environment.pool.transient(() =>
-      applyTruncation(
-        {
-          environment: this.#environment,
-          options: this.options,
-          directory: this.directory,
-          metadata: this.#metadata,
-          openSegment: (baseOffset) => this.#openSegment(baseOffset),
-        },
-        bound,
-        this.#segments,
-      ),
-    );
+    // Other processes learn it when the files are changed: their handles must not be of old ones.
+    this.#changes.announce();
+    const { fileSystem, pool } = this.#environment;
+    const segments = await pool.transient(async () => {
+      const behind = this.#segments.filter(({ baseOffset }) => baseOffset >= offset);
+      for (const segment of behind.toReversed()) await removeSegment(fileSystem, segment);
+      const target: TruncationTarget = {
+        environment: this.#environment,
+        options: this.options,
+        directory: this.directory,
+        metadata: this.#metadata,
+        openSegment: (baseOffset) => this.#openSegment(baseOffset),
+      };
+      const kept = this.#segments.filter(({ baseOffset }) => baseOffset < offset);
+      return applyTruncation(target, bound, kept);
+    });
     this.#forgetIndexes(segments);
     await this.#enterSegments(segments);
     this.#metadata = { ...this.#metadata, truncation: undefined, end: this.#durable };

@@ -11,14 +11,22 @@ import { saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
 import { epochAfter } from "./epoch.js";
-import { checkEpoch, checkSegments, damageIn, isAtMarker, judgeReplaced } from "./judgement.js";
+import {
+  checkEpoch,
+  checkSegments,
+  damageIn,
+  isAtMarker,
+  judgeReplaced,
+  livingSegments,
+  pendingTruncation,
+} from "./judgement.js";
 import { createSegmentFile, type LogListing, readMetadata, writeMetadata } from "./log-files.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { removeSegment } from "./segment-removal.js";
 import { copyBytes } from "./segment-rewrite.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
-import { applyTruncation, isUnfinished } from "./truncation.js";
+import { applyTruncation, assertSoundBelow } from "./truncation.js";
 
 /** A log whose files are in order, ready to be written to. */
 export interface RecoveredLog {
@@ -45,7 +53,7 @@ export interface RecoveryContext {
 
 /**
  * Brings a log's files in order after whatever happened to their last writer: see the table of
- * faults in `docs/crash-safety.md`. Nothing is changed before it is certain that the log can be
+ * faults in `docs/crash-safety.md`. No segment is changed before it is certain that the log can be
  * opened.
  *
  * @throws CorruptionError where data is damaged before the tail; `NO_SPACE`; `UNSUPPORTED_FORMAT`.
@@ -56,49 +64,57 @@ export async function recoverLog(
 ): Promise<RecoveredLog> {
   const { environment, directory, options } = context;
   let metadata = await readMetadata(environment.fileSystem, directory);
-  const openSegment = segmentOpener(context, metadata);
-  let segments = listing.baseOffsets.map(openSegment);
-  checkSegments(directory, segments, metadata, context.lastPublished(metadata.logId));
-  const removedFiles = await removeLeftovers(context, listing);
   const { truncation, startOffset } = metadata;
-  const hasDeleted = segments.length > 1 && segments[1]!.baseOffset <= startOffset;
-  if (truncation !== undefined || hasDeleted) {
+  const openSegment = segmentOpener(context, metadata);
+  const all = listing.baseOffsets.map(openSegment);
+  const published = context.lastPublished(metadata.logId);
+  const pending = await pendingTruncation(metadata, published, all.at(-1));
+  const living = livingSegments(listing.baseOffsets, startOffset, pending);
+  checkSegments(directory, living, metadata, pending, published);
+  let segments = all.filter(({ baseOffset }) => living.includes(baseOffset));
+  const superseded = all.filter((segment) => !segments.includes(segment));
+  const floor = pending && segments.at(-1);
+  if (pending !== undefined && floor !== undefined) await assertSoundBelow(floor, pending.offset);
+  if (truncation !== undefined || superseded.length > 0) {
     // The metadata may be in the page cache and nowhere else: its writer died before the sync. A
     // power cut must not bring the old ones back once files are gone.
     await environment.fileSystem.syncDirectory(directory);
   }
-  if (truncation !== undefined) {
-    if (await isUnfinished(truncation, segments)) {
-      const target = { environment, options, directory, metadata, openSegment };
-      segments = await applyTruncation(target, truncation, segments);
+  const leftovers = [...listing.temporaryFiles, ...listing.strayIndexFiles];
+  const removedFiles: string[] = [];
+  /** Removes what is no longer part of the log, once. */
+  const removeRemains = async () => {
+    for (const name of leftovers.splice(0)) {
+      await environment.fileSystem.unlink(join(directory, name));
+      removedFiles.push(join(directory, name));
     }
-    // It is complete; the next time that the metadata is written, it goes without it.
-    const end = await endAfterTruncation(metadata.end, truncation, segments);
-    metadata = { ...metadata, truncation: undefined, end };
-    checkSegments(directory, segments, metadata, undefined);
-  }
-  const obsolete: Segment[] = [];
-  while (segments.length > 1 && segments[1]!.baseOffset <= startOffset) {
-    obsolete.push(segments.shift()!);
-  }
-  const removeObsolete = async () => {
-    for (const segment of obsolete) {
+    for (const segment of superseded.splice(0)) {
       await removeSegment(environment.fileSystem, segment);
       removedFiles.push(segment.path);
     }
   };
+  if (pending !== undefined) {
+    await removeRemains();
+    const target = { environment, options, directory, metadata, openSegment };
+    segments = await applyTruncation(target, pending, segments);
+  }
+  if (truncation !== undefined) {
+    // It is complete; the next time that the metadata is written, it goes without it.
+    const end = await endAfterTruncation(metadata.end, truncation, segments);
+    metadata = { ...metadata, truncation: undefined, end };
+  }
   const last = segments[segments.length - 1]!;
   const header = await runSteps(last.header());
   checkEpoch(directory, header, metadata);
   if (metadata.clean && (await isAtMarker(last, metadata))) {
-    await removeObsolete();
+    await removeRemains();
     last.setEndPosition(metadata.end.endPosition);
     const report = { ...NOTHING_RECOVERED, kind: "clean" as const, removedFiles };
     const { createdAt: activeCreatedAt } = header;
     return { metadata, segments, end: metadata.end, activeCreatedAt, report };
   }
   const replaced = await judgeReplaced(last, header, { ...metadata, truncation });
-  const log = { metadata, segments, header, openSegment, removedFiles, removeObsolete, replaced };
+  const log = { metadata, segments, header, openSegment, removedFiles, removeRemains, replaced };
   return recoverTail(context, log);
 }
 
@@ -131,16 +147,6 @@ export function segmentOpener(
   };
 }
 
-/** Removes what an interrupted operation left; no name among it is ever read. */
-async function removeLeftovers(
-  { environment, directory }: RecoveryContext,
-  listing: LogListing,
-): Promise<string[]> {
-  const names = [...listing.temporaryFiles, ...listing.strayIndexFiles];
-  for (const name of names) await environment.fileSystem.unlink(join(directory, name));
-  return names.map((name) => join(directory, name));
-}
-
 interface UncleanLog {
   readonly metadata: LogMetadata;
   readonly segments: Segment[];
@@ -148,8 +154,8 @@ interface UncleanLog {
   readonly header: SegmentHeader;
   readonly openSegment: (baseOffset: number) => Segment;
   readonly removedFiles: readonly string[];
-  /** Removes what lies before the start offset. */
-  readonly removeObsolete: () => Promise<void>;
+  /** Removes what is no longer part of the log, and what interrupted operations left. */
+  readonly removeRemains: () => Promise<void>;
   /** Why the last segment is not the one that it should be; told only of one that looks whole. */
   readonly replaced: CorruptionError | undefined;
 }
@@ -178,7 +184,7 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   const mayHaveLost = cutBytes > 0 || !log.metadata.synced;
   const { epoch: before } = log.metadata;
   const epoch = mayHaveLost ? epochAfter(before, directory) : before;
-  await log.removeObsolete();
+  await log.removeRemains();
   const newHeader = { ...header, epoch, createdAt: environment.now() };
   const startAnew = mayHaveLost && isEmpty;
   const rewritten = await prepareFile(fileSystem, last.path, (file) =>

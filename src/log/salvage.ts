@@ -24,7 +24,7 @@ import { SegmentIndex } from "../segment/segment-index.js";
 import type { LogEnvironment } from "./environment.js";
 import { makeDirectories } from "./log-creation.js";
 import { writeMetadata } from "./log-files.js";
-import { closeSurvey, type LogSurvey, pendingTruncation, startOf } from "./log-survey.js";
+import { closeSurvey, type LogSurvey, startOf } from "./log-survey.js";
 import { knownEnd, type SalvageRange, type SavedBlock, savedBlocks } from "./salvage-source.js";
 import { tornTailPosition } from "./tail-check.js";
 
@@ -97,7 +97,7 @@ class Salvage {
     const { target } = this.#options;
     if (target !== undefined) await makeDirectories(this.#environment.fileSystem, target);
     const survey = this.#survey;
-    const bound = pendingTruncation(survey)?.offset;
+    const bound = survey.pending?.offset;
     const startOffset = startOf(survey);
     const tornAt = await tornTailPosition(this.#environment, survey);
     for (const each of survey.segments) {

@@ -4,7 +4,7 @@ import type { LogMetadata } from "../format/log-metadata.js";
 import type { LogEnvironment } from "./environment.js";
 import { type Finding, finding } from "./finding.js";
 import { damageIn, judgeReplaced, newestSegment } from "./judgement.js";
-import { type LogSurvey, pendingTruncation } from "./log-survey.js";
+import type { LogSurvey } from "./log-survey.js";
 import { flawFinding, type SegmentCheck, SegmentChecker } from "./segment-check.js";
 import { scanTail } from "./tail-scan.js";
 
@@ -17,11 +17,11 @@ export async function checkTail(
   survey: LogSurvey,
   checks: readonly SegmentCheck[],
 ): Promise<Finding[]> {
-  const { metadata, published, directory } = survey;
+  const { metadata, published, pending, directory } = survey;
   const last = checks.at(-1);
-  const bound = pendingTruncation(survey);
   if (last === undefined) {
-    if (bound !== undefined || metadata === undefined) return [];
+    // After an interrupted truncation to the start it begins anew, without any.
+    if (metadata === undefined || pending?.offset === metadata.startOffset) return [];
     const { endOffset } = metadata.end;
     const message = "the log's data files are missing";
     const lost = endOffset > metadata.startOffset ? [metadata.startOffset, endOffset] : undefined;
@@ -36,9 +36,9 @@ export async function checkTail(
   const { path } = segment;
   const { complete } = last;
   const flaws = last.flaws.map((flaw) => flawFinding(path, flaw));
-  // An interrupted truncation goes through it, or right behind it: the rest is about to go.
-  if (bound !== undefined) return complete.endOffset < bound.offset ? flaws : [];
   const short = shortOf(survey, last) ?? (await replacedOf(survey, last));
+  // An interrupted truncation goes through it, or right behind it: the rest is about to go.
+  if (pending !== undefined && short === undefined) return [];
   const torn = endPosition - complete.endPosition;
   if (torn === 0) return short === undefined ? [] : [short];
   const isUnknown = metadata === undefined || header === undefined;
@@ -112,9 +112,9 @@ async function replacedOf(
 
 /** Whether the log ends before what its metadata, or its living writer, says was there. */
 function shortOf(survey: LogSurvey, last: SegmentCheck): Finding | undefined {
-  const { metadata, published, lastPublished } = survey;
+  const { metadata, published, lastPublished, pending } = survey;
   const proven = published ?? metadata?.end;
-  if (proven === undefined || pendingTruncation(survey) !== undefined) return undefined;
+  if (proven === undefined) return undefined;
   const { segment } = last.surveyed;
   const { complete, reach } = last;
   const damage = (message: string): Finding => ({
@@ -124,7 +124,7 @@ function shortOf(survey: LogSurvey, last: SegmentCheck): Finding | undefined {
   });
   const newest =
     published?.activeBaseOffset ??
-    (metadata === undefined ? 0 : newestSegment(metadata, lastPublished));
+    (metadata === undefined ? 0 : newestSegment(metadata, pending, lastPublished));
   if (segment.baseOffset < newest) {
     return damage(`the segment behind it (base offset ${newest}) is missing`);
   }

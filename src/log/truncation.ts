@@ -7,7 +7,6 @@ import type { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
 import { createSegmentFile } from "./log-files.js";
 import type { ResolvedLogOptions } from "./options.js";
-import { removeSegment } from "./segment-removal.js";
 import { assertCuttable, prepareCutSegment } from "./segment-rewrite.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 
@@ -43,31 +42,23 @@ export interface TruncationTarget {
 }
 
 /**
- * Carries out a truncation whose bound is durable: deletes the segments behind it, newest first,
- * cuts the one it goes through, and begins a new segment under the new epoch. Doing it again after
- * a crash at any place comes to the same end, because what a segment of the new epoch holds is
- * never touched.
+ * Carries out a truncation whose bound is durable, when the segments behind it are removed: cuts the
+ * one it goes through, and begins a new segment under the new epoch. Until that has its name all can
+ * be done again from the beginning, and comes to the same end.
  *
+ * @param kept - The segments with offsets before the bound; the last one is cut.
  * @returns The segments that are left, the new one last.
  */
 export async function applyTruncation(
   target: TruncationTarget,
   bound: TruncationBound,
-  segments: readonly Segment[],
+  kept: readonly Segment[],
 ): Promise<Segment[]> {
   const { environment, directory, metadata } = target;
   const { fileSystem } = environment;
-  const kept = [...segments];
-  for (;;) {
-    const last = kept[kept.length - 1];
-    if (last === undefined || last.baseOffset < bound.offset) break;
-    const header = await runSteps(last.header());
-    if (header.epoch >= bound.epoch) return kept;
-    await removeSegment(fileSystem, last);
-    kept.pop();
-  }
+  const left = [...kept];
   let predecessor: SegmentHeader["predecessor"];
-  const floor = kept[kept.length - 1];
+  const floor = left.at(-1);
   if (floor !== undefined) {
     const { environment: world, options } = target;
     let scan = await scanTail(floor);
@@ -84,7 +75,7 @@ export async function applyTruncation(
     cut.setEndPosition(end.endPosition);
     // A hint: if it cannot be saved, it is rebuilt when it is needed.
     await saveIndex(fileSystem, cut, index).catch(() => undefined);
-    kept[kept.length - 1] = cut;
+    left[left.length - 1] = cut;
     const { checksum: headerChecksum } = await runSteps(cut.header());
     const { baseOffset } = cut;
     predecessor = { baseOffset, checksum: end.lastChecksum, headerChecksum };
@@ -97,17 +88,6 @@ export async function applyTruncation(
     createdAt: environment.now(),
     predecessor,
   });
-  kept.push(target.openSegment(bound.offset));
-  return kept;
-}
-
-/** Whether a recorded truncation may have been interrupted and must be carried out again. */
-export async function isUnfinished(
-  bound: TruncationBound,
-  segments: readonly Segment[],
-): Promise<boolean> {
-  const last = segments[segments.length - 1];
-  if (last === undefined) return true;
-  const header = await runSteps(last.header());
-  return header.epoch < bound.epoch;
+  left.push(target.openSegment(bound.offset));
+  return left;
 }

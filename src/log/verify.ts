@@ -7,7 +7,6 @@ import { checkFiles, checkLink, holeNote, judgeIndex, sealedFindings } from "./l
 import {
   closeSurvey,
   type LogSurvey,
-  pendingTruncation,
   type SurveyedSegment,
   startOf,
   surveyLog,
@@ -89,7 +88,7 @@ async function verifySurvey(
   const findings: Finding[] = [...checkFiles(survey)];
   const checks: SegmentCheck[] = [];
   const unsoundIndexes: number[] = [];
-  const bound = pendingTruncation(survey);
+  const bound = survey.pending;
   for (const surveyed of survey.segments) {
     const isLast = surveyed === survey.segments.at(-1);
     const indexes = await readIndexes(environment, surveyed);

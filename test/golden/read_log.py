@@ -297,9 +297,22 @@ def published_end(directory, log_id):
             data = file.read()
             check_start(data[:64], b"SLP0", 64)
             found, torn = find_slot(data, log_id)
-            if found is not None or not torn:
-                return found
+            if found is not None:
+                # What an earlier writer said has sequence 0.
+                return found[:6] if found[6] > 0 else None
+            if not torn:
+                return None
     raise Damage("no slot of a pair is ever whole")
+
+
+def last_words(directory, log_id):
+    """What the last writer published, as long as that is still there."""
+    try:
+        data = read_file(os.path.join(directory, "published"))
+        check_start(data[:64], b"SLP0", 64)
+    except (FileNotFoundError, Damage):
+        return None
+    return find_slot(data, log_id)[0]
 
 
 def find_slot(data, log_id):
@@ -314,7 +327,7 @@ def find_slot(data, log_id):
         newest = max(valid, key=lambda slot: u64(slot, 8))
         if newest[16:32] == log_id:
             end = [u64(newest, at) for at in (32, 40, 48, 56)]
-            found = [*end, u32(newest, 4), data[24:40]]
+            found = [*end, u32(newest, 4), data[24:40], u64(newest, 8)]
     return found, torn
 
 
@@ -355,24 +368,23 @@ class Log:
             bases = [base for base in bases if base <= active]
             if active not in bases:
                 return False
+            bases = living_segments(bases, self.start_offset, None)
             segments = [Segment(directory, base, meta.log_id) for base in bases]
             self.check(segments, position)
             return True
+        left = last_words(home_of(directory, meta), meta.log_id)
+        bound = pending_bound(directory, meta, bases, left)
+        bases = living_segments(bases, self.start_offset, bound)
         segments = [Segment(directory, base, meta.log_id) for base in bases]
-        bound = None
-        if meta.bound is not None:
-            epoch, offset = meta.bound
-            if not segments or segments[-1].epoch < epoch:
-                bound = offset
-                segments = [segment for segment in segments if segment.base_offset < offset]
-        if not segments:
-            if bound is None:
-                raise Damage("no segments")
+        if bound == self.start_offset:
             self.end_offset, self.records = bound, []
             return True
-        last = segments[-1]
-        if bound is None and last.base_offset < meta.active_base_offset:
+        newest = meta.active_base_offset
+        if bound is None and left is not None and left[0] == meta.epoch:
+            newest = max(newest, left[3])
+        if not segments or segments[-1].base_offset < newest:
             raise Damage("the newest segment is missing")
+        last = segments[-1]
         if meta.clean and at_marker(last, meta):
             position, self.end_offset = meta.end_position, meta.end_offset
         else:
@@ -435,6 +447,29 @@ def read_bounds(directory):
     """log.meta, and what a living writer says."""
     meta = Metadata(directory)
     return meta, published_end(home_of(directory, meta), meta.log_id)
+
+
+def pending_bound(directory, meta, bases, left):
+    """The offset of a truncation that was recorded and not carried out."""
+    if meta.bound is None:
+        return None
+    epoch, offset = meta.bound
+    if left is not None and left[0] == epoch:
+        return None
+    if not bases or bases[-1] < offset:
+        return offset
+    newest = Segment(directory, bases[-1], meta.log_id)
+    return offset if newest.epoch < epoch else None
+
+
+def living_segments(bases, start_offset, bound):
+    """Base offsets of the segments that are part of the log, of those that are there."""
+    if bound == start_offset:
+        return []
+    if bound is not None:
+        bases = [base for base in bases if base < bound]
+    before = [base for base in bases if base <= start_offset]
+    return bases[max(len(before) - 1, 0) :]
 
 
 def home_of(directory, meta):

@@ -303,6 +303,40 @@ describe("a reader beside a writer", () => {
     expect(await valuesOf(log)).toEqual(values(0, 6));
   });
 
+  test("sees what came in a segment that is as long as the last one that it saw", async () => {
+    const directory = newPath();
+    const fill = async (segments: number) => {
+      await using log = await openLog(directory, SMALL_SEGMENTS);
+      while (log.segments().length < segments) await log.append("of one length");
+      return log.endOffset;
+    };
+    const before = await fill(2);
+    await using reader = await openLog(directory, { readOnly: true });
+    expect(reader.endOffset).toBe(before);
+    const after = await fill(3);
+    await reader.refresh();
+    expect(reader.endOffset).toBe(after);
+    expect((await valuesOf(reader)).length).toBe(after);
+  });
+
+  test("opens the files of a new session although its first look at them fails", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, {}, { fileSystem: system });
+    await appendEach(log, 3);
+    const failing = new FaultyFileSystem();
+    await using reader = await openLog(directory, { readOnly: true }, { fileSystem: failing });
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 3));
+    await kill(log, system);
+    // Recovery puts a new file in the place of the old one.
+    await using again = await openLog(directory);
+    await again.append(valueAt(3));
+    failing.fail({ kind: "readDirectory" }, { errno: "EMFILE" });
+    expect(await codeOf(reader.refresh())).toBe("TOO_MANY_OPEN_FILES");
+    await reader.refresh();
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 4));
+  });
+
   test("of a truncation that was interrupted reads up to the bound", async () => {
     const directory = newPath();
     const system = new FaultyFileSystem();

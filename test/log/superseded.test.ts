@@ -1,12 +1,14 @@
-import { copyFileSync, existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import { verifyLog } from "../../src/log/verify.js";
 import { kill } from "../support/crash.js";
-import { flipBit } from "../support/damage.js";
-import { failureOf } from "../support/failure.js";
+import { cut, flipBit, snapshotOf } from "../support/damage.js";
+import { codeOf, failureOf } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import {
   appendEach,
@@ -24,6 +26,9 @@ import { newPath, temporaryDirectory } from "../support/temporary-directory.js";
 
 const OPTIONS: OpenLogOptions = { segmentBytes: 300, blockBytes: 256, indexIntervalBytes: 64 };
 const RECORDS = 20;
+const READER = fileURLToPath(new URL("../golden/read_log.py", import.meta.url));
+/** The independent reader needs Python and its module for file locks. */
+const hasPython = spawnSync("python3", ["-c", "import fcntl"]).status === 0;
 
 interface Cut {
   readonly directory: string;
@@ -108,6 +113,28 @@ describe.for(CASES)("segments that come back after %s", ([, make]) => {
     expect(bases).toEqual(bases.filter((base) => base === startOffset || base < endOffset));
   });
 
+  test.skipIf(!hasPython)("are not seen by the independent reader", async () => {
+    const { directory, startOffset, endOffset } = await make();
+    const run = spawnSync("python3", [READER, "log", directory], { encoding: "utf8" });
+    expect(run.stderr).toBe("");
+    const { records, ...bounds } = JSON.parse(run.stdout);
+    expect(bounds).toMatchObject({ startOffset, endOffset });
+    expect(records.length).toBe(endOffset - startOffset);
+  });
+
+  test.for([30, 150])("do no harm if they are damaged, at %i", async (position) => {
+    const { directory, returned, startOffset, endOffset } = await make();
+    // Which epoch the newest of all segments has decides whether a truncation was carried out.
+    const [first] = returned;
+    flipBit(first!, position);
+    const { findings } = await verifyLog(createEnvironment(), directory);
+    expect(findings.filter(({ level }) => level === "damage")).toEqual([]);
+    await using reader = await openLog(directory, { readOnly: true });
+    expect(await valuesOf(reader)).toEqual(expectedValues(startOffset, endOffset));
+    await using log = await openLog(directory, OPTIONS);
+    expect(await valuesOf(log)).toEqual(expectedValues(startOffset, endOffset));
+  });
+
   test("are no damage to the verifier, which names them", async () => {
     const { directory, returned, startOffset, endOffset } = await make();
     const result = await verifyLog(createEnvironment(), directory);
@@ -127,16 +154,54 @@ describe.for(CASES)("segments that come back after %s", ([, make]) => {
   });
 });
 
-test("damage before an interrupted truncation is told, damage behind its bound is not", async () => {
+describe("an interrupted truncation", () => {
   const [, make] = CASES[1]!;
-  const behind = await make();
-  flipBit(behind.returned[0]!, 150);
-  const sound = await verifyLog(createEnvironment(), behind.directory);
-  expect(sound.findings.filter(({ level }) => level === "damage")).toEqual([]);
-  const before = await make();
-  flipBit(segmentPath(before.directory, 0), 150);
-  const { findings } = await verifyLog(createEnvironment(), before.directory);
-  expect(findings.filter(({ level }) => level === "damage")).toMatchObject([
-    { file: segmentPath(before.directory, 0), remedy: "salvage" },
-  ]);
+
+  test("with damage behind its bound is sound", async () => {
+    const { directory, returned } = await make();
+    flipBit(returned[0]!, 150);
+    const { findings } = await verifyLog(createEnvironment(), directory);
+    expect(findings.filter(({ level }) => level === "damage")).toEqual([]);
+  });
+
+  test.for([
+    ["damage before its bound", (path: string) => flipBit(path, 150)],
+    ["the segment missing that it leaves", (path: string) => rmSync(path)],
+    ["the segment cut that it leaves", (path: string) => cut(path, 120)],
+  ] as const)("with %s is CORRUPTION to all, and nothing is removed", async ([, harm]) => {
+    const { directory } = await make();
+    harm(segmentPath(directory, 0));
+    const before = snapshotOf(directory);
+    const { findings } = await verifyLog(createEnvironment(), directory);
+    expect(findings.filter(({ level }) => level === "damage").length).toBeGreaterThan(0);
+    const read = async () => valuesOf(await openLog(directory, { readOnly: true }));
+    expect(await codeOf(read())).toBe("CORRUPTION");
+    expect(await codeOf(openLog(directory, OPTIONS))).toBe("CORRUPTION");
+    const names = [...snapshotOf(directory).keys()];
+    expect([...before.keys()].filter((name) => !names.includes(name))).toEqual([]);
+  });
+});
+
+describe("a complete truncation", () => {
+  test.for([
+    ["the newest segment", (bases: readonly number[], _bound: number) => bases.slice(-1)],
+    [
+      "all segments since",
+      (bases: readonly number[], bound: number) => bases.filter((base) => base >= bound),
+    ],
+  ] as const)("then %s missing, is CORRUPTION to all", async ([, choose]) => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, OPTIONS, { fileSystem: system });
+    await appendEach(log, 10);
+    await log.truncateTo(4);
+    await appendEach(log, 10);
+    const bases = log.segments().map(({ baseOffset }) => baseOffset);
+    await kill(log, system);
+    for (const base of choose(bases, 4)) rmSync(segmentPath(directory, base));
+    const { findings } = await verifyLog(createEnvironment(), directory);
+    expect(findings.filter(({ level }) => level === "damage").length).toBeGreaterThan(0);
+    expect(await codeOf(openLog(directory, { readOnly: true }))).toBe("CORRUPTION");
+    expect(await codeOf(openLog(directory, OPTIONS))).toBe("CORRUPTION");
+  });
 });

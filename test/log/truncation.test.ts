@@ -2,7 +2,9 @@ import { existsSync, rmSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { nodeFileSystem } from "../../src/files/node-file-system.js";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
+import { createEnvironment } from "../../src/log/environment.js";
 import { readMetadata } from "../../src/log/log-files.js";
+import { verifyLog } from "../../src/log/verify.js";
 import { afterPowerCut, kill, leaveUnclean } from "../support/crash.js";
 import { flipBit } from "../support/damage.js";
 import { codeOf, failureOf } from "../support/failure.js";
@@ -312,6 +314,31 @@ describe("truncateTo", () => {
       await expectCut(await openLog(directory, options), 3, 0);
       if (dying.count <= operation) break;
     }
+  });
+
+  test("shows readers in other processes files of one epoch only", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    await using log = await openLog(directory, {}, { fileSystem: system });
+    await log.appendBatch(expectedValues(0, 10));
+    await log.append(valueAt(10));
+    await using reader = await openLog(directory, { readOnly: true });
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 11));
+    const replacement = system.hold({ kind: "rename", path: /\.log$/ });
+    const truncated = log.truncateTo(5);
+    await replacement.reached;
+    const seen = await reader
+      .refresh()
+      .then(async () => [reader.epoch, await valuesOf(reader)])
+      .catch((error: unknown) => error);
+    const looked = verifyLog(createEnvironment(), directory);
+    replacement.release();
+    await truncated;
+    expect(seen).toEqual([0, expectedValues(0, 11)]);
+    await log.append("another");
+    expect(await codeOf(reader.refresh())).toBe("LOG_TRUNCATED");
+    expect(await valuesOf(reader)).toEqual([...expectedValues(0, 5), "another"]);
+    expect((await looked).findings.filter(({ level }) => level === "damage")).toEqual([]);
   });
 
   test("to the start, cut short when all is removed, leaves an empty log to readers", async () => {

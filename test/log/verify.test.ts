@@ -15,6 +15,8 @@ import {
   type Snapshot,
   snapshotOf,
 } from "../support/damage.js";
+import { codeOf } from "../support/failure.js";
+import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import { blocksOf, forgeBlock, openLog, segmentPath, valueAt } from "../support/log-builder.js";
 import { newPath, temporaryDirectory } from "../support/temporary-directory.js";
 
@@ -49,6 +51,17 @@ async function levelsOf(directory: string): Promise<string[]> {
 function dataFiles(snapshot: Snapshot): string[] {
   return [...snapshot.keys()].filter((name) => name.endsWith(".log")).sort();
 }
+
+it("keeps no file open when a read fails", async () => {
+  const directory = await makeLog();
+  flipBit(segmentPath(directory, 0), 30);
+  for (let after = 0; after < 12; after++) {
+    const fileSystem = new FaultyFileSystem();
+    fileSystem.fail({ kind: "read", path: /\.log$/ }, { errno: "EIO", after });
+    expect(await codeOf(verifyLog(createEnvironment(fileSystem), directory))).toBe("IO_ERROR");
+    expect(fileSystem.openPaths).toEqual([]);
+  }
+});
 
 describe("a sound log", () => {
   it("has no findings", async () => {

@@ -13,17 +13,13 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "stale-bound-is-applied",
     bug: "cuts off what was appended behind a truncation bound, in its own epoch",
-    file: "log/recovery.ts",
-    find: `    if (await isUnfinished(truncation, segments)) {
-      const target = { environment, options, directory, metadata, openSegment };
-      segments = await applyTruncation(target, truncation, segments);
-    }
-`,
-    replace: `    metadata = { ...metadata, epoch: metadata.epoch + 1 };
-    const target = { environment, options, directory, metadata, openSegment };
-    const bound = { ...truncation, epoch: metadata.epoch };
-    segments = await applyTruncation(target, bound, segments);
-`,
+    file: "log/judgement.ts",
+    find: `published?.epoch === truncation.epoch) return undefined;
+  if (newest === undefined || newest.baseOffset < truncation.offset) return truncation;
+  const { epoch } = await runSteps(newest.header());
+  return epoch < truncation.epoch ? truncation : undefined;`,
+    replace: `published === undefined) return truncation;
+  return newest === undefined ? undefined : truncation;`,
     suite: { files: ["log/truncation.test.ts"], pattern: "appended behind the bound" },
   },
   {
@@ -37,9 +33,9 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "interrupted-truncation-is-forgotten",
     bug: "does not go on with a truncation that a crash interrupted",
-    file: "log/recovery.ts",
-    find: "    if (await isUnfinished(truncation, segments)) {",
-    replace: "    if (segments.length === 0 && (await isUnfinished(truncation, segments))) {",
+    file: "log/judgement.ts",
+    find: "  return epoch < truncation.epoch ? truncation : undefined;",
+    replace: "  return epoch < 0 ? truncation : undefined;",
     suite: { files: ["log/truncation.test.ts"], pattern: "carried out by the next open" },
   },
   {
@@ -104,5 +100,13 @@ export const truncationBugs: readonly Mutant[] = [
     find: "endOffset: Math.min(end.endOffset, truncatedAt) };",
     replace: "endOffset: end.endOffset };",
     suite: { files: ["log/following.test.ts"], pattern: "truncation that was interrupted" },
+  },
+  {
+    name: "complete-truncation-taken-for-interrupted",
+    bug: "forgets what was appended since a truncation when its segments are missing",
+    file: "log/judgement.ts",
+    find: "published?.epoch === truncation.epoch) return undefined;",
+    replace: "published?.epoch === -1) return undefined;",
+    suite: { files: ["log/superseded.test.ts"], pattern: "all segments since" },
   },
 ];
