@@ -32,8 +32,7 @@ const CONTRACT = {
   truncateTo: { plain: ANY, poisoned: true },
   deleteBefore: change,
   read: reading,
-  // A reader beside a writer that gave up half-way finds files that do not fit what it published.
-  follow: { plain: reading.plain, poisoned: false },
+  follow: reading,
   // A handle that cannot be closed is told, too; all the same everything is given back.
   close: { plain: ANY, poisoned: true },
   "open store": { plain: ANY, poisoned: true },
