@@ -103,6 +103,7 @@ export class Explorer {
       keptPoints: Number.POSITIVE_INFINITY,
       isShuffled: true,
       isReadBefore: false,
+      isWatched: false,
       failingChange,
     };
     const world = new World(setting, origin, course, random);
@@ -162,6 +163,7 @@ export class Explorer {
       keptPoints,
       isShuffled,
       isReadBefore: isExamined,
+      isWatched: false,
       failingChange: undefined,
     };
     const world = new World(setting, origin, course, random);

@@ -39,9 +39,11 @@ export class Life {
         await this.#settle();
         await this.#reopen();
       }
+      if (this.#world.isWatched && random.below(3) === 0) await this.#look();
     }
     await this.#settle();
     if (this.#mustReopen) await this.#reopen();
+    await this.#world.endLooking();
     await this.#world.close();
   }
 
@@ -61,6 +63,17 @@ export class Life {
     await this.#world.close();
     await this.#open();
     this.#mustReopen = false;
+  }
+
+  /**
+   * Lets another process look. Beside a writer whose disk fails it may see less, and retention goes
+   * on by itself while it reads.
+   */
+  async #look(): Promise<void> {
+    await this.#settle();
+    const { hasFailed, setting } = this.#world;
+    if (this.#mustReopen || hasFailed || setting.options.retention !== undefined) return;
+    await this.#world.look();
   }
 
   async #step(choice: number): Promise<void> {
@@ -184,6 +197,8 @@ export class Life {
       () => store.deleteKey(key),
     );
     await this.#settle();
+    // What a reader has open of it is of a log that is no more.
+    await this.#world.endLooking();
   }
 
   async #log(key: string) {

@@ -130,7 +130,8 @@ export async function verifyLogs(
 
 const decoder = new TextDecoder();
 
-async function readLog(log: CommitLog): Promise<FoundLog> {
+/** All that a log holds, by scan, by offset and by time. */
+export async function readLog(log: CommitLog): Promise<FoundLog> {
   const { startOffset, endOffset, epoch } = log;
   const values: string[] = [];
   const timestamps: number[] = [];

@@ -8,10 +8,11 @@ import {
 } from "../support/memory-file-system.js";
 import { Random } from "../support/random.js";
 import { type Loss, partlyStored } from "./aftermath.js";
+import type { FoundLog } from "./log-history.js";
 import { type Expectation, Model } from "./model.js";
 import type { Setting } from "./setting.js";
 import { Shuffle } from "./shuffle.js";
-import { directoryOf, type Found, Subject } from "./subject.js";
+import { directoryOf, type Found, readLog, Subject } from "./subject.js";
 
 /** A moment just before the disk changes, at which everything may end. */
 export interface CrashPoint {
@@ -48,6 +49,8 @@ export interface WorldCourse {
   readonly isShuffled: boolean;
   /** Whether a reader looks before every open, and must see what the open then finds. */
   readonly isReadBefore: boolean;
+  /** Whether another process looks now and then while the writer lives. */
+  readonly isWatched: boolean;
   /** Number of the change that fails, from 0 on. */
   readonly failingChange: number | undefined;
 }
@@ -66,6 +69,11 @@ export class World {
   readonly points: CrashPoint[] = [];
   model: Model;
   #subject: Subject | undefined;
+  /** How often another process has looked. */
+  looks = 0;
+  /** That process, which stays while writers come and go. */
+  #reader: Subject | undefined;
+  readonly #readerSystem: MemoryFileSystem;
   readonly #course: WorldCourse;
   readonly #logs = new Map<string, CommitLog>();
   /** Set while it is not known what the disk holds: until an open is done. */
@@ -96,6 +104,7 @@ export class World {
       beforeChange: (kind: DiskChangeKind, path: string) => this.#beforeChange(kind, path),
       afterChange: (kind: DiskChangeKind, path: string) => this.#afterChange(kind, path),
     };
+    this.#readerSystem = new MemoryFileSystem(origin.disk, { bootId: hooks.bootId });
     const { schedule } = new Shuffle(random);
     this.fileSystem = new MemoryFileSystem(
       origin.disk,
@@ -133,6 +142,40 @@ export class World {
     for (const key of subject.keys()) await this.log(key);
     this.#frozen = undefined;
     this.#loss = "process";
+  }
+
+  get isWatched(): boolean {
+    return this.#course.isWatched;
+  }
+
+  /**
+   * Another process looks, with what it has open since it last did; it must see what the writer
+   * shows. Nothing may be on its way.
+   */
+  async look(): Promise<void> {
+    this.looks++;
+    this.#reader ??= await Subject.openToRead(this.setting, this.#readerSystem);
+    if (this.#reader === undefined) throw new Violation("a reader finds nothing to open");
+    for (const [key, log] of this.#logs) {
+      const other = await this.#reader.log(key);
+      await other.refresh().catch((error: unknown) => {
+        const isTold = error instanceof SeglogError && error.code === "LOG_TRUNCATED";
+        return isTold ? other.refresh() : Promise.reject(error);
+      });
+      const [seen, own] = [await readLog(other), await readLog(log)];
+      if (JSON.stringify(seen) === JSON.stringify(own)) continue;
+      const bounds = (found: FoundLog) =>
+        `${found.startOffset} to ${found.endOffset} of epoch ${found.epoch}`;
+      throw new Violation(`log ${key}: a reader sees ${bounds(seen)}, the writer ${bounds(own)}`);
+    }
+  }
+
+  /** That process goes away. */
+  async endLooking(): Promise<void> {
+    await this.#reader?.close();
+    this.#reader = undefined;
+    const open = this.#readerSystem.openPaths;
+    if (open.length > 0) throw new Violation(`a reader left open: ${open.join(", ")}`);
   }
 
   async #readOnly(): Promise<Found | undefined> {

@@ -319,6 +319,18 @@ describe("a reader beside a writer", () => {
     expect((await valuesOf(reader)).length).toBe(after);
   });
 
+  test("begins at the start as it is now, wherever that was when it last looked", async () => {
+    const directory = newPath();
+    await using log = await openLog(directory, SMALL_SEGMENTS);
+    await appendEach(log, 12);
+    await using reader = await openLog(directory, { readOnly: true });
+    expect(reader.startOffset).toBe(0);
+    await log.deleteBefore(9);
+    const offsets: number[] = [];
+    for await (const { offset } of reader.records()) offsets.push(offset);
+    expect(offsets).toEqual([9, 10, 11]);
+  });
+
   test("opens the files of a new session although its first look at them fails", async () => {
     const directory = newPath();
     const system = new FaultyFileSystem();
