@@ -27,9 +27,9 @@ export const indexBugs: readonly Mutant[] = [
   {
     name: "trust-index-of-other-segment",
     bug: "believes the index of another segment",
-    file: "segment/index-loading.ts",
-    find: "  if (summary.segmentChecksum !== header.checksum) return false;\n",
-    replace: "",
+    file: "segment/last-block.ts",
+    find: "  if (last.lastBlockPosition === 0) {\n",
+    replace: "  if (last.lastBlockPosition === 0) {\n    if (last.endPosition > 0) return true;\n",
     suite: { files: ["segment/segment-index.test.ts"], pattern: "if neither has blocks" },
   },
   {
