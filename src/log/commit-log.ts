@@ -381,8 +381,7 @@ export class CommitLog {
    * start changes nothing.
    *
    * @param offset - At most the end offset.
-   * @throws OffsetOutOfRangeError; CorruptionError if what would be left is damaged; SeglogError
-   *   `NO_SPACE`, `IO_ERROR`, `TOO_MANY_OPEN_FILES` if nothing was changed, `LOG_POISONED`.
+   * @throws OffsetOutOfRangeError; SeglogError `NO_SPACE`, `TOO_MANY_OPEN_FILES`, `LOG_POISONED`.
    */
   async deleteBefore(offset: number): Promise<void> {
     const writer = this.#writable();

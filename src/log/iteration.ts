@@ -34,11 +34,11 @@ export async function* iterateBatches(
   view.assertOpen();
   await view.refresh().catch((error: unknown) => {
     // Damage at the end is told when it is reached; what stands before it can be read.
-    const { from = view.startOffset } = options;
+    const from = options.from ?? view.startOffset;
     if (!(error instanceof CorruptionError) || from >= view.endOffset) throw error;
   });
   // Only now: retention in another process may have moved the start since the last look.
-  const { from = view.startOffset } = options;
+  const from = options.from ?? view.startOffset;
   if (from < view.startOffset || from > view.endOffset) {
     throw new OffsetOutOfRangeError(from, view.startOffset, view.endOffset);
   }

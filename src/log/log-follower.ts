@@ -299,7 +299,8 @@ export class LogFollower implements LogView {
     published: PublishedEnd | undefined,
     { baseOffsets }: LogListing,
   ): Promise<TruncationBound | undefined> {
-    const newest = baseOffsets.slice(-1).map((base) => this.#segment(base))[0];
+    const base = baseOffsets.at(-1);
+    const newest = base === undefined ? undefined : this.#segment(base);
     try {
       return await pendingTruncation(metadata, published, newest);
     } finally {

@@ -71,8 +71,9 @@ export async function recoverLog(
   const pending = await pendingTruncation(metadata, published, all.at(-1));
   const living = livingSegments(listing.baseOffsets, startOffset, pending);
   checkSegments(directory, living, metadata, pending, published);
-  let segments = all.filter(({ baseOffset }) => living.includes(baseOffset));
-  const superseded = all.filter((segment) => !segments.includes(segment));
+  const kept = new Set(living);
+  let segments = all.filter(({ baseOffset }) => kept.has(baseOffset));
+  const superseded = all.filter(({ baseOffset }) => !kept.has(baseOffset));
   const floor = pending && segments.at(-1);
   if (pending !== undefined && floor !== undefined) await assertSoundBelow(floor, pending.offset);
   if (truncation !== undefined || superseded.length > 0) {

@@ -1,13 +1,11 @@
 import { crc32 } from "node:zlib";
 import type { Durability } from "../../src/log/options.js";
-import { MemoryDisk } from "../support/memory-disk.js";
 import { Random } from "../support/random.js";
 import { aftermath, fingerprint, type Loss, PLAIN_AFTERMATHS } from "./aftermath.js";
 import { Life } from "./life.js";
-import { type Expectation, Model } from "./model.js";
 import { randomSetting, type Setting } from "./setting.js";
 import { verifyLogs } from "./subject.js";
-import { type CrashPoint, Violation, World, type WorldOrigin } from "./world.js";
+import { beginning, type CrashPoint, Violation, World, type WorldOrigin } from "./world.js";
 
 /** How much is tried. */
 export interface Extent {
@@ -91,13 +89,6 @@ export class Explorer {
   async #live(path: string, durability: Durability): Promise<{ setting: Setting; world: World }> {
     const random = new Random(crc32(path));
     const setting = randomSetting(durability, random);
-    const origin: WorldOrigin = {
-      disk: new MemoryDisk(),
-      boot: 0,
-      expected: nothing(setting),
-      loss: "process",
-      startTimeMs: 1_700_000_000_000,
-    };
     const { failingChange, steps } = setting;
     const course = {
       keptPoints: Number.POSITIVE_INFINITY,
@@ -106,7 +97,7 @@ export class Explorer {
       isWatched: false,
       failingChange,
     };
-    const world = new World(setting, origin, course, random);
+    const world = new World(setting, beginning(setting), course, random);
     await named(path, world, "in a life", () =>
       new Life(world, "0", this.#advanceTimers).live(steps),
     );
@@ -183,13 +174,6 @@ export class Explorer {
       this.tally.acknowledged += mark.acknowledged;
     return world;
   }
-}
-
-/** What there is before a life: no more than a log that may be about to be made. */
-function nothing(setting: Setting): Expectation {
-  const model = new Model(setting);
-  if (setting.kind === "log") model.log(setting.keys[0]!);
-  return model.expectation();
 }
 
 function worse(one: Loss, other: Loss): Loss {

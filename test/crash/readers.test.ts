@@ -1,13 +1,11 @@
 import { crc32 } from "node:zlib";
 import { expect, test } from "vitest";
 import type { Durability } from "../../src/log/options.js";
-import { MemoryDisk } from "../support/memory-disk.js";
 import { Random } from "../support/random.js";
 import { Life } from "./life.js";
-import { Model } from "./model.js";
 import { randomSetting } from "./setting.js";
 import { withVirtualTime } from "./virtual-time.js";
-import { World } from "./world.js";
+import { beginning, World } from "./world.js";
 
 /** Lives without a crash, each of them watched by a reader that stays over its sessions. */
 const LIVES = 60;
@@ -20,17 +18,9 @@ test.for<Durability>(["always", "interval", "os"])(
     await withVirtualTime(async (advance) => {
       for (let life = 0; life < LIVES; life++) {
         const random = new Random(crc32(`watched ${durability} ${life}`));
-        const { retention: _, ...options } = randomSetting(durability, random).options;
-        const setting = { ...randomSetting(durability, random), options };
-        const model = new Model(setting);
-        if (setting.kind === "log") model.log("log");
-        const origin = {
-          disk: new MemoryDisk(),
-          boot: 0,
-          expected: model.expectation(),
-          loss: "process",
-          startTimeMs: 1_700_000_000_000,
-        } as const;
+        const drawn = randomSetting(durability, random);
+        const { retention: _, ...options } = drawn.options;
+        const setting = { ...drawn, options };
         const course = {
           keptPoints: 0,
           isShuffled: true,
@@ -38,7 +28,7 @@ test.for<Durability>(["always", "interval", "os"])(
           isWatched: true,
           failingChange: undefined,
         };
-        const world = new World(setting, origin, course, random);
+        const world = new World(setting, beginning(setting), course, random);
         await new Life(world, "0", advance).live(30);
         looks += world.looks;
       }

@@ -1,6 +1,6 @@
 import { SeglogError } from "../../src/errors.js";
 import type { CommitLog } from "../../src/log/commit-log.js";
-import type { DiskImage, MemoryDisk } from "../support/memory-disk.js";
+import { type DiskImage, MemoryDisk } from "../support/memory-disk.js";
 import {
   type DiskChangeKind,
   type DiskFault,
@@ -40,6 +40,19 @@ export interface WorldOrigin {
   readonly expected: Expectation;
   readonly loss: Loss;
   readonly startTimeMs: number;
+}
+
+/** Before a life there is no more than a log that may be about to be made. */
+export function beginning(setting: Setting): WorldOrigin {
+  const model = new Model(setting);
+  if (setting.kind === "log") model.log(setting.keys[0]!);
+  return {
+    disk: new MemoryDisk(),
+    boot: 0,
+    expected: model.expectation(),
+    loss: "process",
+    startTimeMs: 1_700_000_000_000,
+  };
 }
 
 /** How a world goes on. */
