@@ -12,6 +12,8 @@ export default defineConfig({
     globalSetup: ["test/build-dist.ts"],
     // Processes, not threads: file locks and the process's exit belong to a process.
     pool: "forks",
+    // Tests allocate much that lives briefly; more room for it saves a tenth of their time.
+    execArgv: ["--max-semi-space-size=32"],
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,

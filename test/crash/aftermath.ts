@@ -11,8 +11,11 @@ import {
 } from "../support/memory-disk.js";
 import type { Random } from "../support/random.js";
 
-/** What is lost: the memory of one process, or all that was not on stable storage. */
-export type Loss = "process" | "power";
+/**
+ * What is lost: the memory of one process; also the pages that a failed sync has marked clean; or
+ * all that was not on stable storage. Each includes what stands before it.
+ */
+export type Loss = "process" | "cleanPages" | "power";
 
 /** A disk as a crash may leave it. */
 export interface Aftermath {
@@ -56,10 +59,15 @@ export function aftermath(image: DiskImage, number: number, random: Random): Aft
   const plain = PLAIN[number];
   if (plain === "killed" || (plain === undefined && random.below(6) === 0)) {
     const isEvicted = random.below(2) === 0;
-    const disk = MemoryDisk.from(image, (state) =>
-      isEvicted && state.kind === "file" ? evicted(state) : state,
-    );
-    return { disk, loss: "process", isNewBoot: false };
+    let loss: Loss = "process";
+    const disk = MemoryDisk.from(image, (state) => {
+      if (!isEvicted || state.kind !== "file") return state;
+      const seen = onDisk(state);
+      if (Buffer.compare(seen, state.seen) === 0) return state;
+      loss = "cleanPages";
+      return { ...state, seen };
+    });
+    return { disk, loss, isNewBoot: false };
   }
   const isNewBoot = plain !== undefined || random.below(3) > 0;
   // A file system that is cut off while its machine goes on leaves what it wrote, or holes.
@@ -98,9 +106,9 @@ export function fingerprint({ disk, loss, isNewBoot }: Aftermath): string {
   return parts.sort().join("\n");
 }
 
-/** After a failed sync, pages that count as clean may go; then programs see what the disk has. */
-function evicted(state: FileState): FileState {
-  return { ...state, seen: state.changes.reduce(changedContent, state.durable) };
+/** What programs see of a file once the pages that count as clean are gone from memory. */
+function onDisk({ changes, durable }: FileState): Uint8Array {
+  return changes.reduce(changedContent, durable);
 }
 
 function remainingContent(state: FileState, fate: FileFate, random: Random): Uint8Array {

@@ -53,14 +53,20 @@ export class Explorer {
   /**
    * Lives one life and tries every moment of it.
    *
+   * @param maxStates - Ends in the middle of a life as soon as so many have been tried in all.
    * @throws Violation that names the path to it.
    */
-  async explore(durability: Durability, life: number): Promise<void> {
+  async explore(
+    durability: Durability,
+    life: number,
+    maxStates = Number.POSITIVE_INFINITY,
+  ): Promise<void> {
     const path = `${this.#seed}/${durability}/${life}`;
     this.path = path;
     const { setting, world } = await this.#live(path, durability);
     this.tally.lives++;
     for (const point of world.points) {
+      if (this.tally.states >= maxStates) return;
       this.tally.moments++;
       const seen = new Set<string>();
       for (let disk = 0; disk < PLAIN_AFTERMATHS + this.#extent.mixedDisks; disk++) {
@@ -149,7 +155,7 @@ export class Explorer {
     };
     const isShuffled = random.below(4) === 0;
     // Whoever reads or verifies what a crash left must come to the same as recovery.
-    const isExamined = random.below(8) === 0;
+    const isExamined = random.below(12) === 0;
     const course = {
       keptPoints,
       isShuffled,
@@ -167,7 +173,7 @@ export class Explorer {
         if (said.length > 0) throw new Violation(`verify ${when}: ${said.join("; ")}`);
       };
       if (isExamined) await verify("before it is opened", point.expected.keys.keys());
-      await new Life(world, name, this.#advanceTimers).live(random.below(4));
+      await new Life(world, name, this.#advanceTimers).live(random.below(3));
       if (isExamined) await verify("after it was closed", world.closedKeys);
     });
     for (const { mark } of point.expected.keys.values())
@@ -176,8 +182,10 @@ export class Explorer {
   }
 }
 
+const LOSSES: readonly Loss[] = ["process", "cleanPages", "power"];
+
 function worse(one: Loss, other: Loss): Loss {
-  return one === "power" || other === "power" ? "power" : "process";
+  return LOSSES[Math.max(LOSSES.indexOf(one), LOSSES.indexOf(other))]!;
 }
 
 /** Names the path, and what happened on it, in whatever fails. */

@@ -127,6 +127,7 @@ export class Model {
   /** The model of what goes on from what was found, which is durable from now on. */
   after(found: Found, expected: Expectation, loss: Loss): Model {
     const model = new Model(this.#setting);
+    const losesNothing = this.#losesNothing(loss);
     for (const [key, log] of found.logs) {
       const history = new LogHistory(log);
       model.#keys.set(key, { history, exists: true, deletion: undefined });
@@ -135,10 +136,13 @@ export class Model {
         const next = found.committed.get(id);
         const before = expected.commits.get(id);
         // What only the process lost is still not on the disk, if it was not before.
-        const commits =
-          loss === "power" || before === undefined
-            ? new CommitHistory(next)
-            : before.history.after(next, before.mark, before.mark.acknowledged, log.endOffset);
+        if (loss === "power" || before === undefined) {
+          model.#commits.set(id, { key, history: new CommitHistory(next) });
+          continue;
+        }
+        const { history: earlier, mark } = before;
+        const required = losesNothing ? mark.acknowledged : mark.durable;
+        const commits = earlier.after(next, mark, required, log.endOffset);
         model.#commits.set(id, { key, history: commits });
       }
     }

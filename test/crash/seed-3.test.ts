@@ -1,3 +1,3 @@
 import { testCrashes } from "./explore.js";
 
-testCrashes("interval");
+testCrashes(3);

@@ -1,3 +1,3 @@
 import { testCrashes } from "./explore.js";
 
-testCrashes("always");
+testCrashes(2);

@@ -1,0 +1,3 @@
+import { testCrashes } from "./explore.js";
+
+testCrashes(4);
