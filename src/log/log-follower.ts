@@ -22,15 +22,11 @@ import {
 import { type LogListing, listLog, readMetadata } from "./log-files.js";
 import type { LogView } from "./log-view.js";
 import { judgeOvertaken, logTruncated } from "./overtaken.js";
+import { MAX_ATTEMPTS, POLL_MS, pause } from "./polling.js";
 import { PublishedReader } from "./published-reader.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 import { writerDirectory } from "./writer-directory.js";
-
-/** How often a follower looks for what another process has written. */
-export const POLL_MS = 10;
-/** The writer may delete or make segments between two looks; it does so rarely. */
-export const MAX_ATTEMPTS = 100;
 
 /**
  * The reading side of a log that another process may be writing to. It takes no lock and writes
@@ -376,19 +372,4 @@ export function notALog(directory: string): SeglogError {
     "NOT_A_LOG",
     `${directory} holds no log. Check the path, or open it for writing to make one.`,
   );
-}
-
-/** Waits, and ends early with the signal's reason. It keeps the process alive, as a wait should. */
-export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
 }

@@ -17,7 +17,7 @@ import { Segment } from "../segment/segment.js";
 import type { LogEnvironment } from "./environment.js";
 import { livingSegments, pendingTruncation } from "./judgement.js";
 import { type LogListing, listLog } from "./log-files.js";
-import { MAX_ATTEMPTS, POLL_MS, pause } from "./log-follower.js";
+import { MAX_ATTEMPTS, POLL_MS, pause } from "./polling.js";
 import { PublishedReader, type WriterState } from "./published-reader.js";
 import { guessBlockSeed } from "./seed-guess.js";
 import { writerDirectory } from "./writer-directory.js";

@@ -23,13 +23,13 @@ import {
 } from "../log/environment.js";
 import { makeDirectories, syncParent } from "../log/log-creation.js";
 import { readMetadata } from "../log/log-files.js";
-import { POLL_MS, pause } from "../log/log-follower.js";
 import {
   integer,
   type LogOptions,
   type ResolvedLogOptions,
   resolveLogOptions,
 } from "../log/options.js";
+import { POLL_MS, pause } from "../log/polling.js";
 import { WriterSession } from "../log/writer-session.js";
 import { type CommittedOffset, groupsOf, loadCheckpoint } from "./checkpoint-file.js";
 import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";

@@ -1,4 +1,3 @@
-import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   appendFileSync,
@@ -15,13 +14,10 @@ import { fileURLToPath } from "node:url";
 import { CommitLog, LogStore } from "seglog";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { describeLog, describeStore } from "./describe.js";
+import { hasPython, readIndependently } from "./independent-reader.js";
 
 const GOLDEN = fileURLToPath(new URL("../../fixtures/golden/v0", import.meta.url));
-const READER = fileURLToPath(new URL("read_log.py", import.meta.url));
 const LOGS = ["clean-log", "killed-log", "crafted-log"];
-
-/** The independent reader needs Python and its module for file locks. */
-const hasPython = spawnSync("python3", ["-c", "import fcntl"]).status === 0;
 
 let work: string;
 beforeEach(() => {
@@ -115,11 +111,6 @@ describe.skipIf(!hasPython)("a reader written from docs/file-format.md (needs py
 // biome-ignore lint/suspicious/noExplicitAny: what it holds is compared, not used.
 function expected(name: string): any {
   return JSON.parse(readFileSync(join(GOLDEN, name, "expected.json"), "utf8"));
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: as above.
-function readIndependently(kind: "log" | "store", directory: string): any {
-  return JSON.parse(execFileSync("python3", [READER, kind, directory], { encoding: "utf8" }));
 }
 
 function copyOf(name: string, kind: "log" | "store"): string {

@@ -1,11 +1,10 @@
-import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import { verifyLog } from "../../src/log/verify.js";
+import { hasPython, readIndependently } from "../golden/independent-reader.js";
 import { kill } from "../support/crash.js";
 import { cut, flipBit, snapshotOf } from "../support/damage.js";
 import { codeOf, failureOf } from "../support/failure.js";
@@ -26,9 +25,6 @@ import { newPath, temporaryDirectory } from "../support/temporary-directory.js";
 
 const OPTIONS: OpenLogOptions = { segmentBytes: 300, blockBytes: 256, indexIntervalBytes: 64 };
 const RECORDS = 20;
-const READER = fileURLToPath(new URL("../golden/read_log.py", import.meta.url));
-/** The independent reader needs Python and its module for file locks. */
-const hasPython = spawnSync("python3", ["-c", "import fcntl"]).status === 0;
 
 interface Cut {
   readonly directory: string;
@@ -115,9 +111,7 @@ describe.for(CASES)("segments that come back after %s", ([, make]) => {
 
   test.skipIf(!hasPython)("are not seen by the independent reader", async () => {
     const { directory, startOffset, endOffset } = await make();
-    const run = spawnSync("python3", [READER, "log", directory], { encoding: "utf8" });
-    expect(run.stderr).toBe("");
-    const { records, ...bounds } = JSON.parse(run.stdout);
+    const { records, ...bounds } = readIndependently("log", directory);
     expect(bounds).toMatchObject({ startOffset, endOffset });
     expect(records.length).toBe(endOffset - startOffset);
   });
