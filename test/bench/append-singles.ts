@@ -1,0 +1,143 @@
+import { readFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { CommitLog } from "../../src/index.js";
+import { BareGroupCommit } from "./bare-group-commit.js";
+import { type Lmdb, load } from "./peers.js";
+import type { Records } from "./records.js";
+import { openSqlite } from "./sqlite.js";
+import {
+  type Contender,
+  closedLoop,
+  type Measured,
+  type Place,
+  rateOf,
+  type Workload,
+} from "./workload.js";
+
+/** What a workload of single appends is about. */
+export interface Singles {
+  readonly name: string;
+  readonly records: Records;
+  readonly count: number;
+  /** Callers, each of which appends its next record when the last one is acknowledged. */
+  readonly callers: number;
+  readonly isSynced: boolean;
+  readonly targets: Workload["targets"];
+}
+
+/** Single appends by callers that wait for their answer. */
+export function appendSingles(singles: Singles): Workload {
+  const { name, records, callers, isSynced, targets } = singles;
+  const callersText = callers === 1 ? "one at a time" : `${callers} in flight`;
+  const contenders: Contender[] = [
+    { name: "seglog", run: (place) => seglog(place, singles) },
+    { name: "bare group commit", run: (place) => bare(place, singles) },
+    { name: "lmdb", peer: "lmdb", run: (place) => lmdb(place, singles) },
+  ];
+  if (isSynced && callers === 1) {
+    contenders.push({ name: "write + fdatasync", run: (place) => writeAndSync(place, singles) });
+  }
+  if (isSynced) {
+    for (const module of ["better-sqlite3", "node:sqlite"] as const) {
+      contenders.push({
+        name: module,
+        peer: module,
+        run: (place) => sqlite(module, place, singles),
+      });
+    }
+  }
+  return {
+    name,
+    title: `Append ${records.byteLength} B singly, ${callersText}, ${isSynced ? "synced" : "not synced"}`,
+    unit: "records/s",
+    contenders,
+    targets,
+  };
+}
+
+async function seglog(place: Place, { records, count, callers, isSynced }: Singles) {
+  const log = await CommitLog.open(join(place.directory, "log"), {
+    durability: isSynced ? "always" : "os",
+  });
+  const n = place.amount(count);
+  const rate = await rateOf(n, () =>
+    closedLoop(n, callers, (index) => log.append(records.at(index))),
+  );
+  if (log.endOffset !== n) throw new Error(`${log.endOffset} records, not ${n}`);
+  for (const offset of records.sample(n)) records.check(offset, log.readSync(offset).value);
+  await log.close();
+  return rate;
+}
+
+async function bare(place: Place, { records, count, callers, isSynced }: Singles) {
+  const path = join(place.directory, "bare");
+  const log = await BareGroupCommit.open(path, isSynced);
+  const n = place.amount(count);
+  const rate = await rateOf(n, () =>
+    closedLoop(n, callers, (index) => log.append(records.at(index))),
+  );
+  await log.close();
+  checkBytes(path, records, n);
+  return rate;
+}
+
+async function writeAndSync(place: Place, { records, count }: Singles): Promise<Measured> {
+  const path = join(place.directory, "written");
+  const file = await open(path, "w");
+  const n = place.amount(count);
+  const rate = await rateOf(n, async () => {
+    for (let index = 0; index < n; index++) {
+      await file.write(records.at(index), 0, records.byteLength, index * records.byteLength);
+      await file.datasync();
+    }
+  });
+  await file.close();
+  checkBytes(path, records, n);
+  return rate;
+}
+
+function checkBytes(path: string, records: Records, count: number): void {
+  const bytes = readFileSync(path);
+  for (const offset of records.sample(count)) {
+    const at = offset * records.byteLength;
+    records.check(offset, bytes.subarray(at, at + records.byteLength));
+  }
+}
+
+async function lmdb(place: Place, { records, count, callers, isSynced }: Singles) {
+  const database = load<Lmdb>("lmdb").open({
+    path: join(place.directory, "lmdb"),
+    noSync: !isSynced,
+    encoding: "binary",
+    keyEncoding: "uint32",
+  });
+  const n = place.amount(count);
+  const rate = await rateOf(n, () =>
+    closedLoop(n, callers, (index) => database.put(index, records.at(index))),
+  );
+  for (const offset of records.sample(n)) records.check(offset, database.get(offset));
+  await database.close();
+  return rate;
+}
+
+/** Each append a transaction of its own: it blocks, so that more callers change nothing. */
+async function sqlite(
+  module: "better-sqlite3" | "node:sqlite",
+  place: Place,
+  { records, count }: Singles,
+): Promise<Measured> {
+  const database = openSqlite(module, join(place.directory, "sqlite"), "FULL");
+  const insert = database.prepare("INSERT INTO records (id, value) VALUES (?, ?)");
+  // What takes as long each time need not be done as often.
+  const n = Math.min(place.amount(count), 3000);
+  const rate = await rateOf(n, () => {
+    for (let index = 0; index < n; index++) insert.run(index, records.at(index));
+  });
+  const select = database.prepare("SELECT value FROM records WHERE id = ?");
+  for (const offset of records.sample(n)) {
+    records.check(offset, select.get(offset)?.value as Uint8Array | undefined);
+  }
+  database.close();
+  return rate;
+}

@@ -1,0 +1,87 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+/*
+ * What is used of the packages that seglog is measured against. They are installed apart from
+ * seglog's own: `npm install --prefix test/bench`.
+ */
+
+const require = createRequire(join(process.cwd(), "test", "bench", "package.json"));
+
+/** lmdb: a memory-mapped B-tree. */
+export interface Lmdb {
+  open(options: {
+    readonly path: string;
+    readonly noSync?: boolean;
+    readonly encoding: "binary";
+    readonly keyEncoding: "uint32";
+  }): LmdbDatabase;
+}
+
+export interface LmdbDatabase {
+  put(key: number, value: Uint8Array): Promise<boolean>;
+  putSync(key: number, value: Uint8Array): void;
+  transactionSync(run: () => void): void;
+  get(key: number): Buffer | undefined;
+  getRange(options: object): Iterable<{ readonly key: number; readonly value: Buffer }>;
+  close(): Promise<void>;
+}
+
+/** classic-level: LevelDB. */
+export interface ClassicLevel {
+  readonly ClassicLevel: new (
+    location: string,
+    options: { readonly keyEncoding: "buffer"; readonly valueEncoding: "buffer" },
+  ) => LevelDatabase;
+}
+
+export interface LevelDatabase {
+  open(): Promise<void>;
+  batch(
+    operations: readonly { readonly type: "put"; readonly key: Buffer; readonly value: Buffer }[],
+    options: { readonly sync: boolean },
+  ): Promise<void>;
+  get(key: Buffer): Promise<Buffer | undefined>;
+  values(): AsyncIterable<Buffer> & { nextv(size: number): Promise<Buffer[]> };
+  close(): Promise<void>;
+}
+
+/** async-append-only-log: the log of the Secure Scuttlebutt stack. */
+export type AsyncLog = (path: string, options: { readonly blockSize: number }) => AsyncLogFile;
+
+type Callback<T> = (error: Error | null, result: T) => void;
+
+export interface AsyncLogFile {
+  append(records: readonly Buffer[], done: Callback<number>): void;
+  onDrain(done: () => void): void;
+  stream(options: { readonly offsets: boolean }): {
+    pipe(sink: { paused: boolean; write(value: Buffer): void; end(error?: Error): void }): void;
+  };
+  close(done: Callback<void>): void;
+}
+
+/** better-sqlite3 and `node:sqlite`, as far as they are alike. */
+export interface Sqlite {
+  exec(sql: string): void;
+  prepare(sql: string): {
+    run(...values: readonly unknown[]): unknown;
+    get(...values: readonly unknown[]): Record<string, unknown> | undefined;
+    all(...values: readonly unknown[]): Record<string, unknown>[];
+  };
+  close(): void;
+}
+
+/** Whether a package, or a module of Node's, can be loaded here. */
+export function isInstalled(name: string): boolean {
+  try {
+    require.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A package; {@link isInstalled} tells whether it is there. */
+export function load<T>(name: string): T {
+  return require(name) as T;
+}

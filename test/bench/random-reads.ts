@@ -1,0 +1,155 @@
+import { closeSync, openSync, readSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { CommitLog } from "../../src/index.js";
+import { Random } from "../support/random.js";
+import { type Lmdb, load } from "./peers.js";
+import type { Records } from "./records.js";
+import { closedLoop, type Measured, type Place, rateOf, type Workload } from "./workload.js";
+
+/** Records that a log of random reads holds, and how many are read. */
+const STORED = 1_000_000;
+const READS = 300_000;
+/** Records of the batches that fill it. */
+const BATCH = 100;
+/** Blocks that the bare read has to choose from, about as many bytes as the log. */
+const BLOCK_BYTES = 4096;
+const BLOCKS = 25_000;
+
+interface Log {
+  readonly segments: number;
+  readonly batch: number;
+}
+
+const ONE: Log = { segments: 1, batch: BATCH };
+const THOUSAND: Log = { segments: 1000, batch: BATCH };
+/** One atomic batch is about 1 MiB. */
+const LARGE_BATCHES: Log = { segments: 1, batch: 10_000 };
+
+/** Reads of one record each, at offsets of chance, from files that the OS has cached. */
+export function readsSync(records: Records): Workload {
+  const of = (log: Log) => (place: Place) => seglogSync(place, records, log);
+  return {
+    name: "read-sync",
+    title: `Read a ${records.byteLength} B record at random, synchronously`,
+    unit: "reads/s",
+    targets: [
+      { contender: "seglog, 1 segment", over: "lmdb", atLeast: 1 },
+      { contender: "seglog, 1,000 segments", over: "seglog, 1 segment", atLeast: 1 / 1.3 },
+      { contender: "seglog, batches of 1 MiB", over: "seglog, 1 segment", atLeast: 0.5 },
+    ],
+    contenders: [
+      { name: "seglog, 1 segment", run: of(ONE) },
+      { name: "seglog, 1,000 segments", run: of(THOUSAND) },
+      { name: "seglog, batches of 1 MiB", run: of(LARGE_BATCHES) },
+      { name: "pread + CRC of 4 KiB", run: bare },
+      { name: "lmdb", peer: "lmdb", run: (place) => lmdb(place, records) },
+    ],
+  };
+}
+
+/** The same without blocking the event loop, by callers that each wait for their answer. */
+export function reads(records: Records, callers: number): Workload {
+  const of = (log: Log) => (place: Place) => seglog(place, records, log, callers);
+  return {
+    name: "read",
+    title: `Read a ${records.byteLength} B record at random, ${callers} in flight`,
+    unit: "reads/s",
+    targets: [],
+    contenders: [
+      { name: "seglog, 1 segment", run: of(ONE) },
+      { name: "seglog, 1,000 segments", run: of(THOUSAND) },
+    ],
+  };
+}
+
+async function filledLog(place: Place, records: Records, log: Log): Promise<[CommitLog, number]> {
+  const directory = join(place.directory, "log");
+  const stored = place.amount(STORED, log.batch);
+  const segmentBytes = Math.max(
+    64 * 1024,
+    Math.ceil((stored * (records.byteLength + 8)) / log.segments),
+  );
+  const writer = await CommitLog.open(directory, {
+    durability: "os",
+    ...(log.segments === 1 ? {} : { segmentBytes }),
+  });
+  for (const batch of records.batches(stored, log.batch)) await writer.appendBatch(batch);
+  await writer.close();
+  return [await CommitLog.open(directory, { readOnly: true }), stored];
+}
+
+function offsets(stored: number, count: number): Float64Array {
+  const random = new Random(stored);
+  return Float64Array.from({ length: count }, () => random.below(stored));
+}
+
+async function seglogSync(place: Place, records: Records, log: Log): Promise<Measured> {
+  const [opened, stored] = await filledLog(place, records, log);
+  const wanted = offsets(stored, place.amount(READS));
+  const rate = await rateOf(wanted.length, () => {
+    for (const offset of wanted) records.check(offset, opened.readSync(offset).value);
+  });
+  await opened.close();
+  return rate;
+}
+
+async function seglog(
+  place: Place,
+  records: Records,
+  log: Log,
+  callers: number,
+): Promise<Measured> {
+  const [opened, stored] = await filledLog(place, records, log);
+  const wanted = offsets(stored, place.amount(READS / 5));
+  const rate = await rateOf(wanted.length, () =>
+    closedLoop(wanted.length, callers, async (index) => {
+      const offset = wanted[index]!;
+      records.check(offset, (await opened.read(offset)).value);
+    }),
+  );
+  await opened.close();
+  return rate;
+}
+
+/** What a read of one verified block costs at least. */
+async function bare(place: Place): Promise<Measured> {
+  const path = join(place.directory, "blocks");
+  const blocks = place.amount(BLOCKS);
+  const block = Buffer.alloc(BLOCK_BYTES, "block");
+  writeFileSync(path, Buffer.concat(Array.from({ length: blocks }, () => block)));
+  const sum = crc32(block);
+  const wanted = offsets(blocks, place.amount(READS));
+  const file = openSync(path, "r");
+  const rate = await rateOf(wanted.length, () => {
+    for (const at of wanted) {
+      const target = Buffer.allocUnsafe(BLOCK_BYTES);
+      readSync(file, target, 0, BLOCK_BYTES, at * BLOCK_BYTES);
+      if (crc32(target) !== sum) throw new Error(`block ${at} is not what was stored there`);
+    }
+  });
+  closeSync(file);
+  return rate;
+}
+
+async function lmdb(place: Place, records: Records): Promise<Measured> {
+  const database = load<Lmdb>("lmdb").open({
+    path: join(place.directory, "lmdb"),
+    noSync: true,
+    encoding: "binary",
+    keyEncoding: "uint32",
+  });
+  const stored = place.amount(STORED, BATCH);
+  let next = 0;
+  for (const batch of records.batches(stored, BATCH)) {
+    database.transactionSync(() => {
+      for (const record of batch) database.putSync(next++, record);
+    });
+  }
+  const wanted = offsets(stored, place.amount(READS));
+  const rate = await rateOf(wanted.length, () => {
+    for (const offset of wanted) records.check(offset, database.get(offset));
+  });
+  await database.close();
+  return rate;
+}

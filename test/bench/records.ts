@@ -1,0 +1,46 @@
+import { Random } from "../support/random.js";
+
+/** How many different records there are; then they come again. */
+const DISTINCT = 16_000;
+
+/** The records that all contenders are given: bytes of chance, of one length. */
+export class Records {
+  readonly byteLength: number;
+  readonly #all: readonly Buffer[];
+
+  constructor(byteLength: number) {
+    const random = new Random(byteLength);
+    const bytes = Buffer.allocUnsafeSlow(byteLength * DISTINCT);
+    for (let at = 0; at < bytes.length; at++) bytes[at] = random.below(256);
+    this.byteLength = byteLength;
+    this.#all = Array.from({ length: DISTINCT }, (_, index) =>
+      bytes.subarray(index * byteLength, (index + 1) * byteLength),
+    );
+  }
+
+  /** The record with this offset. */
+  at(offset: number): Buffer {
+    return this.#all[offset % DISTINCT]!;
+  }
+
+  /** Batches of `length` records, which divides the number of different ones. */
+  *batches(count: number, length: number): Generator<readonly Buffer[]> {
+    for (let offset = 0; offset < count; offset += length) {
+      const from = offset % DISTINCT;
+      yield this.#all.slice(from, from + length);
+    }
+  }
+
+  /** @throws Error unless `value` is the record with this offset. */
+  check(offset: number, value: Uint8Array | undefined): void {
+    if (value !== undefined && Buffer.compare(value, this.at(offset)) === 0) return;
+    throw new Error(`record ${offset} is not what was stored there`);
+  }
+
+  /** Offsets of a spread of records, the first and the last among them. */
+  *sample(count: number): Generator<number> {
+    const step = Math.max(1, Math.floor(count / 1000));
+    for (let offset = 0; offset < count - 1; offset += step) yield offset;
+    yield count - 1;
+  }
+}

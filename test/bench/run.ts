@@ -1,0 +1,88 @@
+import { fork } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { isInstalled } from "./peers.js";
+import type { Contender, Measured, Workload } from "./workload.js";
+
+/** How much of a whole run a tiny one does. */
+const TINY = 1 / 1000;
+/** What is done before the run that counts, so that the code is compiled when it begins. */
+const WARM_UP = 1 / 4;
+/** So that a histogram's resolution does not hide short delays. */
+const DELAY_RESOLUTION_MS = 1;
+
+/** One run of one contender, in a process of its own. */
+export interface Run {
+  readonly measured: Measured;
+  /** How late the event loop came to its timers, p99 and at most, over the whole run. */
+  readonly delayP99Ms: number;
+  readonly delayMaxMs: number;
+  readonly maxRssMiB: number;
+}
+
+/** Says why a contender cannot run here, if it cannot. */
+export function missing({ peer }: Contender): string | undefined {
+  return peer === undefined || isInstalled(peer) ? undefined : `${peer} is not installed`;
+}
+
+/** Runs a contender once in this process, with as little as shows that it works. */
+export async function runTiny(contender: Contender, parent: string): Promise<Measured> {
+  return runIn(contender, parent, TINY);
+}
+
+/** Runs a contender in this process: first to warm up, then to be measured. */
+export async function runHere(contender: Contender, parent: string): Promise<Run> {
+  await runIn(contender, parent, WARM_UP);
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  delay.enable();
+  const measured = await runIn(contender, parent, 1);
+  delay.disable();
+  return {
+    measured,
+    delayP99Ms: delay.percentile(99) / 1e6,
+    delayMaxMs: delay.max / 1e6,
+    maxRssMiB: process.resourceUsage().maxRSS / 1024,
+  };
+}
+
+async function runIn(contender: Contender, parent: string, share: number): Promise<Measured> {
+  mkdirSync(parent, { recursive: true });
+  const directory = mkdtempSync(join(parent, "seglog-bench-"));
+  const amount = (full: number, multipleOf = 1) =>
+    Math.max(1, Math.ceil((full * share) / multipleOf)) * multipleOf;
+  try {
+    return await contender.run({ directory, amount });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** What a child is told to run, by name. */
+export interface Order {
+  readonly workload: string;
+  readonly contender: string;
+  readonly parent: string;
+}
+
+/** Runs a contender in a process of its own, so that none finds what another one has left. */
+export function runApart(
+  program: string,
+  workload: Workload,
+  contender: Contender,
+  parent: string,
+): Promise<Run> {
+  const order: Order = { workload: workload.name, contender: contender.name, parent };
+  return new Promise((resolve, reject) => {
+    const child = fork(program, ["--child", JSON.stringify(order)]);
+    let run: Run | undefined;
+    child.on("message", (message: Run) => {
+      run = message;
+    });
+    child.once("error", reject);
+    child.once("exit", (code, signal) => {
+      if (run !== undefined && code === 0) resolve(run);
+      else reject(new Error(`${workload.name}, ${contender.name}: ended with ${signal ?? code}`));
+    });
+  });
+}

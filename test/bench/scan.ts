@@ -1,0 +1,164 @@
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { CommitLog } from "../../src/index.js";
+import { BATCH } from "./append-batches.js";
+import { type AsyncLog, type Lmdb, load } from "./peers.js";
+import type { Records } from "./records.js";
+import { type Measured, type Place, rateOf, type Workload } from "./workload.js";
+
+const MIB = 1024 * 1024;
+
+/** Reads of everything in order, from a handle that was just opened; the OS has the file cached. */
+export function scan(
+  name: string,
+  records: Records,
+  count: number,
+  targets: Workload["targets"],
+): Workload {
+  const { byteLength } = records;
+  return {
+    name,
+    title: `Scan ${byteLength} B records`,
+    unit: "records/s",
+    targets,
+    contenders: [
+      { name: "seglog batches()", run: (place) => batches(place, records, count) },
+      { name: "seglog records()", run: (place) => singly(place, records, count) },
+      { name: "read, 1 MiB a call", run: (place) => raw(place, records, count) },
+      {
+        name: "async-append-only-log",
+        peer: "async-append-only-log",
+        run: (place) => asyncLog(place, records, count),
+      },
+      { name: "lmdb", peer: "lmdb", run: (place) => lmdb(place, records, count) },
+    ],
+  };
+}
+
+/** Sees every value, and checks a spread of them. */
+class Check {
+  readonly #records: Records;
+  readonly #every: number;
+  #offset = 0;
+  #bytes = 0;
+
+  constructor(records: Records, count: number) {
+    this.#records = records;
+    this.#every = Math.max(1, Math.floor(count / 1000));
+  }
+
+  see(value: Uint8Array): void {
+    const offset = this.#offset++;
+    this.#bytes += value.length;
+    if (offset % this.#every === 0) this.#records.check(offset, value);
+  }
+
+  end(count: number): void {
+    if (this.#offset === count && this.#bytes === count * this.#records.byteLength) return;
+    throw new Error(`${this.#offset} records, not ${count}`);
+  }
+}
+
+async function filledLog(place: Place, records: Records, count: number): Promise<string> {
+  const directory = join(place.directory, "log");
+  const log = await CommitLog.open(directory, { durability: "os" });
+  for (const batch of records.batches(count, BATCH)) await log.appendBatch(batch);
+  await log.close();
+  return directory;
+}
+
+async function batches(place: Place, records: Records, full: number): Promise<Measured> {
+  const count = place.amount(full, BATCH);
+  const log = await CommitLog.open(await filledLog(place, records, count), { readOnly: true });
+  const check = new Check(records, count);
+  const rate = await rateOf(count, async () => {
+    for await (const batch of log.batches()) {
+      for (const { value } of batch) check.see(value);
+    }
+  });
+  check.end(count);
+  await log.close();
+  return rate;
+}
+
+async function singly(place: Place, records: Records, full: number): Promise<Measured> {
+  const count = place.amount(full, BATCH);
+  const log = await CommitLog.open(await filledLog(place, records, count), { readOnly: true });
+  const check = new Check(records, count);
+  const rate = await rateOf(count, async () => {
+    for await (const { value } of log.records()) check.see(value);
+  });
+  check.end(count);
+  await log.close();
+  return rate;
+}
+
+/** The same bytes, with nothing made of them. */
+async function raw(place: Place, records: Records, full: number): Promise<Measured> {
+  const count = place.amount(full, BATCH);
+  const file = await open(join(place.directory, "raw"), "w+");
+  for (const batch of records.batches(count, BATCH)) await file.write(Buffer.concat(batch));
+  const buffer = Buffer.allocUnsafeSlow(MIB);
+  let position = 0;
+  const rate = await rateOf(count, async () => {
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, MIB, position);
+      if (bytesRead === 0) return;
+      position += bytesRead;
+    }
+  });
+  await file.close();
+  if (position !== count * records.byteLength) throw new Error(`${position} bytes were read`);
+  return rate;
+}
+
+async function asyncLog(place: Place, records: Records, full: number): Promise<Measured> {
+  const count = place.amount(full, BATCH);
+  const path = join(place.directory, "async.log");
+  const openLog = () => load<AsyncLog>("async-append-only-log")(path, { blockSize: 64 * 1024 });
+  const writer = openLog();
+  for (const batch of records.batches(count, BATCH)) {
+    await new Promise((resolve) => writer.append(batch, resolve));
+  }
+  await new Promise<void>((resolve) => writer.onDrain(resolve));
+  await new Promise((resolve) => writer.close(resolve));
+  const log = openLog();
+  const check = new Check(records, count);
+  const rate = await rateOf(
+    count,
+    () =>
+      new Promise<void>((resolve, reject) => {
+        log.stream({ offsets: false }).pipe({
+          paused: false,
+          write: (value) => check.see(value),
+          end: (error) => (error === undefined ? resolve() : reject(error)),
+        });
+      }),
+  );
+  check.end(count);
+  await new Promise((resolve) => log.close(resolve));
+  return rate;
+}
+
+async function lmdb(place: Place, records: Records, full: number): Promise<Measured> {
+  const count = place.amount(full, BATCH);
+  const path = join(place.directory, "lmdb");
+  const openDatabase = () =>
+    load<Lmdb>("lmdb").open({ path, noSync: true, encoding: "binary", keyEncoding: "uint32" });
+  const writer = openDatabase();
+  let next = 0;
+  for (const batch of records.batches(count, BATCH)) {
+    writer.transactionSync(() => {
+      for (const record of batch) writer.putSync(next++, record);
+    });
+  }
+  await writer.close();
+  const database = openDatabase();
+  const check = new Check(records, count);
+  const rate = await rateOf(count, () => {
+    for (const { value } of database.getRange({})) check.see(value);
+  });
+  check.end(count);
+  await database.close();
+  return rate;
+}

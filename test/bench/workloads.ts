@@ -1,0 +1,71 @@
+import { appendBatches } from "./append-batches.js";
+import { appendSingles } from "./append-singles.js";
+import { reads, readsSync } from "./random-reads.js";
+import { Records } from "./records.js";
+import { scan } from "./scan.js";
+import type { Workload } from "./workload.js";
+
+/** Everything that is measured, in the order in which it is told. */
+export function workloads(): Workload[] {
+  const small = new Records(100);
+  const large = new Records(1024);
+  const singles = { records: small, targets: [] };
+  const unsynced = { ...singles, isSynced: false };
+  const synced = { ...singles, isSynced: true };
+  return [
+    appendBatches("batches-100", small, 3_000_000, [
+      { contender: "seglog", over: "lmdb", atLeast: 5 },
+      { contender: "seglog", over: "length prefix + writeSync", atLeast: 1.5 },
+      { contender: "seglog", over: "bare pipeline", atLeast: 0.8 },
+    ]),
+    appendBatches("batches-1024", large, 600_000, [
+      { contender: "seglog", over: "bare pipeline", atLeast: 0.8 },
+      { contender: "seglog", over: "write, 1 MiB a call", atLeast: 0.6 },
+    ]),
+    appendSingles({ ...unsynced, name: "singles-1", callers: 1, count: 60_000 }),
+    appendSingles({ ...unsynced, name: "singles-64", callers: 64, count: 600_000 }),
+    appendSingles({
+      ...unsynced,
+      name: "singles-1024",
+      callers: 1024,
+      count: 1_000_000,
+      targets: [{ contender: "seglog", over: "lmdb", atLeast: 1.5 }],
+    }),
+    appendSingles({
+      ...synced,
+      name: "synced-1",
+      callers: 1,
+      count: 2000,
+      targets: [{ contender: "seglog", over: "write + fdatasync", atLeast: 1 / 1.15 }],
+    }),
+    appendSingles({
+      ...synced,
+      name: "synced-64",
+      callers: 64,
+      count: 50_000,
+      targets: [
+        { contender: "seglog", over: "bare group commit", atLeast: 0.85 },
+        { contender: "seglog", over: "lmdb", atLeast: 5 },
+        { contender: "seglog", over: "better-sqlite3", atLeast: 5 },
+      ],
+    }),
+    appendSingles({
+      ...synced,
+      name: "synced-1024",
+      callers: 1024,
+      count: 600_000,
+      targets: [
+        { contender: "seglog", over: "bare group commit", atLeast: 0.85 },
+        { contender: "seglog", over: "lmdb", atLeast: 5 },
+        { contender: "seglog", over: "better-sqlite3", atLeast: 5 },
+      ],
+    }),
+    scan("scan-100", small, 3_000_000, [
+      { contender: "seglog batches()", over: "async-append-only-log", atLeast: 1 },
+      { contender: "seglog batches()", over: "lmdb", atLeast: 6 },
+      { contender: "seglog records()", over: "seglog batches()", atLeast: 0.4 },
+    ]),
+    readsSync(small),
+    reads(small, 64),
+  ];
+}
