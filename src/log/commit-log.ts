@@ -165,7 +165,8 @@ export class CommitLog {
     if (before?.hasMetadata === true) {
       assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
     } else {
-      if (before !== undefined) await assertMayCreate(environment, directory, before);
+      const isOfStore = membership !== undefined;
+      if (before !== undefined) await assertMayCreate(environment, directory, before, isOfStore);
       if (membership === undefined) await makeDirectories(fileSystem, directory);
     }
     const session = membership?.session ?? (await WriterSession.open(environment, directory));

@@ -56,27 +56,30 @@ export async function syncParent(fileSystem: FileSystem, directory: string): Pro
 
 /**
  * Judges a directory without `log.meta`: a log may be made in an empty one, and in one where the
- * making of a log was interrupted, which shows as an empty first segment and nothing else.
+ * making of a log was interrupted, which shows as an empty first segment and nothing else. A log of
+ * a store gets its directory when it is complete, so there it shows as nothing at all.
  *
- * @throws SeglogError `NOT_A_LOG` for anything else.
+ * @throws SeglogError `NOT_A_LOG` for anything else, `CORRUPTION` for what is left of a log.
  */
 export async function assertMayCreate(
   environment: LogEnvironment,
   directory: string,
   listing: LogListing,
+  isOfStore = false,
 ): Promise<void> {
   const refuse = (what: string) =>
     new SeglogError("NOT_A_LOG", `${directory} ${what} Name another directory.`);
   if (listing.hasStoreMetadata) {
     throw refuse("is a store of several logs: open it with LogStore.open().");
   }
-  const [first, second] = listing.baseOffsets;
-  if (listing.foreignNames.length > 0) {
-    throw refuse(`holds no log, but other files (${listing.foreignNames[0]}).`);
+  const { baseOffsets, foreignNames, temporaryFiles, strayIndexFiles, cutFiles } = listing;
+  if (foreignNames.length > 0) {
+    throw refuse(`holds no log, but other files (${foreignNames[0]}).`);
   }
-  if (first === undefined) return;
+  const remains = isOfStore ? [...temporaryFiles, ...strayIndexFiles, ...cutFiles] : [];
+  if (baseOffsets.length + remains.length === 0) return;
   const path = join(directory, segmentFileName(0, "data"));
-  if (first === 0 && second === undefined) {
+  if (!isOfStore && baseOffsets.length === 1 && baseOffsets[0] === 0) {
     const file = await environment.fileSystem.open(path, "read");
     try {
       if ((await file.size()) <= SEGMENT_HEADER_BYTES) return;
@@ -86,8 +89,8 @@ export async function assertMayCreate(
   }
   throw new SeglogError(
     "CORRUPTION",
-    `${directory} holds segments, but its log.meta is missing. Restore it from a copy, or salvage ` +
-      "the records with `seglog repair`.",
+    `${directory} holds files of a log, but its log.meta is missing. Restore it from a copy, or ` +
+      "salvage the records with `seglog repair`.",
   );
 }
 

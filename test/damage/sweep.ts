@@ -7,11 +7,10 @@ import { type Damage, outcomeOf } from "./outcomes.js";
 import type { Moment } from "./sample.js";
 import { outcomeOfStore } from "./store-outcomes.js";
 
-/**
- * Whether all bits are turned, and every damage meets every operation; it takes hours. Otherwise
- * one bit of each byte is turned, which one the seed shifts.
- */
+/** Whether every damage meets every operation, and all bits are turned; it takes hours. */
 const IS_COMPLETE = process.env.SEGLOG_DAMAGE === "complete";
+/** Otherwise one bit of each byte is turned, which one the seed shifts. */
+const TURNS_ALL_BITS = IS_COMPLETE || process.env.SEGLOG_DAMAGE === "bits";
 
 /** Of how many damages one meets an operation, unless the sweep is complete. */
 const EVERY = { each: 2, thorough: 30, verify: 5, write: 20, command: 30 } as const;
@@ -48,7 +47,7 @@ export class Sweep {
     for (const [path, bytes] of this.#moment.image) {
       for (let position = 0; position < bytes.length; position++) {
         for (let bit = 0; bit < 8; bit++) {
-          if (!IS_COMPLETE && (position + this.#seed) % 8 !== bit) continue;
+          if (!TURNS_ALL_BITS && (position + this.#seed) % 8 !== bit) continue;
           const copy = bytes.slice();
           copy[position]! ^= 1 << bit;
           await this.#examine(path, copy, { kind: "flip", position, bit });

@@ -497,6 +497,25 @@ describe("opening", () => {
     expect(await codeOf(LogStore.open(directory, { readOnly: true }))).toBe("UNSUPPORTED_FORMAT");
   });
 
+  it.each([
+    ["no record and no log.meta", true, /^log\.meta$/],
+    ["nothing but an index", false, /^(?!.*\.index$)/],
+  ])("a log that has %s is CORRUPTION, and stays as it is", async (_, isEmptied, lost) => {
+    const directory = newPath();
+    const store = await openStore(directory);
+    const log = await store.log("k");
+    await log.append("one");
+    if (isEmptied) await log.truncateTo(0);
+    await store.close();
+    const files = join(directory, "logs", "k");
+    for (const name of readdirSync(files)) if (lost.test(name)) rmSync(join(files, name));
+    const before = contentOf(files);
+    expect(before.size).toBe(1);
+    const again = await openStore(directory);
+    expect(await codeOf(again.append("k", "two"))).toBe("CORRUPTION");
+    expect(contentOf(files)).toEqual(before);
+  });
+
   it("logs without store.meta is CORRUPTION, and makes no second store of them", async () => {
     const directory = newPath();
     const store = await openStore(directory);
