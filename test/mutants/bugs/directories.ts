@@ -119,4 +119,12 @@ export const directoryBugs: readonly Mutant[] = [
     replace: "",
     suite: { files: ["store/durable-order.test.ts"], pattern: "is opened after a crash" },
   },
+  {
+    name: "log-made-over-remains",
+    bug: "a store makes a new log where files of one are left without their log.meta",
+    file: "log/commit-log.ts",
+    find: "assertMayCreate(environment, directory, before, isOfStore);",
+    replace: "assertMayCreate(environment, directory, before, isOfStore && false);",
+    suite: { files: ["store/log-store.test.ts"], pattern: "is CORRUPTION, and stays" },
+  },
 ];
