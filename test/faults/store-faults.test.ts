@@ -22,7 +22,7 @@ for (const options of SETTINGS) {
   describe(`under "${options.durability}" every operation fails, in every way, while a store`, () => {
     for (const life of storeLives(options)) {
       const stride = options.durability === "always" ? 1 : 4;
-      test(life.name, { timeout: 300_000 }, () => everyFault(life, stride));
+      test(life.name, { timeout: 900_000 }, () => everyFault(life, stride));
     }
   });
 }
