@@ -131,7 +131,7 @@ export class CommitLog {
     const resolved = resolveLogOptions(rest, ["readOnly"]);
     const world = environment ?? createEnvironment();
     return readOnly
-      ? CommitLog.openForReading(world, directory, resolved)
+      ? CommitLog.openForReading(world, directory, resolved, false)
       : CommitLog.openForWriting(world, directory, resolved, undefined);
   }
 
@@ -140,11 +140,15 @@ export class CommitLog {
     environment: LogEnvironment,
     directory: string,
     options: ResolvedLogOptions,
+    isOfStore: boolean,
   ): Promise<CommitLog> {
     const startedAt = performance.now();
-    const listing = await listLog(environment.fileSystem, directory);
+    const { fileSystem } = environment;
+    let listing = await listLog(fileSystem, directory);
+    // The writer of a store may have taken the directory away, and emptied it, amid the listing.
+    if (isOfStore && listing?.hasMetadata === false) listing = await listLog(fileSystem, directory);
     if (listing?.hasMetadata !== true) {
-      if (listing !== undefined) await assertMayCreate(environment, directory, listing);
+      if (listing !== undefined) await assertMayCreate(environment, directory, listing, isOfStore);
       throw notALog(directory);
     }
     const follower = await LogFollower.open(environment, directory, options.indexIntervalBytes);

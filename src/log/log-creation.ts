@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { SeglogError } from "../errors.js";
 import { writeNewFile } from "../files/atomic-file.js";
 import { hasSystemCode, isMissing } from "../files/file-errors.js";
-import type { FileSystem } from "../files/file-system.js";
+import type { FileSystem, OpenFile } from "../files/file-system.js";
 import { LOG_METADATA_FILE, segmentFileName } from "../format/file-names.js";
 import { encodeLogMetadata, type LogMetadata } from "../format/log-metadata.js";
 import {
@@ -62,36 +62,49 @@ export async function syncParent(fileSystem: FileSystem, directory: string): Pro
  * @throws SeglogError `NOT_A_LOG` for anything else, `CORRUPTION` for what is left of a log.
  */
 export async function assertMayCreate(
-  environment: LogEnvironment,
+  { fileSystem }: LogEnvironment,
   directory: string,
   listing: LogListing,
-  isOfStore = false,
+  isOfStore: boolean,
 ): Promise<void> {
-  const refuse = (what: string) =>
-    new SeglogError("NOT_A_LOG", `${directory} ${what} Name another directory.`);
+  if (listing.isEmpty) return;
+  const { baseOffsets, foreignNames, strayIndexFiles, cutFiles } = listing;
+  const wayOut = isOfStore ? "Move them elsewhere." : "Name another directory.";
+  const refuse = (what: string) => new SeglogError("NOT_A_LOG", `${directory} ${what} ${wayOut}`);
   if (listing.hasStoreMetadata) {
     throw refuse("is a store of several logs: open it with LogStore.open().");
   }
-  const { baseOffsets, foreignNames, temporaryFiles, strayIndexFiles, cutFiles } = listing;
   if (foreignNames.length > 0) {
     throw refuse(`holds no log, but other files (${foreignNames[0]}).`);
   }
-  const remains = isOfStore ? [...temporaryFiles, ...strayIndexFiles, ...cutFiles] : [];
-  if (baseOffsets.length + remains.length === 0) return;
-  const path = join(directory, segmentFileName(0, "data"));
-  if (!isOfStore && baseOffsets.length === 1 && baseOffsets[0] === 0) {
-    const file = await environment.fileSystem.open(path, "read");
-    try {
-      if ((await file.size()) <= SEGMENT_HEADER_BYTES) return;
-    } finally {
-      await file.close();
-    }
+  if (!isOfStore && strayIndexFiles.length + cutFiles.length === 0) {
+    if (baseOffsets.length === 0) return;
+    if (baseOffsets.length === 1 && (await isBareSegment(fileSystem, directory))) return;
   }
+  const remedy =
+    baseOffsets.length > 0
+      ? "Restore it from a copy, or salvage the records with `seglog repair`."
+      : `Its records are gone as well. Restore all of it from a copy, or ${isOfStore ? "delete the key" : "remove the directory"}.`;
   throw new SeglogError(
     "CORRUPTION",
-    `${directory} holds files of a log, but its log.meta is missing. Restore it from a copy, or ` +
-      "salvage the records with `seglog repair`.",
+    `${directory} holds files of a log, but its log.meta is missing. ${remedy}`,
   );
+}
+
+/** Whether the first segment is there, and has not got beyond its header. */
+async function isBareSegment(fileSystem: FileSystem, directory: string): Promise<boolean> {
+  let file: OpenFile;
+  try {
+    file = await fileSystem.open(join(directory, segmentFileName(0, "data")), "read");
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+  try {
+    return (await file.size()) <= SEGMENT_HEADER_BYTES;
+  } finally {
+    await file.close();
+  }
 }
 
 /** A store's logs are opened through the store, which has the lock, and by no other store. */

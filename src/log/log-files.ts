@@ -23,6 +23,8 @@ const MAX_METADATA_BYTES = 4096;
 
 /** What the names in a log's directory say. */
 export interface LogListing {
+  /** Whether there is nothing at all. */
+  readonly isEmpty: boolean;
   /** Base offsets of the data files, rising. */
   readonly baseOffsets: readonly number[];
   readonly hasMetadata: boolean;
@@ -96,6 +98,7 @@ function sortEntries(directory: string, entries: readonly DirectoryEntry[]): Log
     .filter((file) => !known.has(file.baseOffset))
     .map((file) => file.name);
   return {
+    isEmpty: entries.length === 0,
     baseOffsets,
     hasMetadata,
     hasStoreMetadata,

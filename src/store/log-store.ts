@@ -138,7 +138,7 @@ export class LogStore implements KeyedLog {
       const name = encodeKey(key);
       const path = keyPath(directory, name);
       await assertKeyDirectory(environment.fileSystem, path);
-      if (session === undefined) return CommitLog.openForReading(environment, path, options);
+      if (session === undefined) return CommitLog.openForReading(environment, path, options, true);
       // Never called before the log is there.
       const onTruncated = (endOffset: number) =>
         parts.committed!.clamp(key, logIdText(log.logId), endOffset);

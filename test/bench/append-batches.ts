@@ -10,7 +10,7 @@ import { type Contender, type Measured, rateOf, type Workload } from "./workload
 
 /** Records of a batch. */
 export const BATCH = 1000;
-/** Batches that are on their way to a log at a time. */
+/** Batches that are on their way at a time, to those who take more than one. */
 const IN_FLIGHT = 64;
 const MIB = 1024 * 1024;
 
@@ -62,16 +62,24 @@ export function appendBatches(
   }
 }
 
+/** Does something with each batch, with so many of them on their way at a time. */
+async function inWindow(
+  batches: Iterable<readonly Buffer[]>,
+  append: (batch: readonly Buffer[]) => Promise<unknown>,
+): Promise<void> {
+  const inFlight: Promise<unknown>[] = [];
+  for (const batch of batches) {
+    if (inFlight.length === IN_FLIGHT) await inFlight.shift();
+    inFlight.push(append(batch));
+  }
+  await Promise.all(inFlight);
+}
+
 async function seglog(directory: string, records: Records, count: number): Promise<Measured> {
   const log = await CommitLog.open(join(directory, "log"), { durability: "os" });
-  const rate = await rateOf(count, async () => {
-    const inFlight: Promise<unknown>[] = [];
-    for (const batch of records.batches(count, BATCH)) {
-      if (inFlight.length === IN_FLIGHT) await inFlight.shift();
-      inFlight.push(log.appendBatch(batch));
-    }
-    await Promise.all(inFlight);
-  });
+  const rate = await rateOf(count, () =>
+    inWindow(records.batches(count, BATCH), (batch) => log.appendBatch(batch)),
+  );
   if (log.endOffset !== count) throw new Error(`${log.endOffset} records, not ${count}`);
   for (const offset of records.sample(count)) records.check(offset, log.readSync(offset).value);
   await log.close();
@@ -164,7 +172,7 @@ async function lmdb(directory: string, records: Records, count: number): Promise
   const rate = await rateOf(count, () => {
     for (const batch of records.batches(count, BATCH)) {
       database.transactionSync(() => {
-        for (const record of batch) database.putSync(next++, record);
+        for (const record of batch) database.putSync(next++, record, { append: true });
       });
     }
   });
@@ -178,6 +186,7 @@ async function level(directory: string, records: Records, count: number): Promis
   const database = new ClassicLevel(join(directory, "level"), {
     keyEncoding: "buffer",
     valueEncoding: "buffer",
+    compression: false,
   });
   await database.open();
   const keyOf = (offset: number) => {
@@ -186,14 +195,14 @@ async function level(directory: string, records: Records, count: number): Promis
     return key;
   };
   let next = 0;
-  const rate = await rateOf(count, async () => {
-    for (const batch of records.batches(count, BATCH)) {
-      await database.batch(
+  const rate = await rateOf(count, () =>
+    inWindow(records.batches(count, BATCH), (batch) =>
+      database.batch(
         batch.map((value) => ({ type: "put", key: keyOf(next++), value })),
         { sync: false },
-      );
-    }
-  });
+      ),
+    ),
+  );
   for (const offset of records.sample(count)) {
     records.check(offset, await database.get(keyOf(offset)));
   }
@@ -205,11 +214,13 @@ async function asyncLog(directory: string, records: Records, count: number): Pro
   const path = join(directory, "async.log");
   const log = load<AsyncLog>("async-append-only-log")(path, { blockSize: 64 * 1024 });
   const rate = await rateOf(count, async () => {
-    for (const batch of records.batches(count, BATCH)) {
-      await new Promise<void>((resolve, reject) => {
-        log.append(batch, (error) => (error === null ? resolve() : reject(error)));
-      });
-    }
+    await inWindow(
+      records.batches(count, BATCH),
+      (batch) =>
+        new Promise<void>((resolve, reject) => {
+          log.append(batch, (error) => (error === null ? resolve() : reject(error)));
+        }),
+    );
     await new Promise<void>((resolve) => log.onDrain(resolve));
   });
   let offset = 0;

@@ -114,7 +114,7 @@ async function lmdb(place: Place, { records, count, callers, isSynced }: Singles
   });
   const n = place.amount(count);
   const rate = await rateOf(n, () =>
-    closedLoop(n, callers, (index) => database.put(index, records.at(index))),
+    closedLoop(n, callers, (index) => database.put(index, records.at(index), { append: true })),
   );
   for (const offset of records.sample(n)) records.check(offset, database.get(offset));
   await database.close();

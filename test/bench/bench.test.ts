@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../support/temporary-directory.js";
+import { Records } from "./records.js";
 import { ratioOf, spreadOf } from "./result.js";
 import { missing, runTiny } from "./run.js";
 import { workloads } from "./workloads.js";
 
-// Each checks what it stored and read; how long it took is for `npm run bench` to say.
+// Each checks what it stored or read; how long it took is for `npm run bench` to say.
 describe.each(workloads())("$name", ({ contenders, targets }) => {
   for (const contender of contenders) {
     const reason = missing(contender);
@@ -21,6 +22,14 @@ describe.each(workloads())("$name", ({ contenders, targets }) => {
   });
 });
 
+test("batches are the records from the first to the last", () => {
+  const records = new Records(8);
+  const all = [...records.batches(50_000, 10_000)].flat();
+  expect(all.length).toBe(50_000);
+  for (const offset of records.sample(50_000)) records.check(offset, all[offset]);
+  expect(() => [...records.batches(9, 3)]).toThrow(RangeError);
+});
+
 test("the middle of some figures", () => {
   expect(spreadOf([3, 1, 2])).toEqual({ median: 2, min: 1, max: 3 });
   expect(spreadOf([4, 1, 2, 3])).toEqual({ median: 2.5, min: 1, max: 4 });
@@ -28,7 +37,7 @@ test("the middle of some figures", () => {
 
 test("ratios are taken round by round", () => {
   const [workload] = workloads();
-  const run = (measured: number) => ({ measured, delayP99Ms: 0, delayMaxMs: 0, maxRssMiB: 0 });
+  const run = (measured: number) => ({ measured, delayP99Ms: 0, delayMaxMs: 0 });
   const result = {
     workload: workload!,
     contenders: [

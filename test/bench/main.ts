@@ -52,8 +52,7 @@ async function oversee(): Promise<void> {
     const result = await measure(workload, rounds, values.directory);
     results.push(result);
     console.log(`\n${workloadTable(result)}`);
-  }
-  if (values.json !== undefined) {
+    if (values.json === undefined) continue;
     const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
     writeFileSync(values.json, toJson(results, command));
   }

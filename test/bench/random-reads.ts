@@ -75,6 +75,7 @@ async function filledLog(place: Place, records: Records, log: Log): Promise<[Com
     ...(log.segments === 1 ? {} : { segmentBytes }),
   });
   for (const batch of records.batches(stored, log.batch)) await writer.appendBatch(batch);
+  if (writer.endOffset !== stored) throw new Error(`${writer.endOffset} records, not ${stored}`);
   await writer.close();
   return [await CommitLog.open(directory, { readOnly: true }), stored];
 }

@@ -1,7 +1,7 @@
 import { Random } from "../support/random.js";
 
 /** How many different records there are; then they come again. */
-const DISTINCT = 16_000;
+const DISTINCT = 20_000;
 
 /** The records that all contenders are given: bytes of chance, of one length. */
 export class Records {
@@ -23,8 +23,9 @@ export class Records {
     return this.#all[offset % DISTINCT]!;
   }
 
-  /** Batches of `length` records, which divides the number of different ones. */
+  /** Batches of `length` records, which must divide the number of different ones. */
   *batches(count: number, length: number): Generator<readonly Buffer[]> {
+    if (DISTINCT % length !== 0) throw new RangeError(`batches of ${length} do not come out even`);
     for (let offset = 0; offset < count; offset += length) {
       const from = offset % DISTINCT;
       yield this.#all.slice(from, from + length);

@@ -19,19 +19,18 @@ export function workloadTable(result: WorkloadResult): string {
   const { workload, contenders } = result;
   const [first] = contenders;
   const table = new Table({
-    head: [workload.unit, "median", "least", "most", `${first!.name} is`, "loop p99", "RSS"],
-    colAligns: ["left", "right", "right", "right", "right", "right", "right"],
+    head: [workload.unit, "median", "least", "most", `${first!.name} is`, "loop p99"],
+    colAligns: ["left", "right", "right", "right", "right", "right"],
     style: { head: [], border: [] },
   });
   for (const { name, runs, missing } of contenders) {
     if (missing !== undefined) {
-      table.push([name, { colSpan: 6, content: missing }]);
+      table.push([name, { colSpan: 5, content: missing }]);
       continue;
     }
     const spread = spreadOf(runs.map(({ measured }) => measured));
     const ratio = ratioOf(result, first!.name, name);
     const delay = spreadOf(runs.map(({ delayP99Ms }) => delayP99Ms)).median;
-    const rss = spreadOf(runs.map(({ maxRssMiB }) => maxRssMiB)).median;
     table.push([
       name,
       figure(spread.median),
@@ -39,7 +38,6 @@ export function workloadTable(result: WorkloadResult): string {
       figure(spread.max),
       name === first!.name ? "" : ratioText(ratio!),
       `${delay.toFixed(1)} ms`,
-      `${rss.toFixed(0)} MiB`,
     ]);
   }
   const lines = [`${workload.title} (${workload.name})`, table.toString()];

@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout } from "node:timers/promises";
 import { isInstalled } from "./peers.js";
 import type { Contender, Measured, Workload } from "./workload.js";
 
@@ -11,14 +12,18 @@ const TINY = 1 / 1000;
 const WARM_UP = 1 / 4;
 /** So that a histogram's resolution does not hide short delays. */
 const DELAY_RESOLUTION_MS = 1;
+/** A delay is noted when the loop turns again, so it must turn once more. */
+const LAST_TURN_MS = 20;
 
 /** One run of one contender, in a process of its own. */
 export interface Run {
   readonly measured: Measured;
-  /** How late the event loop came to its timers, p99 and at most, over the whole run. */
+  /**
+   * How late the event loop came to its timers, p99 and at most: over the whole run, with what
+   * comes before and after the part that is measured.
+   */
   readonly delayP99Ms: number;
   readonly delayMaxMs: number;
-  readonly maxRssMiB: number;
 }
 
 /** Says why a contender cannot run here, if it cannot. */
@@ -37,12 +42,12 @@ export async function runHere(contender: Contender, parent: string): Promise<Run
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   delay.enable();
   const measured = await runIn(contender, parent, 1);
+  await setTimeout(LAST_TURN_MS);
   delay.disable();
   return {
     measured,
     delayP99Ms: delay.percentile(99) / 1e6,
     delayMaxMs: delay.max / 1e6,
-    maxRssMiB: process.resourceUsage().maxRSS / 1024,
   };
 }
 

@@ -27,7 +27,7 @@ import {
   valueAt,
   valuesOf,
 } from "../support/log-builder.js";
-import { newPath } from "../support/temporary-directory.js";
+import { newPath, temporaryDirectory } from "../support/temporary-directory.js";
 
 /** Four records to a segment, each a block: segments 0, 4, 8, 12 and 16, the last with two. */
 const OPTIONS = { segmentBytes: 480, indexIntervalBytes: 64 };
@@ -146,6 +146,17 @@ describe("damage to a sealed segment: the log opens, the rest can be read", () =
     }
   }
 });
+
+test.for(["00000000000000000004.index", "00000000000000000004.log.cut-0"])(
+  "no log is made over what is left of one, %s",
+  async (name) => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, name), "remains");
+    expect(await codeOf(openLog(directory, OPTIONS))).toBe("CORRUPTION");
+    expect(await codeOf(openLog(directory, { readOnly: true }))).toBe("CORRUPTION");
+    expect([...snapshotOf(directory).keys()]).toEqual([name]);
+  },
+);
 
 describe("damage that a clean close proves", () => {
   for (const [name, damage] of [

@@ -500,6 +500,7 @@ describe("opening", () => {
   it.each([
     ["no record and no log.meta", true, /^log\.meta$/],
     ["nothing but an index", false, /^(?!.*\.index$)/],
+    ["nothing but a stray file of seglog's", false, /^(?!published$)/],
   ])("a log that has %s is CORRUPTION, and stays as it is", async (_, isEmptied, lost) => {
     const directory = newPath();
     const store = await openStore(directory);
@@ -508,12 +509,19 @@ describe("opening", () => {
     if (isEmptied) await log.truncateTo(0);
     await store.close();
     const files = join(directory, "logs", "k");
+    writeFileSync(join(files, "published"), "");
     for (const name of readdirSync(files)) if (lost.test(name)) rmSync(join(files, name));
     const before = contentOf(files);
-    expect(before.size).toBe(1);
+    expect(before.size).toBeGreaterThan(0);
+    const reader = await openStore(directory, { readOnly: true });
+    expect(await codeOf(reader.read("k", 0))).toBe("CORRUPTION");
+    expect(await codeOf(reader.bounds("k"))).toBe("CORRUPTION");
     const again = await openStore(directory);
     expect(await codeOf(again.append("k", "two"))).toBe("CORRUPTION");
     expect(contentOf(files)).toEqual(before);
+    // As the message says.
+    await again.deleteKey("k");
+    expect(await again.append("k", "two")).toBe(0);
   });
 
   it("logs without store.meta is CORRUPTION, and makes no second store of them", async () => {
