@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { SeglogError } from "../errors.js";
 import { writeNewFile } from "../files/atomic-file.js";
 import { hasSystemCode, isMissing } from "../files/file-errors.js";
-import type { FileSystem, OpenFile } from "../files/file-system.js";
+import type { FileSystem } from "../files/file-system.js";
 import { LOG_METADATA_FILE, segmentFileName } from "../format/file-names.js";
 import { encodeLogMetadata, type LogMetadata } from "../format/log-metadata.js";
 import {
@@ -79,7 +79,8 @@ export async function assertMayCreate(
   }
   if (!isOfStore && strayIndexFiles.length + cutFiles.length === 0) {
     if (baseOffsets.length === 0) return;
-    if (baseOffsets.length === 1 && (await isBareSegment(fileSystem, directory))) return;
+    const isFirstAlone = baseOffsets.length === 1 && baseOffsets[0] === 0;
+    if (isFirstAlone && (await isFirstEmpty(fileSystem, directory))) return;
   }
   const remedy =
     baseOffsets.length > 0
@@ -91,15 +92,9 @@ export async function assertMayCreate(
   );
 }
 
-/** Whether the first segment is there, and has not got beyond its header. */
-async function isBareSegment(fileSystem: FileSystem, directory: string): Promise<boolean> {
-  let file: OpenFile;
-  try {
-    file = await fileSystem.open(join(directory, segmentFileName(0, "data")), "read");
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
+/** Whether the first segment has not got beyond its header. */
+async function isFirstEmpty(fileSystem: FileSystem, directory: string): Promise<boolean> {
+  const file = await fileSystem.open(join(directory, segmentFileName(0, "data")), "read");
   try {
     return (await file.size()) <= SEGMENT_HEADER_BYTES;
   } finally {

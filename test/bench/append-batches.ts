@@ -1,9 +1,10 @@
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { CommitLog } from "../../src/index.js";
 import { BarePipeline, readBarePipeline } from "./bare-pipeline.js";
-import { type AsyncLog, type ClassicLevel, type Lmdb, load, type Sqlite } from "./peers.js";
+import { fillLmdb, openLmdb } from "./lmdb.js";
+import { type AsyncLog, type ClassicLevel, load, type Sqlite } from "./peers.js";
 import type { Records } from "./records.js";
 import { openSqlite } from "./sqlite.js";
 import { type Contender, type Measured, rateOf, type Workload } from "./workload.js";
@@ -128,11 +129,7 @@ async function vectors(directory: string, records: Records, count: number): Prom
     for (const batch of records.batches(count, BATCH)) await file.writev([...batch]);
   });
   await file.close();
-  const bytes = readFileSync(path);
-  for (const offset of records.sample(count)) {
-    const at = offset * records.byteLength;
-    records.check(offset, bytes.subarray(at, at + records.byteLength));
-  }
+  records.checkFile(path, count, 0);
   return rate;
 }
 
@@ -153,29 +150,13 @@ async function prefixed(directory: string, records: Records, count: number): Pro
     }
   });
   closeSync(file);
-  const bytes = readFileSync(path);
-  for (const offset of records.sample(count)) {
-    const at = offset * (4 + records.byteLength) + 4;
-    records.check(offset, bytes.subarray(at, at + records.byteLength));
-  }
+  records.checkFile(path, count, 4);
   return rate;
 }
 
 async function lmdb(directory: string, records: Records, count: number): Promise<Measured> {
-  const database = load<Lmdb>("lmdb").open({
-    path: join(directory, "lmdb"),
-    noSync: true,
-    encoding: "binary",
-    keyEncoding: "uint32",
-  });
-  let next = 0;
-  const rate = await rateOf(count, () => {
-    for (const batch of records.batches(count, BATCH)) {
-      database.transactionSync(() => {
-        for (const record of batch) database.putSync(next++, record, { append: true });
-      });
-    }
-  });
+  const database = openLmdb(join(directory, "lmdb"), false);
+  const rate = await rateOf(count, () => fillLmdb(database, records, count, BATCH));
   for (const offset of records.sample(count)) records.check(offset, database.get(offset));
   await database.close();
   return rate;

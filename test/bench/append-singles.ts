@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { CommitLog } from "../../src/index.js";
 import { BareGroupCommit } from "./bare-group-commit.js";
-import { type Lmdb, load } from "./peers.js";
+import { openLmdb } from "./lmdb.js";
 import type { Records } from "./records.js";
 import { openSqlite } from "./sqlite.js";
 import {
@@ -78,7 +77,7 @@ async function bare(place: Place, { records, count, callers, isSynced }: Singles
     closedLoop(n, callers, (index) => log.append(records.at(index))),
   );
   await log.close();
-  checkBytes(path, records, n);
+  records.checkFile(path, n, 0);
   return rate;
 }
 
@@ -93,25 +92,12 @@ async function writeAndSync(place: Place, { records, count }: Singles): Promise<
     }
   });
   await file.close();
-  checkBytes(path, records, n);
+  records.checkFile(path, n, 0);
   return rate;
 }
 
-function checkBytes(path: string, records: Records, count: number): void {
-  const bytes = readFileSync(path);
-  for (const offset of records.sample(count)) {
-    const at = offset * records.byteLength;
-    records.check(offset, bytes.subarray(at, at + records.byteLength));
-  }
-}
-
 async function lmdb(place: Place, { records, count, callers, isSynced }: Singles) {
-  const database = load<Lmdb>("lmdb").open({
-    path: join(place.directory, "lmdb"),
-    noSync: !isSynced,
-    encoding: "binary",
-    keyEncoding: "uint32",
-  });
+  const database = openLmdb(join(place.directory, "lmdb"), isSynced);
   const n = place.amount(count);
   const rate = await rateOf(n, () =>
     closedLoop(n, callers, (index) => database.put(index, records.at(index), { append: true })),

@@ -1,9 +1,10 @@
 import { closeSync, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { CommitLog } from "../../src/index.js";
+import type { CommitLog } from "../../src/index.js";
 import { Random } from "../support/random.js";
-import { type Lmdb, load } from "./peers.js";
+import { filledLog } from "./filled-log.js";
+import { fillLmdb, openLmdb } from "./lmdb.js";
 import type { Records } from "./records.js";
 import { closedLoop, type Measured, type Place, rateOf, type Workload } from "./workload.js";
 
@@ -63,21 +64,14 @@ export function reads(records: Records, callers: number): Workload {
   };
 }
 
-async function filledLog(place: Place, records: Records, log: Log): Promise<[CommitLog, number]> {
-  const directory = join(place.directory, "log");
+async function openedLog(place: Place, records: Records, log: Log): Promise<[CommitLog, number]> {
   const stored = place.amount(STORED, log.batch);
   const segmentBytes = Math.max(
     64 * 1024,
     Math.ceil((stored * (records.byteLength + 8)) / log.segments),
   );
-  const writer = await CommitLog.open(directory, {
-    durability: "os",
-    ...(log.segments === 1 ? {} : { segmentBytes }),
-  });
-  for (const batch of records.batches(stored, log.batch)) await writer.appendBatch(batch);
-  if (writer.endOffset !== stored) throw new Error(`${writer.endOffset} records, not ${stored}`);
-  await writer.close();
-  return [await CommitLog.open(directory, { readOnly: true }), stored];
+  const options = log.segments === 1 ? {} : { segmentBytes };
+  return [await filledLog(place, records, stored, log.batch, options), stored];
 }
 
 function offsets(stored: number, count: number): Float64Array {
@@ -86,7 +80,7 @@ function offsets(stored: number, count: number): Float64Array {
 }
 
 async function seglogSync(place: Place, records: Records, log: Log): Promise<Measured> {
-  const [opened, stored] = await filledLog(place, records, log);
+  const [opened, stored] = await openedLog(place, records, log);
   const wanted = offsets(stored, place.amount(READS));
   const rate = await rateOf(wanted.length, () => {
     for (const offset of wanted) records.check(offset, opened.readSync(offset).value);
@@ -101,7 +95,7 @@ async function seglog(
   log: Log,
   callers: number,
 ): Promise<Measured> {
-  const [opened, stored] = await filledLog(place, records, log);
+  const [opened, stored] = await openedLog(place, records, log);
   const wanted = offsets(stored, place.amount(READS / 5));
   const rate = await rateOf(wanted.length, () =>
     closedLoop(wanted.length, callers, async (index) => {
@@ -134,19 +128,9 @@ async function bare(place: Place): Promise<Measured> {
 }
 
 async function lmdb(place: Place, records: Records): Promise<Measured> {
-  const database = load<Lmdb>("lmdb").open({
-    path: join(place.directory, "lmdb"),
-    noSync: true,
-    encoding: "binary",
-    keyEncoding: "uint32",
-  });
+  const database = openLmdb(join(place.directory, "lmdb"), false);
   const stored = place.amount(STORED, BATCH);
-  let next = 0;
-  for (const batch of records.batches(stored, BATCH)) {
-    database.transactionSync(() => {
-      for (const record of batch) database.putSync(next++, record);
-    });
-  }
+  fillLmdb(database, records, stored, BATCH);
   const wanted = offsets(stored, place.amount(READS));
   const rate = await rateOf(wanted.length, () => {
     for (const offset of wanted) records.check(offset, database.get(offset));

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Random } from "../support/random.js";
 
 /** How many different records there are; then they come again. */
@@ -36,6 +37,19 @@ export class Records {
   check(offset: number, value: Uint8Array | undefined): void {
     if (value !== undefined && Buffer.compare(value, this.at(offset)) === 0) return;
     throw new Error(`record ${offset} is not what was stored there`);
+  }
+
+  /**
+   * Checks a spread of records in a file that holds them one behind the other.
+   *
+   * @param prefixBytes - What stands before each of them.
+   */
+  checkFile(path: string, count: number, prefixBytes: number): void {
+    const bytes = readFileSync(path);
+    for (const offset of this.sample(count)) {
+      const end = (offset + 1) * (prefixBytes + this.byteLength);
+      this.check(offset, bytes.subarray(end - this.byteLength, end));
+    }
   }
 
   /** Offsets of a spread of records, the first and the last among them. */

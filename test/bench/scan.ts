@@ -1,8 +1,10 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { CommitLog } from "../../src/index.js";
+import type { CommitLog } from "../../src/index.js";
 import { BATCH } from "./append-batches.js";
-import { type AsyncLog, type Lmdb, load } from "./peers.js";
+import { filledLog } from "./filled-log.js";
+import { fillLmdb, openLmdb } from "./lmdb.js";
+import { type AsyncLog, load } from "./peers.js";
 import type { Records } from "./records.js";
 import { type Measured, type Place, rateOf, type Workload } from "./workload.js";
 
@@ -22,8 +24,8 @@ export function scan(
     unit: "records/s",
     targets,
     contenders: [
-      { name: "seglog batches()", run: (place) => batches(place, records, count) },
-      { name: "seglog records()", run: (place) => singly(place, records, count) },
+      { name: "seglog batches()", run: (place) => seglog(place, records, count, batches) },
+      { name: "seglog records()", run: (place) => seglog(place, records, count, singly) },
       { name: "read, 1 MiB a call", run: (place) => raw(place, records, count) },
       {
         name: "async-append-only-log",
@@ -59,38 +61,30 @@ class Check {
   }
 }
 
-async function filledLog(place: Place, records: Records, count: number): Promise<string> {
-  const directory = join(place.directory, "log");
-  const log = await CommitLog.open(directory, { durability: "os" });
-  for (const batch of records.batches(count, BATCH)) await log.appendBatch(batch);
-  await log.close();
-  return directory;
-}
-
-async function batches(place: Place, records: Records, full: number): Promise<Measured> {
+/** @param read - Reads all of a log. */
+async function seglog(
+  place: Place,
+  records: Records,
+  full: number,
+  read: (log: CommitLog, check: Check) => Promise<void>,
+): Promise<Measured> {
   const count = place.amount(full, BATCH);
-  const log = await CommitLog.open(await filledLog(place, records, count), { readOnly: true });
+  const log = await filledLog(place, records, count, BATCH);
   const check = new Check(records, count);
-  const rate = await rateOf(count, async () => {
-    for await (const batch of log.batches()) {
-      for (const { value } of batch) check.see(value);
-    }
-  });
+  const rate = await rateOf(count, () => read(log, check));
   check.end(count);
   await log.close();
   return rate;
 }
 
-async function singly(place: Place, records: Records, full: number): Promise<Measured> {
-  const count = place.amount(full, BATCH);
-  const log = await CommitLog.open(await filledLog(place, records, count), { readOnly: true });
-  const check = new Check(records, count);
-  const rate = await rateOf(count, async () => {
-    for await (const { value } of log.records()) check.see(value);
-  });
-  check.end(count);
-  await log.close();
-  return rate;
+async function batches(log: CommitLog, check: Check): Promise<void> {
+  for await (const batch of log.batches()) {
+    for (const { value } of batch) check.see(value);
+  }
+}
+
+async function singly(log: CommitLog, check: Check): Promise<void> {
+  for await (const { value } of log.records()) check.see(value);
 }
 
 /** The same bytes, with nothing made of them. */
@@ -143,17 +137,10 @@ async function asyncLog(place: Place, records: Records, full: number): Promise<M
 async function lmdb(place: Place, records: Records, full: number): Promise<Measured> {
   const count = place.amount(full, BATCH);
   const path = join(place.directory, "lmdb");
-  const openDatabase = () =>
-    load<Lmdb>("lmdb").open({ path, noSync: true, encoding: "binary", keyEncoding: "uint32" });
-  const writer = openDatabase();
-  let next = 0;
-  for (const batch of records.batches(count, BATCH)) {
-    writer.transactionSync(() => {
-      for (const record of batch) writer.putSync(next++, record);
-    });
-  }
+  const writer = openLmdb(path, false);
+  fillLmdb(writer, records, count, BATCH);
   await writer.close();
-  const database = openDatabase();
+  const database = openLmdb(path, false);
   const check = new Check(records, count);
   const rate = await rateOf(count, () => {
     for (const { value } of database.getRange({})) check.see(value);
