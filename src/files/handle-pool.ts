@@ -178,6 +178,12 @@ export class PooledFile {
     return this.#file;
   }
 
+  /** As {@link acquire}, of a file that is open; `undefined` if it is not. */
+  acquireOpen(): OpenFile | undefined {
+    if (this.#file !== undefined) this.#pin();
+    return this.#file;
+  }
+
   /** As {@link acquire}, blocking the event loop while the file is opened. */
   acquireSync(): OpenFile {
     if (this.#file === undefined) {

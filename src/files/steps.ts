@@ -31,7 +31,14 @@ export function* sizeStep(file: PooledFile): Steps<number> {
 
 /** Runs a reading procedure without blocking the event loop. */
 export async function runSteps<Result>(steps: Steps<Result>): Promise<Result> {
-  let next = steps.next();
+  return continueSteps(steps, steps.next());
+}
+
+async function continueSteps<Result>(
+  steps: Steps<Result>,
+  first: IteratorResult<Step, Result>,
+): Promise<Result> {
+  let next = first;
   while (next.done !== true) {
     const step = next.value;
     let answer: number;
@@ -49,6 +56,15 @@ export async function runSteps<Result>(steps: Steps<Result>): Promise<Result> {
     next = steps.next(answer);
   }
   return next.value;
+}
+
+/**
+ * As {@link runSteps}, for what is mostly in memory: gives the result itself where nothing has to
+ * be read, so that whoever is in a hurry need not wait a turn for it.
+ */
+export function runStepsEagerly<Result>(steps: Steps<Result>): Result | Promise<Result> {
+  const first = steps.next();
+  return first.done === true ? first.value : continueSteps(steps, first);
 }
 
 /** Runs a reading procedure to its end, blocking the event loop. */

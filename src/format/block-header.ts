@@ -1,4 +1,4 @@
-import { checksum } from "./checksum.js";
+import { checksumOfRange } from "./checksum.js";
 import { readUint64, viewOf, writeUint64 } from "./uint64.js";
 
 /*
@@ -141,7 +141,7 @@ export function writeBlockHeader(
   view.setUint32(start + 68, header.bodyBytes, true);
   view.setUint32(start + 72, header.bodyChecksum, true);
   view.setUint32(start + 76, 0, true);
-  const sum = checksum(bytes.subarray(start + 4, start + BLOCK_HEADER_BYTES), seed);
+  const sum = checksumOfRange(bytes, start + 4, start + BLOCK_HEADER_BYTES, seed);
   view.setUint32(start, sum, true);
   return sum;
 }
@@ -170,7 +170,7 @@ export function readBlockHeader(
     return damaged("the header length is impossible");
   }
   const sum = view.getUint32(start, true);
-  if (checksum(bytes.subarray(start + 4, start + headerLength), seed) !== sum) {
+  if (checksumOfRange(bytes, start + 4, start + headerLength, seed) !== sum) {
     return damaged("the block header's checksum does not match");
   }
   if (view.getUint32(start + 12, true) !== position) {

@@ -84,6 +84,20 @@ export class Block {
 
   /** The record at `index`, whose value is a view of this block. */
   recordAt(index: number): LogRecord {
+    return this.#recordAt(index, false);
+  }
+
+  /** The record at `index`, with memory of its own. */
+  copyAt(index: number): LogRecord {
+    return this.#recordAt(index, true);
+  }
+
+  /** A block with the same records in memory of its own. */
+  copy(): Block {
+    return new Block(this.header, copyOf(this.#body, 0, this.#body.length), this.#file);
+  }
+
+  #recordAt(index: number, isCopied: boolean): LogRecord {
     const start = index === 0 ? 0 : this.#view.getUint32(this.#endsAt + index * 4 - 4, true);
     const end = this.#view.getUint32(this.#endsAt + index * 4, true);
     if (start > end || end > this.#endsAt) {
@@ -93,10 +107,14 @@ export class Block {
     const timestamp = this.timestampAt(index);
     const body = this.#body;
     if (!this.#structured) {
-      const value = new Uint8Array(body.buffer, body.byteOffset + start, end - start);
+      const value = isCopied
+        ? copyOf(body, start, end)
+        : new Uint8Array(body.buffer, body.byteOffset + start, end - start);
       return { offset, timestamp, value };
     }
-    const parts = readStructuredRecord(body, start, end);
+    const parts = isCopied
+      ? readStructuredRecord(copyOf(body, start, end), 0, end - start)
+      : readStructuredRecord(body, start, end);
     if (typeof parts === "string") throw this.#damage(parts);
     if (parts === undefined) {
       throw new SeglogError(
@@ -117,6 +135,11 @@ export class Block {
     const { position, baseOffset } = this.header;
     return new CorruptionError({ file: this.#file, position, reason, offset: baseOffset });
   }
+}
+
+/** The bytes in [start, end), in memory of their own; `slice` of a `Buffer` would share it. */
+function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes, start, end);
 }
 
 /**

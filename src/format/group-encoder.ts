@@ -4,7 +4,7 @@ import {
   type BlockHeader,
   writeBlockHeader,
 } from "./block-header.js";
-import { checksum } from "./checksum.js";
+import { checksumOfRange } from "./checksum.js";
 import { Codec, type CodecId, type CompressionName, compressBody } from "./compression.js";
 import { type StructuredRecord, writeStructuredRecord } from "./record-codec.js";
 import { viewOf } from "./uint64.js";
@@ -97,6 +97,17 @@ export class GroupEncoder {
     this.#note(timestamp);
   }
 
+  /**
+   * Adds the values of a batch that begins with them: the same as {@link addValue} for each, with
+   * what they have in common looked at once. They have one timestamp.
+   */
+  addValues(values: readonly Uint8Array[], timestamp: number): void {
+    for (let at = 0; at < values.length; ) {
+      if (this.#count > 0) this.#close();
+      at = this.#fillBlock(values, at, timestamp);
+    }
+  }
+
   /** Adds a record with a key or headers. */
   addStructured(record: StructuredRecord, timestamp: number): void {
     if (!this.#structured) {
@@ -160,6 +171,42 @@ export class GroupEncoder {
     );
   }
 
+  /**
+   * Puts values from index `from` on into the open block, which has none yet, until it is full.
+   *
+   * @returns Index of the first value that had no room.
+   */
+  #fillBlock(values: readonly Uint8Array[], from: number, timestamp: number): number {
+    const bodyStart = this.#start + BLOCK_HEADER_BYTES;
+    const limit = this.#start + this.#blockBytes;
+    let end = bodyStart;
+    let count = 0;
+    let at = from;
+    for (; at < values.length; at++) {
+      const value = values[at]!;
+      const valueEnd = end + value.length;
+      count++;
+      if (count > 1 && valueEnd + count * 4 > limit) {
+        count--;
+        break;
+      }
+      if (valueEnd + count * 8 > this.#bytes.length) {
+        this.#end = end;
+        this.#grow(valueEnd + count * 8);
+      }
+      if (count > this.#ends.length) this.#growTables();
+      this.#bytes.set(value, end);
+      this.#ends[count - 1] = valueEnd - bodyStart;
+      end = valueEnd;
+    }
+    this.#end = end;
+    this.#count = count;
+    this.#minTimestamp = timestamp;
+    this.#maxTimestamp = timestamp;
+    this.#sameTimestamp = true;
+    return at;
+  }
+
   /** Notes the record that now ends at `#end`. */
   #note(timestamp: number): void {
     const index = this.#count;
@@ -193,29 +240,28 @@ export class GroupEncoder {
       }
     }
     const bodyStart = this.#start + BLOCK_HEADER_BYTES;
-    const body = this.#bytes.subarray(bodyStart, at);
-    let stored = body;
+    let bodyEnd = at;
     let codec: CodecId = Codec.none;
     if (this.#compression === "lz4") {
-      const compressed = compressBody(body);
+      const compressed = compressBody(this.#bytes.subarray(bodyStart, at));
       if (compressed !== undefined) {
         this.#bytes.set(compressed, bodyStart);
-        stored = this.#bytes.subarray(bodyStart, bodyStart + compressed.length);
+        bodyEnd = bodyStart + compressed.length;
         codec = Codec.lz4;
       }
     }
     this.blocks.push({
       start: this.#start,
-      length: BLOCK_HEADER_BYTES + stored.length,
+      length: bodyEnd - this.#start,
       codec,
       attributes,
       recordCount: count,
       baseTimestamp: this.#minTimestamp,
       maxTimestamp: this.#maxTimestamp,
-      bodyBytes: body.length,
-      bodyChecksum: checksum(stored),
+      bodyBytes: at - bodyStart,
+      bodyChecksum: checksumOfRange(this.#bytes, bodyStart, bodyEnd),
     });
-    this.#start = bodyStart + stored.length;
+    this.#start = bodyEnd;
     this.#end = this.#start + BLOCK_HEADER_BYTES;
     this.#count = 0;
     this.#structured = false;

@@ -35,8 +35,12 @@ export interface QueueOwner {
   readonly buffers: BufferPool;
   /** The clock, made to never go back. */
   timestamp(): number;
-  /** Writes, syncs and settles the batches; never fails. */
-  commit(batches: readonly PendingBatch[]): Promise<void>;
+  /**
+   * Writes, syncs and publishes the batches; never fails.
+   *
+   * @returns What answers their callers, as far as they are not answered yet.
+   */
+  commit(batches: readonly PendingBatch[]): Promise<() => void>;
 }
 
 /**
@@ -98,29 +102,50 @@ export class AppendQueue {
     signal: AbortSignal | undefined,
   ): Promise<AppendedBatch> {
     if (records.length === 0) throw new RangeError("A batch must hold at least one record");
+    const valueBytes = bytesOfValues(records, this.#owner.options.maxRecordBytes);
+    if (valueBytes !== undefined) {
+      // All of them are values alone: nothing has to be made of them before they are copied.
+      const values = records as readonly Uint8Array[];
+      const byteLength = this.#batchBound(valueBytes, values.length);
+      const admit = () => this.#admitValues(values, byteLength);
+      if (this.#mayAdmit(byteLength)) return admit();
+      return this.#wait(byteLength, signal, () => {
+        if (bytesOfValues(values, Number.POSITIVE_INFINITY) !== valueBytes) throw changedValue();
+        return admit();
+      });
+    }
     const prepared: PreparedRecord[] = [];
-    let byteLength = encodedBound(0);
+    let recordBytes = 0;
     for (const record of records) {
       const each = prepare(record);
       this.#checkLength(each.byteLength);
-      byteLength += each.byteLength + 8;
+      recordBytes += each.byteLength;
       prepared.push(each);
     }
-    // A header is at most as long again as the shortest block is.
-    byteLength += Math.ceil(byteLength / this.#owner.options.blockBytes) * encodedBound(0);
-    const { maxBatchBytes } = this.#owner.options;
-    if (byteLength > maxBatchBytes && records.length > 1) {
-      throw new SeglogError(
-        "BATCH_TOO_LARGE",
-        `A batch of ${byteLength} encoded bytes is longer than maxBatchBytes (${maxBatchBytes}). ` +
-          "Nothing of it was appended. Split it, or raise the option.",
-      );
-    }
+    const byteLength = this.#batchBound(recordBytes, records.length);
     if (this.#mayAdmit(byteLength)) return this.#admitBatch(prepared, byteLength);
     return this.#wait(byteLength, signal, () => {
       prepared.forEach(assertUnchanged);
       return this.#admitBatch(prepared, byteLength);
     });
+  }
+
+  /**
+   * The most that a batch takes in a buffer.
+   *
+   * @throws SeglogError `BATCH_TOO_LARGE`.
+   */
+  #batchBound(recordBytes: number, count: number): number {
+    const { blockBytes, maxBatchBytes } = this.#owner.options;
+    let byteLength = encodedBound(0) + recordBytes + count * 8;
+    // A header is at most as long again as the shortest block is.
+    byteLength += Math.ceil(byteLength / blockBytes) * encodedBound(0);
+    if (byteLength <= maxBatchBytes || count === 1) return byteLength;
+    throw new SeglogError(
+      "BATCH_TOO_LARGE",
+      `A batch of ${byteLength} encoded bytes is longer than maxBatchBytes (${maxBatchBytes}). ` +
+        "Nothing of it was appended. Split it, or raise the option.",
+    );
   }
 
   /** Runs `run` after all that was accepted before it, with nothing beside it. */
@@ -202,12 +227,24 @@ export class AppendQueue {
   }
 
   #admitBatch(records: readonly PreparedRecord[], byteLength: number): Promise<AppendedBatch> {
+    return this.#addBatch(byteLength, (group, batch, now) => {
+      for (const record of records) group.addRecord(batch, record, record.timestamp ?? now);
+    });
+  }
+
+  #admitValues(values: readonly Uint8Array[], byteLength: number): Promise<AppendedBatch> {
+    return this.#addBatch(byteLength, (group, batch, now) => group.addValues(batch, values, now));
+  }
+
+  #addBatch(
+    byteLength: number,
+    fill: (group: PendingGroup, batch: PendingBatch, now: number) => void,
+  ): Promise<AppendedBatch> {
     const group = this.#groupFor(byteLength);
     const batch = group.beginBatch();
     this.#pendingBytes += byteLength;
     batch.admittedBytes = byteLength;
-    const now = this.#owner.timestamp();
-    for (const record of records) group.addRecord(batch, record, record.timestamp ?? now);
+    fill(group, batch, this.#owner.timestamp());
     group.endBatch();
     return batch.promise;
   }
@@ -234,14 +271,22 @@ export class AppendQueue {
   }
 
   async #drain(): Promise<void> {
+    let answer = () => {};
     for (;;) {
       const next = this.#items[0];
-      if (next === undefined) break;
       if (next instanceof PendingGroup) {
         const groups = this.#takeGroups();
-        await this.#owner.commit(groups.flatMap((group) => group.batches));
+        const committing = this.#owner.commit(groups.flatMap((group) => group.batches));
+        // While the disk is busy there is time for callers.
+        answer();
+        answer = await committing;
         for (const group of groups) this.#owner.buffers.give(group.encoder.bytes);
-      } else {
+        if (this.#isFullGroupNext()) continue;
+      }
+      answer();
+      answer = () => {};
+      if (next === undefined) break;
+      if (!(next instanceof PendingGroup)) {
         this.#items.shift();
         await next.run();
       }
@@ -252,14 +297,21 @@ export class AppendQueue {
     this.#running = false;
   }
 
+  /** Whether the next group takes no more: then nothing is won by waiting for callers. */
+  #isFullGroupNext(): boolean {
+    return this.#items[0] instanceof PendingGroup && this.#items[1] instanceof PendingGroup;
+  }
+
+  /** The groups of the next round: all of them where they share a sync, else one. */
   #takeGroups(): PendingGroup[] {
+    const roundBytes = this.#owner.options.durability === "always" ? ROUND_BYTES : 0;
     const groups: PendingGroup[] = [];
     let bytes = 0;
     for (;;) {
       const next = this.#items[0];
       if (!(next instanceof PendingGroup)) break;
       next.endBatch();
-      if (groups.length > 0 && bytes + next.encoder.length > ROUND_BYTES) break;
+      if (groups.length > 0 && bytes + next.encoder.length > roundBytes) break;
       this.#items.shift();
       bytes += next.encoder.length;
       groups.push(next);
@@ -267,6 +319,22 @@ export class AppendQueue {
     this.#lastGroupBytes = Math.min(bytes, GROUP_BYTES);
     return groups;
   }
+}
+
+/**
+ * Length of all values of a batch whose records are values alone, as bytes; `undefined` if there is
+ * another one, or one that is longer than `maxRecordBytes`.
+ */
+function bytesOfValues(
+  records: readonly RecordInput[],
+  maxRecordBytes: number,
+): number | undefined {
+  let total = 0;
+  for (const record of records) {
+    if (!(record instanceof Uint8Array) || record.length > maxRecordBytes) return undefined;
+    total += record.length;
+  }
+  return total;
 }
 
 /** Checks a record and finds its length, copying nothing of a value that is bytes or text alone. */
@@ -289,8 +357,13 @@ function assertUnchanged({ value, parts, byteLength }: PreparedRecord): void {
       : typeof value === "string"
         ? byteLength
         : value!.length;
-  if (length === byteLength) return;
-  throw new TypeError("The bytes of a record were resized or transferred while it waited for room");
+  if (length !== byteLength) throw changedValue();
+}
+
+function changedValue(): TypeError {
+  return new TypeError(
+    "The bytes of a record were resized or transferred while it waited for room",
+  );
 }
 
 function plain(

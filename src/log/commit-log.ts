@@ -16,7 +16,13 @@ import {
 } from "./log-creation.js";
 import { listLog, readMetadata } from "./log-files.js";
 import { LogFollower, notALog } from "./log-follower.js";
-import { findTimestamp, type ReadLimits, readRange, readRecord } from "./log-reader.js";
+import {
+  cachedRecord,
+  findTimestamp,
+  type ReadLimits,
+  readRange,
+  readRecord,
+} from "./log-reader.js";
 import type { LogView } from "./log-view.js";
 import { LogWriter } from "./log-writer.js";
 import { integer, type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
@@ -293,6 +299,8 @@ export class CommitLog {
    */
   async read(offset: number): Promise<LogRecord> {
     this.#assertReadable(offset, "offset");
+    const cached = cachedRecord(this.#view, offset);
+    if (cached !== undefined) return cached;
     if (offset >= this.#view.endOffset) await this.#view.refresh();
     return unlessOvertaken(this.#view, offset, () => runSteps(readRecord(this.#view, offset)));
   }
@@ -303,7 +311,7 @@ export class CommitLog {
    */
   readSync(offset: number): LogRecord {
     this.#assertReadable(offset, "offset");
-    return runStepsSync(readRecord(this.#view, offset));
+    return cachedRecord(this.#view, offset) ?? runStepsSync(readRecord(this.#view, offset));
   }
 
   /**

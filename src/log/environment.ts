@@ -1,6 +1,7 @@
 import type { FileSystem } from "../files/file-system.js";
 import { HandlePool } from "../files/handle-pool.js";
 import { nodeFileSystem } from "../files/node-file-system.js";
+import { BlockCache } from "./block-cache.js";
 import { BufferPool } from "./buffer-pool.js";
 import { IndexCache } from "./index-cache.js";
 
@@ -12,6 +13,7 @@ export interface LogEnvironment {
   readonly fileSystem: FileSystem;
   readonly pool: HandlePool;
   readonly indexCache: IndexCache;
+  readonly blockCache: BlockCache;
   readonly buffers: BufferPool;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -34,6 +36,7 @@ export function createEnvironment(
     fileSystem,
     pool: new HandlePool(fileSystem, maxOpenFiles),
     indexCache: new IndexCache(),
+    blockCache: new BlockCache(),
     buffers: new BufferPool(),
     now,
     monotonicNow,

@@ -1,11 +1,13 @@
 import { CorruptionError, OffsetOutOfRangeError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
+import type { Block } from "../format/block.js";
 import type { LogRecord } from "../format/record.js";
 import { SCAN_CHUNK_BYTES } from "../segment/block-source.js";
 import { LogCursor } from "./log-reader.js";
 import type { LogView } from "./log-view.js";
 import { logTruncated, unlessOvertaken } from "./overtaken.js";
 import { RecordBatch } from "./record-batch.js";
+import { RecordIteration } from "./record-iteration.js";
 
 /** Which records to iterate over. */
 export interface IterationOptions {
@@ -45,44 +47,50 @@ export async function* iterateBatches(
   const end = view.endOffset;
   const to = options.to ?? (follow ? Number.POSITIVE_INFINITY : end);
   const cursor = new LogCursor(view, from);
+  const read = () =>
+    unlessOvertaken(view, cursor.offset, () => runSteps(cursor.next(SCAN_CHUNK_BYTES)));
+  /** The next piece, read while the consumer is busy with the one before it. */
+  let ahead: Promise<readonly Block[]> | undefined;
   let wanted = from;
-  while (wanted < to) {
-    signal?.throwIfAborted();
-    view.assertOpen();
-    const seen = view.endOffset;
-    const blocks = await unlessOvertaken(view, cursor.offset, () =>
-      runSteps(cursor.next(SCAN_CHUNK_BYTES)),
-    );
-    assertEpoch(view, cursor);
-    const last = blocks[blocks.length - 1];
-    if (last === undefined) {
-      if (!follow) break;
-      await view.changed(seen, signal);
+  try {
+    while (wanted < to) {
+      signal?.throwIfAborted();
+      view.assertOpen();
+      const seen = view.endOffset;
+      const blocks = await (ahead ?? read());
+      ahead = undefined;
       assertEpoch(view, cursor);
-      continue;
-    }
-    const useful = blocks.filter(({ header }) => header.baseOffset < to);
-    if (useful.length > 0) {
+      const next = cursor.offset;
+      if (blocks.length === 0) {
+        if (!follow) break;
+        await view.changed(seen, signal);
+        assertEpoch(view, cursor);
+        continue;
+      }
+      const useful = blocks.filter(({ header }) => header.baseOffset < to);
       const batch = new RecordBatch(useful, wanted, Math.min(to, view.endOffset));
-      if (batch.recordCount > 0) yield batch;
+      if (next < Math.min(to, view.endOffset)) {
+        ahead = read();
+        // It is told when it is asked for, if it is.
+        ahead.catch(() => undefined);
+      }
+      if (useful.length > 0 && batch.recordCount > 0) yield batch;
+      wanted = next;
     }
-    wanted = cursor.offset;
+  } finally {
+    // Nothing is on its way when the iteration is over.
+    await ahead?.catch(() => undefined);
   }
   // Damage at the end must not look like the end.
   if (to >= end) view.assertWhole();
 }
 
 /** Iterates record by record; see {@link iterateBatches}. */
-export async function* iterateRecords(
+export function iterateRecords(
   view: LogView,
   options: IterationOptions,
-): AsyncGenerator<LogRecord, void, void> {
-  for await (const batch of iterateBatches(view, options)) {
-    for (const record of batch) {
-      options.signal?.throwIfAborted();
-      yield record;
-    }
-  }
+): AsyncIterableIterator<LogRecord, undefined> {
+  return new RecordIteration(iterateBatches(view, options), options.signal);
 }
 
 function assertEpoch(view: LogView, cursor: LogCursor): void {

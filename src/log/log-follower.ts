@@ -8,6 +8,7 @@ import {
 } from "../format/log-metadata.js";
 import type { PublishedEnd } from "../format/published-end.js";
 import { Segment } from "../segment/segment.js";
+import type { BlockCache } from "./block-cache.js";
 import type { LogEnvironment } from "./environment.js";
 import type { IndexCache } from "./index-cache.js";
 import {
@@ -111,6 +112,10 @@ export class LogFollower implements LogView {
 
   get indexCache(): IndexCache {
     return this.#environment.indexCache;
+  }
+
+  get blockCache(): BlockCache {
+    return this.#environment.blockCache;
   }
 
   get logId(): Uint8Array {

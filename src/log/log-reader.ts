@@ -35,6 +35,25 @@ function findSegment(view: LogView, offset: number): Segment {
   return segments[Math.max(low - 1, 0)]!;
 }
 
+/** The record with exactly this offset, if its block is in memory. */
+export function cachedRecord(view: LogView, offset: number): LogRecord | undefined {
+  if (offset < view.startOffset || offset >= view.endOffset) return undefined;
+  const segment = findSegment(view, offset);
+  const offsets = segment.index?.offsets;
+  if (offsets === undefined) return undefined;
+  const entry = offsets.floor(offset - segment.baseOffset);
+  if (entry < 0) return undefined;
+  const block = view.blockCache.get(segment, offsets.positionAt(entry));
+  return block && recordIn(block, offset);
+}
+
+/** The record of a block with exactly this offset. */
+function recordIn(block: Block, offset: number): LogRecord | undefined {
+  const index = block.lowerBound(offset);
+  const isThere = index < block.header.recordCount && block.offsetAt(index) === offset;
+  return isThere ? block.copyAt(index) : undefined;
+}
+
 /**
  * Reads the record with exactly this offset: one read of the block that holds it.
  *
@@ -43,12 +62,8 @@ function findSegment(view: LogView, offset: number): Segment {
 export function* readRecord(view: LogView, offset: number): Steps<LogRecord> {
   assertReadable(view, offset);
   const block = yield* findBlockOf(view, offset);
-  if (block !== undefined) {
-    const index = block.lowerBound(offset);
-    if (index < block.header.recordCount && block.offsetAt(index) === offset) {
-      return block.recordAt(index);
-    }
-  }
+  const record = block && recordIn(block, offset);
+  if (record !== undefined) return record;
   throw new OffsetOutOfRangeError(
     offset,
     view.startOffset,
@@ -78,7 +93,12 @@ function* findBlockOf(view: LogView, offset: number): Steps<Block | undefined> {
 function* findInSegment(view: LogView, segment: Segment, offset: number): Steps<Block | undefined> {
   const end = yield* readableEnd(view, segment);
   const run = yield* seek(view, segment, end, offset);
-  for (const block of run.blocks) if (block.header.lastOffset >= offset) return block;
+  for (const block of run.blocks) {
+    if (block.header.lastOffset < offset) continue;
+    const own = run.blocks.length === 1 ? block : block.copy();
+    view.blockCache.add(segment, own);
+    return own;
+  }
   const chain = run.blocks.at(-1)?.header.checksum ?? (yield* segment.header()).checksum;
   yield* assertFollowed(view, segment, chain);
   return undefined;

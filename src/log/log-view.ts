@@ -1,5 +1,6 @@
 import type { SeglogError } from "../errors.js";
 import type { Segment } from "../segment/segment.js";
+import type { BlockCache } from "./block-cache.js";
 import type { IndexCache } from "./index-cache.js";
 
 /**
@@ -11,6 +12,7 @@ export interface LogView {
   /** Random, of this log alone. */
   readonly logId: Uint8Array;
   readonly indexCache: IndexCache;
+  readonly blockCache: BlockCache;
   /** Earliest readable offset, inclusive. */
   readonly startOffset: number;
   /** One past the last readable offset. */

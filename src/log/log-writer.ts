@@ -1,13 +1,14 @@
 import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { isHandleShortage } from "../files/file-errors.js";
 import type { OpenFile } from "../files/file-system.js";
-import { runSteps } from "../files/steps.js";
+import { runSteps, runStepsEagerly } from "../files/steps.js";
 import { writeFully } from "../files/whole-file.js";
 import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
 import { loadedIndex, saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
 import type { SegmentIndex } from "../segment/segment-index.js";
 import { AppendQueue, type QueueOwner } from "./append-queue.js";
+import type { BlockCache } from "./block-cache.js";
 import type { BufferPool } from "./buffer-pool.js";
 import { Changes } from "./changes.js";
 import type { LogEnvironment } from "./environment.js";
@@ -145,6 +146,10 @@ export class LogWriter implements LogView, QueueOwner {
     return this.#environment.indexCache;
   }
 
+  get blockCache(): BlockCache {
+    return this.#environment.blockCache;
+  }
+
   get buffers(): BufferPool {
     return this.#environment.buffers;
   }
@@ -174,12 +179,14 @@ export class LogWriter implements LogView, QueueOwner {
     return this.#clock.timestamp();
   }
 
-  async commit(batches: readonly PendingBatch[]): Promise<void> {
+  async commit(batches: readonly PendingBatch[]): Promise<() => void> {
     const unsynced: PendingBatch[] = [];
+    let answer = () => {};
     let next = 0;
     try {
       if (this.#poison !== undefined) throw this.#poison;
-      await this.#beginSession();
+      // Nothing on this way waits for a turn unless it has to: the disk idles until it is written.
+      if (this.#metadata.clean) await this.#beginSession();
       while (next < batches.length) {
         if (this.#mustRoll(batches[next]!)) {
           await this.#sync();
@@ -192,7 +199,7 @@ export class LogWriter implements LogView, QueueOwner {
         next += run.length;
       }
       if (this.options.durability === "always") await this.#sync();
-      this.#acknowledge(unsynced);
+      answer = this.#publish(unsynced);
     } catch (error) {
       const failure = this.#judge(error);
       if (this.#poison === undefined && unsynced.length > 0) {
@@ -203,7 +210,10 @@ export class LogWriter implements LogView, QueueOwner {
       this.queue.settle(unsynced, (batch) => batch.reject(verdict));
       this.queue.settle(batches.slice(next), (batch) => batch.reject(verdict));
     }
-    if (this.#rolled) await this.#upkeep();
+    if (!this.#rolled) return answer;
+    answer();
+    await this.#upkeep();
+    return () => {};
   }
 
   /** Resolves when everything written so far is on stable storage. Run it exclusively. */
@@ -391,18 +401,21 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   /** The index of the active segment, which covers all that was written. */
-  async #activeIndex(): Promise<SegmentIndex> {
+  #activeIndex(): SegmentIndex | Promise<SegmentIndex> {
     // A reader may have put one in its place that it built while the segment was shorter.
     this.#active.setEndPosition(this.#written.endPosition);
-    return runSteps(loadedIndex(this.#active));
+    return runStepsEagerly(loadedIndex(this.#active));
   }
 
   /** Saves it for the next session, unless nobody has used it in this one. */
   async #saveActiveIndex(): Promise<void> {
     const active = this.#active;
     if (active.index === undefined) return;
-    const index = await this.#activeIndex().catch(() => undefined);
-    if (index !== undefined) await this.#saveIndex(active, index);
+    try {
+      await this.#saveIndex(active, await this.#activeIndex());
+    } catch {
+      // An index is a hint.
+    }
   }
 
   /** Makes the marker of the last clean close void before anything is written. */
@@ -480,11 +493,13 @@ export class LogWriter implements LogView, QueueOwner {
   /** Writes batches at the end of the active segment, or leaves the file as it was. */
   async #write(run: readonly PendingBatch[]): Promise<void> {
     const active = this.#active;
-    const index = await this.#activeIndex();
-    const header = await runSteps(active.header());
+    const loading = this.#activeIndex();
+    const index = loading instanceof Promise ? await loading : loading;
+    const reading = runStepsEagerly(active.header());
+    const header = reading instanceof Promise ? await reading : reading;
     const before = this.#written;
     const blocks = stampRun(run, before, this.#durable.endOffset, header.blockSeed);
-    const file = await active.file.acquire();
+    const file = active.file.acquireOpen() ?? (await active.file.acquire());
     try {
       active.file.hasUnsyncedWrites = true;
       let position = before.endPosition;
@@ -629,19 +644,33 @@ export class LogWriter implements LogView, QueueOwner {
 
   /** Shows readers what was written, then tells the callers. */
   #acknowledge(batches: PendingBatch[]): void {
-    if (batches.length === 0) return;
+    const answer = this.#publish(batches);
+    answer();
+    batches.length = 0;
+  }
+
+  /**
+   * Shows readers what was written.
+   *
+   * @param batches - All that was written since the last time.
+   * @returns What tells the callers.
+   */
+  #publish(batches: readonly PendingBatch[]): () => void {
+    if (batches.length === 0) return () => {};
     const { durability, flushIntervalMs } = this.options;
-    let offset = this.#published.endOffset;
+    const baseOffset = this.#published.endOffset;
     this.#published = durability === "always" ? this.#durable : this.#written;
     this.#tellReaders();
-    this.queue.settle(batches, (batch) => {
-      batch.resolve(offset);
-      offset += batch.recordCount;
-    });
-    batches.length = 0;
     if (durability === "interval") {
       this.#flushTimer ??= setTimeout(() => this.#flushInBackground(), flushIntervalMs).unref();
     }
+    return () => {
+      let offset = baseOffset;
+      this.queue.settle(batches, (batch) => {
+        batch.resolve(offset);
+        offset += batch.recordCount;
+      });
+    };
   }
 
   async #acknowledgeRest(batches: PendingBatch[]): Promise<void> {

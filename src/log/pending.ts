@@ -128,6 +128,12 @@ export class PendingGroup {
     else this.encoder.addValue(record.value!, record.byteLength, timestamp);
   }
 
+  /** Copies the values of all records of a batch, which have nothing else. */
+  addValues(batch: PendingBatch, values: readonly Uint8Array[], timestamp: number): void {
+    batch.recordCount = values.length;
+    this.encoder.addValues(values, timestamp);
+  }
+
   #add(batch: PendingBatch): void {
     this.batches.push(batch);
   }

@@ -42,12 +42,39 @@ export class RecordBatch implements Iterable<LogRecord> {
   }
 
   /** The records in the order of their offsets. */
-  *[Symbol.iterator](): Iterator<LogRecord> {
-    for (const block of this.#blocks) {
-      const end = block.lowerBound(this.#to);
-      for (let index = block.lowerBound(this.#from); index < end; index++) {
-        yield block.recordAt(index);
-      }
+  [Symbol.iterator](): IterableIterator<LogRecord> {
+    return new Records(this.#blocks, this.#from, this.#to);
+  }
+}
+
+/** Written out, for a generator costs more than the records that it gives. */
+class Records implements IterableIterator<LogRecord> {
+  readonly #blocks: readonly Block[];
+  readonly #from: number;
+  readonly #to: number;
+  #next = 0;
+  #block: Block | undefined;
+  #index = 0;
+  #end = 0;
+
+  constructor(blocks: readonly Block[], from: number, to: number) {
+    this.#blocks = blocks;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  [Symbol.iterator](): IterableIterator<LogRecord> {
+    return this;
+  }
+
+  next(): IteratorResult<LogRecord, undefined> {
+    while (this.#index >= this.#end) {
+      const block = this.#blocks[this.#next++];
+      if (block === undefined) return { done: true, value: undefined };
+      this.#block = block;
+      this.#index = block.lowerBound(this.#from);
+      this.#end = block.lowerBound(this.#to);
     }
+    return { done: false, value: this.#block!.recordAt(this.#index++) };
   }
 }

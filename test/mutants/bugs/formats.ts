@@ -17,9 +17,9 @@ export const formatBugs: readonly Mutant[] = [
     name: "header-checksum-is-not-compared",
     bug: "believes the header of a block that does not have its checksum",
     file: "format/block-header.ts",
-    find: "  if (checksum(bytes.subarray(start + 4, start + headerLength), seed) !== sum) {",
+    find: "  if (checksumOfRange(bytes, start + 4, start + headerLength, seed) !== sum) {",
     replace:
-      "  if (checksum(bytes.subarray(start + 4, start + headerLength), seed) !== sum && start < 0) {",
+      "  if (checksumOfRange(bytes, start + 4, start + headerLength, seed) !== sum && start < 0) {",
     suite: {
       files: ["format/block.test.ts"],
       pattern: "is refused as damaged with any bit flipped",

@@ -6,7 +6,7 @@ export const orderBugs: readonly Mutant[] = [
     name: "acknowledge-early",
     bug: "resolves appends before their sync",
     file: "log/log-writer.ts",
-    find: '      if (this.options.durability === "always") await this.#sync();\n      this.#acknowledge(unsynced);\n    } catch (error) {',
+    find: '      if (this.options.durability === "always") await this.#sync();\n      answer = this.#publish(unsynced);\n    } catch (error) {',
     replace:
       '      this.#acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#sync();\n    } catch (error) {',
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },

@@ -174,4 +174,20 @@ export const readerBugs: readonly Mutant[] = [
     replace: "      this.#session = session;\n      const isOfOneMoment =\n",
     suite: { files: ["log/following.test.ts"], pattern: "although its first look" },
   },
+  {
+    name: "cached-record-is-shared",
+    bug: "gives callers the memory of the block cache",
+    file: "log/log-reader.ts",
+    find: "block.copyAt(index)",
+    replace: "block.recordAt(index)",
+    suite: { files: ["log/cached-reads.test.ts"] },
+  },
+  {
+    name: "cache-takes-file-for-its-name",
+    bug: "gives blocks of a file that was replaced by another one of its name",
+    file: "log/block-cache.ts",
+    find: "this.#segments[place] === segment &&",
+    replace: "this.#segments[place]?.baseOffset === segment.baseOffset &&",
+    suite: { files: ["log/cached-reads.test.ts"] },
+  },
 ];
