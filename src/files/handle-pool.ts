@@ -1,9 +1,12 @@
+import { isHandleShortage } from "./file-errors.js";
 import type { FileSystem, OpenFile } from "./file-system.js";
 
 /** Short-lived handles (metadata, indexes, new segments) that may be open beside the pooled ones. */
 const TRANSIENT_HANDLES = 8;
 /** Fewer than this could not serve even one log. */
 export const MIN_OPEN_FILES = 16;
+/** Where the process has fewer handles than the pool may take, it makes do with this part of them. */
+const SHARE_OF_SHORTAGE = 3 / 4;
 
 /**
  * Bounds how many data files are open at once. Files are opened when they are used and closed, the
@@ -13,7 +16,7 @@ export const MIN_OPEN_FILES = 16;
  */
 export class HandlePool {
   readonly fileSystem: FileSystem;
-  readonly #limit: number;
+  #limit: number;
   /** Places taken: by files that are open, being opened, or being closed. */
   #openCount = 0;
   #transient = 0;
@@ -91,6 +94,37 @@ export class HandlePool {
   /** @internal */
   markUsed(file: PooledFile): void {
     this.#idle.delete(file);
+  }
+
+  /**
+   * @internal Makes do with fewer files, since the process got no handle for another one.
+   *
+   * @returns Whether one was closed, so that trying again may help.
+   */
+  async shrink(): Promise<boolean> {
+    this.#lowerLimit();
+    const before = this.#openCount;
+    for (const file of [...this.#idle]) {
+      if (this.#openCount <= this.#limit) break;
+      await file.closeIdle().catch(() => undefined);
+    }
+    return this.#openCount < before;
+  }
+
+  /** @internal As {@link shrink}, without a turn of the event loop: of clean files alone. */
+  shrinkSync(): boolean {
+    this.#lowerLimit();
+    const before = this.#openCount;
+    for (const file of this.#idle) {
+      if (this.#openCount <= this.#limit) break;
+      if (!file.hasUnsyncedWrites) file.closeIdleSync();
+    }
+    return this.#openCount < before;
+  }
+
+  #lowerLimit(): void {
+    const fewer = Math.floor(this.#openCount * SHARE_OF_SHORTAGE);
+    this.#limit = Math.min(this.#limit, Math.max(fewer, MIN_OPEN_FILES - TRANSIENT_HANDLES));
   }
 
   /** @internal Takes note of a file that is being closed, where nobody cares how that goes. */
@@ -178,6 +212,11 @@ export class PooledFile {
     return this.#file;
   }
 
+  /** The file if it is open, not pinned: for use before the next turn of the event loop. */
+  get openFile(): OpenFile | undefined {
+    return this.#file;
+  }
+
   /** As {@link acquire}, of a file that is open; `undefined` if it is not. */
   acquireOpen(): OpenFile | undefined {
     if (this.#file !== undefined) this.#pin();
@@ -186,13 +225,13 @@ export class PooledFile {
 
   /** As {@link acquire}, blocking the event loop while the file is opened. */
   acquireSync(): OpenFile {
-    if (this.#file === undefined) {
+    while (this.#file === undefined) {
       this.#pool.reserveSync();
       try {
         this.#file = this.#pool.fileSystem.openSync(this.path, this.#mode);
       } catch (error) {
         this.#pool.giveBack();
-        throw error;
+        if (!isHandleShortage(error) || !this.#pool.shrinkSync()) throw error;
       }
     }
     this.#pin();
@@ -213,9 +252,21 @@ export class PooledFile {
     if (this.#pins === 0) await this.#closeNow();
   }
 
-  /** Closes a file that was only read, where nobody cares how that goes. */
+  /**
+   * Closes a file that was only read, where nobody cares how that goes: at once if nobody uses it,
+   * for one who reads synchronously gives the event loop no turn in which it could be done.
+   */
   discard(): void {
-    this.#pool.discard(this.close());
+    if (this.#file === undefined || this.#pins > 0) {
+      this.#pool.discard(this.close());
+      return;
+    }
+    this.#closed = true;
+    try {
+      this.closeIdleSync();
+    } catch {
+      // Nothing was written through it.
+    }
   }
 
   /**
@@ -254,7 +305,10 @@ export class PooledFile {
     this.#pins++;
   }
 
-  /** Opens the file, unless a synchronous reader does so meanwhile. */
+  /**
+   * Opens the file, unless a synchronous reader does so meanwhile, or another one had to be closed
+   * first: then it is tried again.
+   */
   async #open(): Promise<void> {
     await this.#pool.reserve();
     try {
@@ -268,6 +322,7 @@ export class PooledFile {
       }
     } catch (error) {
       this.#pool.giveBack();
+      if (isHandleShortage(error) && (await this.#pool.shrink())) return;
       throw error;
     }
     this.#pool.giveBack();

@@ -1,25 +1,41 @@
 import type { Block } from "../format/block.js";
 import type { Segment } from "../segment/segment.js";
 
-/** Sets of two places; a power of two. */
-const SETS = 4096;
 /** How much memory blocks may take, over all logs of a store. */
 const DEFAULT_LIMIT_BYTES = 32 * 1024 * 1024;
-
 /** Of the memory, what one block may take. */
 const MAX_SHARE = 1 / 64;
+/** What a block takes beside its bytes, about. */
+const OVERHEAD_BYTES = 500;
+/** Memory of this length, which most blocks fit into, is used again. */
+const RECYCLED_BYTES = 4096;
+/** More of it than this is not kept for later. */
+const MAX_RECYCLED = 64;
+
+interface CachedBlock {
+  readonly segment: Segment;
+  readonly block: Block;
+  readonly memory: ArrayBufferLike | undefined;
+  readonly byteLength: number;
+  /** Since it was last passed over when there was too much. */
+  wasUsed: boolean;
+}
 
 /**
- * Blocks that were read one by one and verified, for reads that come back to them. A block may be
- * in one of two places, of which a new one takes that of the longer unused.
+ * Blocks that were read one by one and verified, for reads that come back to them. When there is
+ * too much, the oldest goes, but one that was used since gets another turn. Its memory serves the
+ * next block: fresh memory costs more than reading into it. So nobody may keep a view of a block
+ * from here.
  */
 export class BlockCache {
   readonly #limitBytes: number;
-  readonly #blocks: (Block | undefined)[] = new Array(SETS * 2).fill(undefined);
-  readonly #segments: (Segment | undefined)[] = new Array(SETS * 2).fill(undefined);
-  #totalBytes = 0;
-  /** The place that is emptied next when there is too much. */
+  readonly #bySegment = new Map<Segment, Map<number, CachedBlock>>();
+  /** All of them, looked at in turn for one that can go, with the places that are empty. */
+  readonly #ring: (CachedBlock | undefined)[] = [];
+  readonly #emptyPlaces: number[] = [];
   #hand = 0;
+  readonly #recycled: ArrayBufferLike[] = [];
+  #totalBytes = 0;
 
   constructor(limitBytes = DEFAULT_LIMIT_BYTES) {
     this.#limitBytes = limitBytes;
@@ -31,51 +47,65 @@ export class BlockCache {
 
   /** The block of a segment that begins at `position`, if it is here. */
   get(segment: Segment, position: number): Block | undefined {
-    const first = placeOf(segment, position);
-    if (this.#isAt(first, segment, position)) return this.#blocks[first];
-    if (!this.#isAt(first + 1, segment, position)) return undefined;
-    this.#swap(first);
-    return this.#blocks[first];
+    const cached = this.#bySegment.get(segment)?.get(position);
+    if (cached === undefined) return undefined;
+    cached.wasUsed = true;
+    return cached.block;
   }
 
-  /** Keeps a block, all of whose memory it has for itself; unless it would drive many others out. */
-  add(segment: Segment, block: Block): void {
-    if (block.header.bodyBytes > this.#limitBytes * MAX_SHARE) return;
-    const first = placeOf(segment, block.header.position);
-    this.#swap(first);
-    this.#empty(first);
-    this.#blocks[first] = block;
-    this.#segments[first] = segment;
-    this.#totalBytes += block.header.bodyBytes;
-    while (this.#totalBytes > this.#limitBytes) {
-      this.#empty(this.#hand);
-      this.#hand = (this.#hand + 1) % this.#blocks.length;
+  /** Memory to read a block into that may be kept, with whatever was in it. */
+  memoryFor(byteLength: number): Uint8Array {
+    const memory =
+      byteLength > RECYCLED_BYTES
+        ? Buffer.allocUnsafeSlow(byteLength).buffer
+        : (this.#recycled.pop() ?? Buffer.allocUnsafeSlow(RECYCLED_BYTES).buffer);
+    return new Uint8Array(memory, 0, byteLength);
+  }
+
+  /**
+   * Keeps a block, all of whose memory it has for itself; unless it would drive many others out.
+   *
+   * @param memory - Of {@link memoryFor}, if the block lies there.
+   */
+  add(segment: Segment, block: Block, memory?: Uint8Array): void {
+    const { position, bodyBytes } = block.header;
+    const byteLength = (memory?.buffer.byteLength ?? bodyBytes) + OVERHEAD_BYTES;
+    if (byteLength > this.#limitBytes * MAX_SHARE) return;
+    if (this.#bySegment.get(segment)?.has(position)) return;
+    while (this.#totalBytes + byteLength > this.#limitBytes) this.#removeOne();
+    const cached = { segment, block, memory: memory?.buffer, byteLength, wasUsed: false };
+    const blocks = this.#bySegment.get(segment);
+    if (blocks === undefined) this.#bySegment.set(segment, new Map([[position, cached]]));
+    else blocks.set(position, cached);
+    this.#ring[this.#emptyPlaces.pop() ?? this.#ring.length] = cached;
+    this.#totalBytes += byteLength;
+  }
+
+  /** There must be one. */
+  #removeOne(): void {
+    for (;;) {
+      const place = this.#hand;
+      const cached = this.#ring[place];
+      this.#hand = (place + 1) % this.#ring.length;
+      if (cached === undefined) continue;
+      if (cached.wasUsed) {
+        cached.wasUsed = false;
+        continue;
+      }
+      this.#ring[place] = undefined;
+      this.#emptyPlaces.push(place);
+      this.#forget(cached);
+      return;
     }
   }
 
-  #isAt(place: number, segment: Segment, position: number): boolean {
-    return this.#segments[place] === segment && this.#blocks[place]!.header.position === position;
+  #forget({ segment, block, memory, byteLength }: CachedBlock): void {
+    const blocks = this.#bySegment.get(segment)!;
+    blocks.delete(block.header.position);
+    if (blocks.size === 0) this.#bySegment.delete(segment);
+    this.#totalBytes -= byteLength;
+    if (memory?.byteLength === RECYCLED_BYTES && this.#recycled.length < MAX_RECYCLED) {
+      this.#recycled.push(memory);
+    }
   }
-
-  /** Exchanges the two places of a set. */
-  #swap(first: number): void {
-    const block = this.#blocks[first];
-    const segment = this.#segments[first];
-    this.#blocks[first] = this.#blocks[first + 1];
-    this.#segments[first] = this.#segments[first + 1];
-    this.#blocks[first + 1] = block;
-    this.#segments[first + 1] = segment;
-  }
-
-  #empty(place: number): void {
-    this.#totalBytes -= this.#blocks[place]?.header.bodyBytes ?? 0;
-    this.#blocks[place] = undefined;
-    this.#segments[place] = undefined;
-  }
-}
-
-/** First place of the set for a block: positions and base offsets rise evenly, so they are mixed. */
-function placeOf(segment: Segment, position: number): number {
-  const mixed = Math.imul(position, 0x9e3779b1) ^ Math.imul(segment.baseOffset, 0x85ebca6b);
-  return (Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d) >>> 20) * 2;
 }

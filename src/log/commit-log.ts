@@ -16,17 +16,12 @@ import {
 } from "./log-creation.js";
 import { listLog, readMetadata } from "./log-files.js";
 import { LogFollower, notALog } from "./log-follower.js";
-import {
-  cachedRecord,
-  findTimestamp,
-  type ReadLimits,
-  readRange,
-  readRecord,
-} from "./log-reader.js";
+import { findTimestamp, type ReadLimits, readRange, readRecord } from "./log-reader.js";
 import type { LogView } from "./log-view.js";
 import { LogWriter } from "./log-writer.js";
 import { integer, type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
 import { unlessOvertaken } from "./overtaken.js";
+import { quickRead, quickReadSync } from "./quick-read.js";
 import type { RecordBatch } from "./record-batch.js";
 import { recoverLog } from "./recovery.js";
 import type { RecoveryReport } from "./recovery-report.js";
@@ -299,8 +294,9 @@ export class CommitLog {
    */
   async read(offset: number): Promise<LogRecord> {
     this.#assertReadable(offset, "offset");
-    const cached = cachedRecord(this.#view, offset);
-    if (cached !== undefined) return cached;
+    const quick = quickRead(this.#view, offset);
+    const record = quick instanceof Promise ? await quick : quick;
+    if (record !== undefined) return record;
     if (offset >= this.#view.endOffset) await this.#view.refresh();
     return unlessOvertaken(this.#view, offset, () => runSteps(readRecord(this.#view, offset)));
   }
@@ -311,7 +307,7 @@ export class CommitLog {
    */
   readSync(offset: number): LogRecord {
     this.#assertReadable(offset, "offset");
-    return cachedRecord(this.#view, offset) ?? runStepsSync(readRecord(this.#view, offset));
+    return quickReadSync(this.#view, offset) ?? runStepsSync(readRecord(this.#view, offset));
   }
 
   /**

@@ -6,7 +6,10 @@ import { BufferPool } from "./buffer-pool.js";
 import { IndexCache } from "./index-cache.js";
 
 /** Open data files of one log, or of all logs of a store, unless an option says otherwise. */
-export const DEFAULT_MAX_OPEN_FILES = 128;
+export const DEFAULT_MAX_OPEN_FILES = 2048;
+
+/** Enough for the disk to be busy with for a while, and a small part of a segment. */
+const SYNC_AHEAD_BYTES = 8 * 1024 * 1024;
 
 /** What logs take from the world around them, shared by all logs of a store. */
 export interface LogEnvironment {
@@ -15,6 +18,8 @@ export interface LogEnvironment {
   readonly indexCache: IndexCache;
   readonly blockCache: BlockCache;
   readonly buffers: BufferPool;
+  /** How much a log that acknowledges before it syncs writes until it begins to sync. */
+  readonly syncAheadBytes: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Milliseconds since some moment; nobody can set this clock. */
@@ -38,6 +43,7 @@ export function createEnvironment(
     indexCache: new IndexCache(),
     blockCache: new BlockCache(),
     buffers: new BufferPool(),
+    syncAheadBytes: SYNC_AHEAD_BYTES,
     now,
     monotonicNow,
   };

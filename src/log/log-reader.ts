@@ -14,6 +14,7 @@ import {
 import { loadedIndex, rebuildIndex } from "../segment/index-loading.js";
 import type { Segment } from "../segment/segment.js";
 import type { LogView } from "./log-view.js";
+import { recordIn, segmentIndexOf } from "./segment-search.js";
 import { continuity } from "./tail-scan.js";
 
 /** Where the readable part of `segment` ends. */
@@ -23,35 +24,8 @@ function* readableEnd(view: LogView, segment: Segment): Steps<number> {
 }
 
 /** The segment with the greatest base offset that is at most `offset`. */
-function findSegment(view: LogView, offset: number): Segment {
-  const { segments } = view;
-  let low = 0;
-  let high = segments.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (segments[middle]!.baseOffset <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return segments[Math.max(low - 1, 0)]!;
-}
-
-/** The record with exactly this offset, if its block is in memory. */
-export function cachedRecord(view: LogView, offset: number): LogRecord | undefined {
-  if (offset < view.startOffset || offset >= view.endOffset) return undefined;
-  const segment = findSegment(view, offset);
-  const offsets = segment.index?.offsets;
-  if (offsets === undefined) return undefined;
-  const entry = offsets.floor(offset - segment.baseOffset);
-  if (entry < 0) return undefined;
-  const block = view.blockCache.get(segment, offsets.positionAt(entry));
-  return block && recordIn(block, offset);
-}
-
-/** The record of a block with exactly this offset. */
-function recordIn(block: Block, offset: number): LogRecord | undefined {
-  const index = block.lowerBound(offset);
-  const isThere = index < block.header.recordCount && block.offsetAt(index) === offset;
-  return isThere ? block.copyAt(index) : undefined;
+function findSegment({ segments }: LogView, offset: number): Segment {
+  return segments[segmentIndexOf(segments, offset)]!;
 }
 
 /**

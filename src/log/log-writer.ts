@@ -86,6 +86,7 @@ export class LogWriter implements LogView, QueueOwner {
   #closed: SeglogError | undefined;
   /** One sync after the other: of two at a time, only one is told of a failure. */
   #syncing: Promise<void> = Promise.resolve();
+  #isSyncingAhead = false;
   /** Indexes that readers had to build are saved beside everything else, but not after the close. */
   #savingIndexes: Promise<void> = Promise.resolve();
   #flushTimer: NodeJS.Timeout | undefined;
@@ -199,6 +200,7 @@ export class LogWriter implements LogView, QueueOwner {
         next += run.length;
       }
       if (this.options.durability === "always") await this.#sync();
+      else this.#syncAhead();
       answer = this.#publish(unsynced);
     } catch (error) {
       const failure = this.#judge(error);
@@ -561,6 +563,22 @@ export class LogWriter implements LogView, QueueOwner {
       handle.release();
     }
     this.#durable = end;
+  }
+
+  /**
+   * Begins to sync, when that has become much, what was acknowledged before it was synced: else
+   * going on to the next segment would have to wait for all of this one.
+   */
+  #syncAhead(): void {
+    if (this.#poison !== undefined) throw this.#poison;
+    const unsyncedBytes = this.#written.endPosition - this.#durable.endPosition;
+    if (this.#isSyncingAhead || unsyncedBytes < this.#environment.syncAheadBytes) return;
+    this.#isSyncingAhead = true;
+    this.#sync()
+      .catch((error) => this.options.onError(this.#judge(error)))
+      .finally(() => {
+        this.#isSyncingAhead = false;
+      });
   }
 
   /** For the pool, which is about to close the idle handle of the active segment. */

@@ -57,6 +57,11 @@ export class Segment {
     return this.file.path;
   }
 
+  /** The header, if it was read. */
+  get knownHeader(): SegmentHeader | undefined {
+    return this.#header;
+  }
+
   /** The indexes, if they are in memory. */
   get index(): SegmentIndex | undefined {
     return this.#index;

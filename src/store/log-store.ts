@@ -56,7 +56,8 @@ import {
 export interface StoreOptions extends LogOptions {
   /**
    * How many files of logs may be open at a time, over all keys. The least recently used are
-   * closed; one that was written to is synced first. Default 128, at least 16.
+   * closed; one that was written to is synced first. Where the process has fewer handles, the
+   * store makes do with fewer. Default 2048, at least 16.
    */
   readonly maxOpenFiles?: number | undefined;
   /**

@@ -9,6 +9,8 @@ export interface Setting {
   readonly durability: Durability;
   readonly options: LogOptions;
   readonly maxOpenFiles: number;
+  /** How much is written, under a policy that does not wait for it, until a sync begins. */
+  readonly syncAheadBytes: number;
   /** Steps of the first session and of those after it. */
   readonly steps: number;
   /** Which change of the disk fails, if one does. */
@@ -40,6 +42,7 @@ export function randomSetting(durability: Durability, random: Random): Setting {
     steps: 6 + random.below(14),
     failingChange: random.below(3) === 0 ? random.below(150) : undefined,
     hasStorms: kind === "store" && random.below(16) === 0,
+    syncAheadBytes: random.pick([200, 2000, Number.POSITIVE_INFINITY]),
   };
 }
 

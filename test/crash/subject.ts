@@ -46,7 +46,11 @@ export class Subject {
     fileSystem: MemoryFileSystem,
     now: () => number,
   ): Promise<Subject> {
-    const environment = createEnvironment(fileSystem, setting.maxOpenFiles, now);
+    const { maxOpenFiles, syncAheadBytes } = setting;
+    const environment = {
+      ...createEnvironment(fileSystem, maxOpenFiles, now),
+      syncAheadBytes,
+    };
     const open =
       setting.kind === "log"
         ? await CommitLog.openOn(environment, DIRECTORY, setting.options)

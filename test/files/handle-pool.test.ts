@@ -195,6 +195,55 @@ describe("HandlePool", () => {
     await use(files[0]!);
   });
 
+  describe("when the process has no handle left", () => {
+    const LARGE = 100;
+
+    function poolOfUsed(count: number) {
+      const system = new FaultyFileSystem();
+      const pool = new HandlePool(system, LARGE);
+      const directory = temporaryDirectory();
+      const files = Array.from({ length: count + 1 }, (_, index) => {
+        const path = join(directory, `file-${index}`);
+        writeFileSync(path, `content ${index}`);
+        return new PooledFile(pool, path, "update");
+      });
+      return { system, pool, files, last: files[count]! };
+    }
+
+    it("closes a part of the idle files, tries again, and keeps fewer from then on", async () => {
+      const { system, pool, files, last } = poolOfUsed(40);
+      for (const file of files.slice(0, 40)) await use(file);
+      system.fail({ kind: "open" }, { errno: "EMFILE" });
+      await use(last);
+      expect(pool.openCount).toBe(30);
+      for (const file of files) await use(file);
+      expect(system.openPaths).toHaveLength(30);
+    });
+
+    it("does so for a synchronous reader, of clean files alone", async () => {
+      const { system, files, last } = poolOfUsed(40);
+      for (const file of files.slice(0, 40)) await use(file);
+      for (const file of files.slice(0, 35)) file.hasUnsyncedWrites = true;
+      system.fail({ kind: "open" }, { errno: "EMFILE" });
+      last.acquireSync();
+      const closed = system.matching({ kind: "close" }).map(({ path }) => nameOf(path));
+      expect(closed).toEqual([35, 36, 37, 38, 39].map((index) => `file-${index}`));
+      expect(system.countOf("datasync")).toBe(0);
+    });
+
+    it("fails where there is nothing to close, or closing does not help", async () => {
+      const { system, pool, files, last } = poolOfUsed(40);
+      for (const file of files.slice(0, 20)) await file.acquire();
+      for (const file of files.slice(20, 40)) await use(file);
+      system.fail({ kind: "open" }, { errno: "EMFILE", times: Number.POSITIVE_INFINITY });
+      expect(await codeOf(last.acquire())).toBe("TOO_MANY_OPEN_FILES");
+      expect(() => last.acquireSync()).toThrow(
+        expect.objectContaining({ code: "TOO_MANY_OPEN_FILES" }),
+      );
+      expect(pool.openCount).toBe(20);
+    });
+  });
+
   it("bounds the handles that are not pooled, and serves those who wait in order", async () => {
     const { pool } = newPool(0);
     const gates: (() => void)[] = [];

@@ -43,28 +43,54 @@ describe("a cache of blocks", () => {
   });
 
   test("takes no more memory than it may", () => {
-    const cache = new BlockCache(10_000);
+    const cache = new BlockCache(100_000);
     const segment = segmentOf(0);
     for (let position = 0; position < 50_000; position += 7) {
-      cache.add(segment, blockAt(position, 90));
-      expect(cache.totalBytes).toBeLessThanOrEqual(10_000);
+      cache.add(segment, blockAt(position, 90 + (position % 1000)));
+      expect(cache.totalBytes).toBeLessThanOrEqual(100_000);
     }
-    expect(cache.totalBytes).toBeGreaterThan(9000);
+    expect(cache.totalBytes).toBeGreaterThan(95_000);
     // One alone is not worth so many others.
-    cache.add(segment, blockAt(1, 2000));
+    cache.add(segment, blockAt(1, 20_000));
     expect(cache.get(segment, 1)).toBeUndefined();
-    expect(cache.totalBytes).toBeGreaterThan(9000);
+    expect(cache.totalBytes).toBeGreaterThan(95_000);
   });
 
-  test("keeps most of what has room", () => {
+  test("keeps all of what has room", () => {
     const cache = new BlockCache();
     const segments = [segmentOf(0), segmentOf(1000), segmentOf(2000)];
     const places = segments.flatMap((segment) =>
-      Array.from({ length: 1000 }, (_, index) => [segment, index * 4080 + 104] as const),
+      Array.from({ length: 2000 }, (_, index) => [segment, index * 4080 + 104] as const),
     );
     for (const [segment, position] of places) cache.add(segment, blockAt(position, 4000));
-    const kept = places.filter(([segment, position]) => cache.get(segment, position));
-    expect(kept.length).toBeGreaterThan(places.length * 0.8);
+    for (const [segment, position] of places) expect(cache.get(segment, position)).toBeDefined();
+  });
+
+  test("rather keeps what was used again", () => {
+    const cache = new BlockCache(100_000);
+    const segment = segmentOf(0);
+    for (let position = 0; position < 1000; position++) {
+      cache.add(segment, blockAt(position, 500));
+      if (position > 10) expect(cache.get(segment, 10)).toBeDefined();
+    }
+    expect(cache.get(segment, 11)).toBeUndefined();
+    expect(cache.get(segment, 999)).toBeDefined();
+  });
+
+  test("reads the next block into the memory of one that went", () => {
+    const cache = new BlockCache(1_000_000);
+    const segment = segmentOf(0);
+    const used = new Set<ArrayBufferLike>();
+    for (let position = 0; position < 1000; position++) {
+      const memory = cache.memoryFor(4000);
+      expect(memory.length).toBe(4000);
+      used.add(memory.buffer);
+      cache.add(segment, blockAt(position, 3900), memory);
+    }
+    expect(used.size).toBeLessThan(300);
+    // Nobody has it twice.
+    const free = new Set(Array.from({ length: 300 }, () => cache.memoryFor(10).buffer));
+    expect(free.size).toBe(300);
   });
 });
 
@@ -98,6 +124,19 @@ describe("records that are read again", () => {
       await log.close();
     },
   );
+
+  test("keep their bytes when their block makes room for others", async () => {
+    const directory = newPath();
+    const writer = await openLog(directory, { durability: "os" });
+    const batch = Array.from({ length: 10_000 }, (_, index) => `${index}`.padEnd(1000));
+    for (let offset = 0; offset < 50_000; offset += 10_000) await writer.appendBatch(batch);
+    // More than the cache holds.
+    const read = Array.from({ length: 12_000 }, (_, index) => writer.readSync(index * 4));
+    for (const { offset, value } of read) {
+      expect(textOf(value)).toBe(`${offset % 10_000}`.padEnd(1000));
+    }
+    await writer.close();
+  });
 
   test("are not those that a truncation has cut off", async () => {
     const log = await openLog(newPath(), OPTIONS);

@@ -122,6 +122,24 @@ for (const durability of ["os", "interval"] as const) {
       expect(await valuesOf(await openLog(directory, options))).toEqual(expectedValues(0, 10));
     });
 
+    test("much that is written begins to be synced while appends go on", async () => {
+      const system = new FaultyFileSystem();
+      const setting = { fileSystem: system, syncAheadBytes: 1000 };
+      const log = await openLog(newPath(), { durability }, setting);
+      system.forget();
+      await log.append("x".repeat(500));
+      expect(system.countOf("datasync", DATA)).toBe(0);
+      const sync = system.hold({ kind: "datasync", path: DATA });
+      await log.append("x".repeat(500));
+      await sync.reached;
+      // Nobody waits for it, and there is one at a time.
+      await log.append("x".repeat(2000));
+      expect(system.countOf("datasync", DATA)).toBe(1);
+      sync.release();
+      await log.flush();
+      expect(system.countOf("datasync", DATA)).toBe(2);
+    });
+
     test("flush waits for what was accepted before it", async () => {
       const system = new FaultyFileSystem();
       const log = await openLog(newPath(), { durability }, { fileSystem: system });

@@ -127,6 +127,37 @@ describe("a sync that fails", () => {
   });
 });
 
+describe("a sync that fails while appends go on", () => {
+  test("poisons the log, tells it, and fails what is being written", async () => {
+    const system = new FaultyFileSystem();
+    const told: SeglogError[] = [];
+    let onTold: (() => void) | undefined;
+    const onError = (error: SeglogError) => {
+      told.push(error);
+      onTold?.();
+    };
+    const setting = { fileSystem: system, syncAheadBytes: 50 };
+    const log = await openLog(newPath(), { durability: "os", onError }, setting);
+    system.fail({ kind: "datasync", path: DATA }, { errno: "EIO" });
+    const sync = system.hold({ kind: "datasync", path: DATA });
+    // Acknowledged when it is written, as the policy says: nothing has failed yet.
+    await appendEach(log, 1);
+    await sync.reached;
+    const write = system.hold({ kind: "write", path: DATA });
+    const append = codeOf(log.append("is being written when the sync fails"));
+    await write.reached;
+    const failed = new Promise<void>((resolve) => {
+      onTold = resolve;
+    });
+    sync.release();
+    await failed;
+    write.release();
+    expect(await append).toBe("LOG_POISONED");
+    await expectPoisoned(log, system, 1);
+    expect(told.map(({ code }) => code)).toEqual(["LOG_POISONED"]);
+  });
+});
+
 describe("a write that fails with EIO", () => {
   test("poisons: nobody knows what the file holds now", async () => {
     const system = new FaultyFileSystem();

@@ -21,15 +21,17 @@ export interface Setting {
   readonly fileSystem?: FileSystem;
   readonly now?: () => number;
   readonly maxOpenFiles?: number;
+  readonly syncAheadBytes?: number;
 }
 
 /** Opens a log in the world of a test; it is closed with the test, if that did not. */
 export async function openLog(
   directory: string,
   options: OpenLogOptions = {},
-  { fileSystem = nodeFileSystem, now, maxOpenFiles }: Setting = {},
+  { fileSystem = nodeFileSystem, now, maxOpenFiles, syncAheadBytes }: Setting = {},
 ): Promise<CommitLog> {
-  const environment = createEnvironment(fileSystem, maxOpenFiles, now);
+  const world = createEnvironment(fileSystem, maxOpenFiles, now);
+  const environment = syncAheadBytes === undefined ? world : { ...world, syncAheadBytes };
   const log = await CommitLog.openOn(environment, directory, options);
   onTestFinished(async () => {
     await log.close().catch(() => undefined);

@@ -3,6 +3,14 @@ import type { Mutant } from "../mutant.js";
 /** Failures of the disk that are taken too lightly, and files that are let go of too early. */
 export const failureBugs: readonly Mutant[] = [
   {
+    name: "acknowledge-after-sync-ahead-failed",
+    bug: "resolves an append that was being written when a sync beside it failed",
+    file: "log/log-writer.ts",
+    find: "  #syncAhead(): void {\n    if (this.#poison !== undefined) throw this.#poison;\n",
+    replace: "  #syncAhead(): void {\n    if (this.#poison !== undefined) return;\n",
+    suite: { files: ["log/poisoned.test.ts"], pattern: "fails what is being written" },
+  },
+  {
     name: "retry-failed-sync",
     bug: "syncs a second time after a sync failed, and believes the answer",
     file: "log/log-writer.ts",

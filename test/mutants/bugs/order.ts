@@ -6,9 +6,9 @@ export const orderBugs: readonly Mutant[] = [
     name: "acknowledge-early",
     bug: "resolves appends before their sync",
     file: "log/log-writer.ts",
-    find: '      if (this.options.durability === "always") await this.#sync();\n      answer = this.#publish(unsynced);\n    } catch (error) {',
+    find: '      if (this.options.durability === "always") await this.#sync();\n      else this.#syncAhead();\n      answer = this.#publish(unsynced);\n    } catch (error) {',
     replace:
-      '      this.#acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#sync();\n    } catch (error) {',
+      '      this.#acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#sync();\n      else this.#syncAhead();\n    } catch (error) {',
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
   },
   {

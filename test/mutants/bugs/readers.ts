@@ -177,7 +177,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "cached-record-is-shared",
     bug: "gives callers the memory of the block cache",
-    file: "log/log-reader.ts",
+    file: "log/segment-search.ts",
     find: "block.copyAt(index)",
     replace: "block.recordAt(index)",
     suite: { files: ["log/cached-reads.test.ts"] },
@@ -186,8 +186,18 @@ export const readerBugs: readonly Mutant[] = [
     name: "cache-takes-file-for-its-name",
     bug: "gives blocks of a file that was replaced by another one of its name",
     file: "log/block-cache.ts",
-    find: "this.#segments[place] === segment &&",
-    replace: "this.#segments[place]?.baseOffset === segment.baseOffset &&",
+    find: "const cached = this.#bySegment.get(segment)?.get(position);",
+    replace:
+      "const [found] = [...this.#bySegment].find(([each]) => each.path === segment.path) ?? [];\n    const cached = found && this.#bySegment.get(found)?.get(position);",
+    suite: { files: ["log/cached-reads.test.ts"] },
+  },
+  {
+    name: "recycle-memory-before-the-copy",
+    bug: "copies a record when its block may have made room for another one",
+    file: "log/block-cache.ts",
+    find: "    this.#ring[this.#emptyPlaces.pop() ?? this.#ring.length] = cached;",
+    replace:
+      "    if (memory !== undefined) this.#recycled.push(memory.buffer);\n    this.#ring[this.#emptyPlaces.pop() ?? this.#ring.length] = cached;",
     suite: { files: ["log/cached-reads.test.ts"] },
   },
 ];
