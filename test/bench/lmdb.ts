@@ -1,5 +1,5 @@
 import { type Lmdb, type LmdbDatabase, load } from "./peers.js";
-import type { Records } from "./records.js";
+import type { RecordSet } from "./record-set.js";
 
 /** A database of records by their offsets. */
 export function openLmdb(path: string, isSynced: boolean): LmdbDatabase {
@@ -14,7 +14,7 @@ export function openLmdb(path: string, isSynced: boolean): LmdbDatabase {
 /** Puts records into an empty database, a transaction for each batch. */
 export function fillLmdb(
   database: LmdbDatabase,
-  records: Records,
+  records: RecordSet,
   count: number,
   batchLength: number,
 ): void {

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -35,7 +36,7 @@ export interface ClassicLevel {
     options: {
       readonly keyEncoding: "buffer";
       readonly valueEncoding: "buffer";
-      readonly compression: false;
+      readonly compression: boolean;
     },
   ) => LevelDatabase;
 }
@@ -47,7 +48,6 @@ export interface LevelDatabase {
     options: { readonly sync: boolean },
   ): Promise<void>;
   get(key: Buffer): Promise<Buffer | undefined>;
-  values(): AsyncIterable<Buffer> & { nextv(size: number): Promise<Buffer[]> };
   close(): Promise<void>;
 }
 
@@ -71,7 +71,6 @@ export interface Sqlite {
   prepare(sql: string): {
     run(...values: readonly unknown[]): unknown;
     get(...values: readonly unknown[]): Record<string, unknown> | undefined;
-    all(...values: readonly unknown[]): Record<string, unknown>[];
   };
   close(): void;
 }
@@ -89,4 +88,16 @@ export function isInstalled(name: string): boolean {
 /** A package; {@link isInstalled} tells whether it is there. */
 export function load<T>(name: string): T {
   return require(name) as T;
+}
+
+/** The version of a package, or of what is behind a module of Node's, if it is there. */
+export function installedVersion(name: string): string | undefined {
+  if (name === "node:sqlite") return isInstalled(name) ? process.versions.sqlite : undefined;
+  // Read where it lies: a package need not export its manifest.
+  const path = require.resolve
+    .paths(name)
+    ?.map((directory) => join(directory, name, "package.json"))
+    .find((each) => existsSync(each));
+  if (path === undefined) return undefined;
+  return (JSON.parse(readFileSync(path, "utf8")) as { readonly version: string }).version;
 }

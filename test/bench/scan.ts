@@ -6,7 +6,7 @@ import { filledLog } from "./filled-log.js";
 import { fillLmdb, openLmdb } from "./lmdb.js";
 import { type AsyncLog, load } from "./peers.js";
 import type { Records } from "./records.js";
-import { type Measured, type Place, rateOf, type Workload } from "./workload.js";
+import type { Measured, Place, Workload } from "./workload.js";
 
 const MIB = 1024 * 1024;
 
@@ -24,15 +24,24 @@ export function scan(
     unit: "records/s",
     targets,
     contenders: [
-      { name: "seglog batches()", run: (place) => seglog(place, records, count, batches) },
-      { name: "seglog records()", run: (place) => seglog(place, records, count, singly) },
-      { name: "read, 1 MiB a call", run: (place) => raw(place, records, count) },
+      {
+        name: "seglog batches()",
+        kind: "seglog",
+        run: (place) => seglog(place, records, count, batches),
+      },
+      {
+        name: "seglog records()",
+        kind: "seglog",
+        run: (place) => seglog(place, records, count, singly),
+      },
+      { name: "read, 1 MiB a call", kind: "limit", run: (place) => raw(place, records, count) },
       {
         name: "async-append-only-log",
+        kind: "peer",
         peer: "async-append-only-log",
         run: (place) => asyncLog(place, records, count),
       },
-      { name: "lmdb", peer: "lmdb", run: (place) => lmdb(place, records, count) },
+      { name: "lmdb", kind: "peer", peer: "lmdb", run: (place) => lmdb(place, records, count) },
     ],
   };
 }
@@ -71,7 +80,7 @@ async function seglog(
   const count = place.amount(full, BATCH);
   const log = await filledLog(place, records, count, BATCH);
   const check = new Check(records, count);
-  const rate = await rateOf(count, () => read(log, check));
+  const rate = await place.rate(count, () => read(log, check));
   check.end(count);
   await log.close();
   return rate;
@@ -94,7 +103,7 @@ async function raw(place: Place, records: Records, full: number): Promise<Measur
   for (const batch of records.batches(count, BATCH)) await file.write(Buffer.concat(batch));
   const buffer = Buffer.allocUnsafeSlow(MIB);
   let position = 0;
-  const rate = await rateOf(count, async () => {
+  const rate = await place.rate(count, async () => {
     for (;;) {
       const { bytesRead } = await file.read(buffer, 0, MIB, position);
       if (bytesRead === 0) return;
@@ -118,7 +127,7 @@ async function asyncLog(place: Place, records: Records, full: number): Promise<M
   await new Promise((resolve) => writer.close(resolve));
   const log = openLog();
   const check = new Check(records, count);
-  const rate = await rateOf(
+  const rate = await place.rate(
     count,
     () =>
       new Promise<void>((resolve, reject) => {
@@ -142,7 +151,7 @@ async function lmdb(place: Place, records: Records, full: number): Promise<Measu
   await writer.close();
   const database = openLmdb(path, false);
   const check = new Check(records, count);
-  const rate = await rateOf(count, () => {
+  const rate = await place.rate(count, () => {
     for (const { value } of database.getRange({})) check.see(value);
   });
   check.end(count);

@@ -3,13 +3,17 @@ import { appendSingles } from "./append-singles.js";
 import { reads, readsSync } from "./random-reads.js";
 import { Records } from "./records.js";
 import { scan } from "./scan.js";
+import type { Target } from "./target.js";
 import type { Workload } from "./workload.js";
+
+/** Who appends must not keep others waiting. */
+const PROMPT: Target = { contender: "seglog", delayAtMostMs: 20 };
 
 /** Everything that is measured, in the order in which it is told. */
 export function workloads(): Workload[] {
   const small = new Records(100);
   const large = new Records(1024);
-  const singles = { records: small, targets: [] };
+  const singles = { records: small, targets: [PROMPT] };
   const unsynced = { ...singles, isSynced: false };
   const synced = { ...singles, isSynced: true };
   return [
@@ -17,10 +21,12 @@ export function workloads(): Workload[] {
       { contender: "seglog", over: "lmdb", atLeast: 5 },
       { contender: "seglog", over: "length prefix + writeSync", atLeast: 1.5 },
       { contender: "seglog", over: "bare pipeline", atLeast: 0.8 },
+      PROMPT,
     ]),
     appendBatches("batches-1024", large, 600_000, [
       { contender: "seglog", over: "bare pipeline", atLeast: 0.8 },
       { contender: "seglog", over: "write, 1 MiB a call", atLeast: 0.6 },
+      PROMPT,
     ]),
     appendSingles({ ...unsynced, name: "singles-1", callers: 1, count: 60_000 }),
     appendSingles({ ...unsynced, name: "singles-64", callers: 64, count: 600_000 }),
@@ -29,14 +35,14 @@ export function workloads(): Workload[] {
       name: "singles-1024",
       callers: 1024,
       count: 1_000_000,
-      targets: [{ contender: "seglog", over: "lmdb", atLeast: 1.5 }],
+      targets: [{ contender: "seglog", over: "lmdb", atLeast: 1.5 }, PROMPT],
     }),
     appendSingles({
       ...synced,
       name: "synced-1",
       callers: 1,
       count: 2000,
-      targets: [{ contender: "seglog", over: "write + fdatasync", atLeast: 1 / 1.15 }],
+      targets: [{ contender: "seglog", over: "write + fdatasync", atLeast: 1 / 1.15 }, PROMPT],
     }),
     appendSingles({
       ...synced,
@@ -47,6 +53,7 @@ export function workloads(): Workload[] {
         { contender: "seglog", over: "bare group commit", atLeast: 0.85 },
         { contender: "seglog", over: "lmdb", atLeast: 5 },
         { contender: "seglog", over: "better-sqlite3", atLeast: 5 },
+        PROMPT,
       ],
     }),
     appendSingles({
@@ -58,6 +65,7 @@ export function workloads(): Workload[] {
         { contender: "seglog", over: "bare group commit", atLeast: 0.85 },
         { contender: "seglog", over: "lmdb", atLeast: 5 },
         { contender: "seglog", over: "better-sqlite3", atLeast: 5 },
+        PROMPT,
       ],
     }),
     scan("scan-100", small, 3_000_000, [
