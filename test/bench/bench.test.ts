@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { BareGroupCommit } from "./bare-group-commit.js";
+import { toSvg } from "./chart.js";
 import { fileSystemType } from "./file-system-type.js";
 import { LoopDelay } from "./loop-delay.js";
 import { Records } from "./records.js";
@@ -179,6 +180,44 @@ test("reports figures, ratios, delays, targets and what was missing", () => {
   expect(json.workloads[0].contenders[1]).toMatchObject({ name: "b", kind: "peer", median: 20 });
   expect(json.workloads[0].targets[1]).toMatchObject({ found: { median: 10 }, isReached: true });
 });
+
+test("draws what has peers, each contender that ran with its name and figure", () => {
+  const result = resultOf("records/s", { a: [1234567], '<b> & "b"': [20, 30], c: undefined });
+  const alone = resultOf("ms", { a: [10] });
+  const missingPeers = resultOf("ms", { a: [10], c: undefined });
+  const svg = toSvg([result, alone, missingPeers]);
+  expect(faultsOf(svg)).toEqual([]);
+  expect(textsOf(svg)).toEqual([
+    "seglog",
+    "a bare limit of the machine",
+    "another product",
+    "Some work records/s, more is better",
+    "a",
+    "1.23 M",
+    "&lt;b&gt; &amp; &quot;b&quot;",
+    "25.0",
+  ]);
+  expect(toSvg([resultOf("ms", { a: [0], b: [0] })])).not.toContain("NaN");
+});
+
+const TAG = /<(\/?)(\w+)((?: [\w-]+="[^"<&]*")*)(\/?)>/g;
+
+/** Tags left open, or closed without having been opened, and text with stray characters. */
+function faultsOf(svg: string): string[] {
+  const open: string[] = [];
+  for (const [, slash, name, , end] of svg.matchAll(TAG)) {
+    if (slash === "/" && open.at(-1) === name) open.pop();
+    else if (end !== "/") open.push(`${slash}${name}`);
+  }
+  const text = svg.replaceAll(TAG, "");
+  return /[<>]|&(?!(?:amp|lt|gt|quot);)/.test(text) ? [...open, text] : open;
+}
+
+function textsOf(svg: string): string[] {
+  return [...svg.matchAll(/<text[^>]*>(.*?)<\/text>/g)].map(([, text]) =>
+    text!.replaceAll(/<[^>]*>/g, ""),
+  );
+}
 
 test("refuses to measure syncs in memory", () => {
   const all = workloads();

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { toSvg } from "./chart.js";
 import { fileSystemType } from "./file-system-type.js";
 import { type Circumstances, describeMachine, heading, toJson, workloadTable } from "./report.js";
 import type { ContenderResult, WorkloadResult } from "./result.js";
@@ -21,6 +22,7 @@ const USAGE = `Usage: npm run bench -- [options]
   --directory PATH  where files are written (default: the system's temporary directory); on a
                     disk, for the workloads that wait for syncs
   --json FILE       writes all figures
+  --svg FILE        draws the middle figures, of the workloads that have peers, when all is done
   --list            names the workloads
 
 The packages that seglog is measured against: npm install --prefix test/bench
@@ -33,6 +35,7 @@ async function oversee(): Promise<void> {
       rounds: { type: "string", default: "5" },
       directory: { type: "string", default: tmpdir() },
       json: { type: "string" },
+      svg: { type: "string" },
       list: { type: "boolean" },
       help: { type: "boolean" },
     },
@@ -68,6 +71,7 @@ async function oversee(): Promise<void> {
     console.log(`\n${workloadTable(result)}`);
     if (values.json !== undefined) writeFileSync(values.json, toJson(results, circumstances));
   }
+  if (values.svg !== undefined) writeFileSync(values.svg, toSvg(results));
 }
 
 function chosen(all: readonly Workload[], only: string | undefined): readonly Workload[] {

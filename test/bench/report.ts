@@ -1,5 +1,6 @@
 import { cpus, release, totalmem } from "node:os";
 import Table from "cli-table3";
+import { figureText } from "./figure.js";
 import { ratioOf, type Spread, spreadOf, type WorkloadResult } from "./result.js";
 import { describeTarget, judge } from "./target.js";
 import { isLessBetter } from "./unit.js";
@@ -31,8 +32,12 @@ export function describeMachine(fileSystem: string): Circumstances["machine"] {
 
 /** What stands above the tables. */
 export function heading({ machine, versions }: Circumstances): string {
-  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  return [Object.values(machine).join(" · "), named.join(" · "), LEGEND].join("\n");
+  const [machineLine, versionsLine] = [machine, versions].map((named) =>
+    Object.entries(named)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(" · "),
+  );
+  return [machineLine, versionsLine, LEGEND].join("\n");
 }
 
 /** The table of one workload, and below it the targets. */
@@ -98,13 +103,6 @@ export function toJson(results: readonly WorkloadResult[], circumstances: Circum
     targets: result.workload.targets.map((target) => ({ ...target, ...judge(result, target) })),
   }));
   return `${JSON.stringify({ ...circumstances, workloads }, null, 2)}\n`;
-}
-
-/** A figure as people read it: three digits or so. */
-export function figureText(value: number): string {
-  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
-  if (value >= 1e3) return `${(value / 1e3).toFixed(1)} k`;
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
 function spreadText({ median, min, max }: Spread, unit: string): string {
