@@ -25,6 +25,7 @@ export interface Singles {
 export function appendSingles(singles: Singles): Workload {
   const { name, records, callers, isSynced, targets } = singles;
   const callersText = callers === 1 ? "one at a time" : `${callers} in flight`;
+  const syncedText = isSynced ? "synced" : "not synced";
   const contenders: Contender[] = [
     { name: "seglog", kind: "seglog", run: (place) => seglog(place, singles) },
     { name: "bare group commit", kind: "limit", run: (place) => bare(place, singles) },
@@ -49,7 +50,7 @@ export function appendSingles(singles: Singles): Workload {
   }
   return {
     name,
-    title: `Append ${records.byteLength} B singly, ${callersText}, ${isSynced ? "synced" : "not synced"}`,
+    title: `Append ${records.byteLength} B singly, ${callersText}, ${syncedText}`,
     unit: "records/s",
     isSynced,
     contenders,

@@ -5,8 +5,12 @@ import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { BareGroupCommit } from "./bare-group-commit.js";
 import { toSvg } from "./chart.js";
+import { EventRecords } from "./event-records.js";
 import { fileSystemType } from "./file-system-type.js";
 import { LoopDelay } from "./loop-delay.js";
+import { percentile } from "./percentile.js";
+import { ReadCheck } from "./read-check.js";
+import { RecordSet } from "./record-set.js";
 import { Records } from "./records.js";
 import { heading, toJson, workloadTable } from "./report.js";
 import { ratioOf, spreadOf, type WorkloadResult } from "./result.js";
@@ -54,6 +58,29 @@ test("batches are the records from the first to the last", () => {
   expect(() => [...records.batches(9, 3)]).toThrow(RangeError);
 });
 
+test("events are as long as is said of them, and different", () => {
+  const { all } = new EventRecords();
+  const lengths = all.map(({ length }) => length);
+  expect(Math.min(...lengths)).toBeGreaterThanOrEqual(150);
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(200);
+  expect(new Set(all.map(String)).size).toBe(all.length);
+});
+
+test("the bytes of records that come again", () => {
+  const records = new RecordSet(() => ["a", "bcd", "ef"].map((text) => Buffer.from(text)));
+  expect([0, 1, 3, 8].map((count) => records.totalBytes(count))).toEqual([0, 1, 6, 16]);
+});
+
+test("whether all was read, and rightly", () => {
+  const records = new Records(8, 10);
+  const check = new ReadCheck(records, 2);
+  check.see(records.at(0));
+  expect(check.isFull).toBe(false);
+  expect(() => check.end()).toThrow("1 records of 8 B, not 2 of 16 B");
+  expect(() => check.see(records.at(0))).toThrow("record 1 is not what was stored there");
+  expect(check.isFull).toBe(true);
+});
+
 test("who appends together is told where each record is", async () => {
   const path = join(temporaryDirectory(), "bare");
   const log = await BareGroupCommit.open(path, false);
@@ -96,6 +123,12 @@ test("the loop's delay is that of the work alone", async () => {
   await busy.during(() => undefined);
   expect(busy.maxMs).toBeGreaterThan(40);
   expect(busy.p99Ms).toBeGreaterThan(40);
+});
+
+test("what most of some values do not exceed", () => {
+  const values = Float64Array.from({ length: 200 }, (_, index) => 200 - index);
+  expect([0.5, 0.99, 1].map((share) => percentile(values, share))).toEqual([100, 198, 200]);
+  expect(percentile(Float64Array.of(7), 0.5)).toBe(7);
 });
 
 test("the middle of some figures", () => {

@@ -11,21 +11,23 @@ const require = createRequire(join(process.cwd(), "test", "bench", "package.json
 
 /** lmdb: a memory-mapped B-tree. */
 export interface Lmdb {
-  open(options: {
-    readonly path: string;
-    readonly noSync?: boolean;
-    readonly encoding: "binary";
-    readonly keyEncoding: "uint32";
-  }): LmdbDatabase;
+  open(options: LmdbOptions & { readonly keyEncoding: "uint32" }): LmdbDatabase<number>;
+  open(options: LmdbOptions & { readonly keyEncoding: "binary" }): LmdbDatabase<Buffer>;
 }
 
-export interface LmdbDatabase {
+interface LmdbOptions {
+  readonly path: string;
+  readonly noSync: boolean;
+  readonly encoding: "binary";
+}
+
+export interface LmdbDatabase<Key> {
   /** With `append` for keys that rise, which is quicker. */
-  put(key: number, value: Uint8Array, options?: { readonly append: true }): Promise<boolean>;
-  putSync(key: number, value: Uint8Array, options?: { readonly append: true }): void;
+  put(key: Key, value: Uint8Array, options?: { readonly append: true }): Promise<boolean>;
+  putSync(key: Key, value: Uint8Array, options?: { readonly append: true }): void;
   transactionSync(run: () => void): void;
-  get(key: number): Buffer | undefined;
-  getRange(options: object): Iterable<{ readonly key: number; readonly value: Buffer }>;
+  get(key: Key): Buffer | undefined;
+  getRange(options: object): Iterable<{ readonly key: Key; readonly value: Buffer }>;
   close(): Promise<void>;
 }
 
@@ -59,7 +61,7 @@ type Callback<T> = (error: Error | null, result: T) => void;
 export interface AsyncLogFile {
   append(records: readonly Buffer[], done: Callback<number>): void;
   onDrain(done: () => void): void;
-  stream(options: { readonly offsets: boolean }): {
+  stream(options: { readonly offsets: boolean; readonly live?: boolean }): {
     pipe(sink: { paused: boolean; write(value: Buffer): void; end(error?: Error): void }): void;
   };
   close(done: Callback<void>): void;

@@ -6,8 +6,9 @@ import { DISTINCT, RecordSet } from "./record-set.js";
 export class Records extends RecordSet {
   readonly byteLength: number;
 
-  constructor(byteLength: number) {
-    super(() => make(byteLength));
+  /** @param distinct - How many different ones there are. */
+  constructor(byteLength: number, distinct = DISTINCT) {
+    super(() => make(byteLength, distinct));
     this.byteLength = byteLength;
   }
 
@@ -25,11 +26,11 @@ export class Records extends RecordSet {
   }
 }
 
-function make(byteLength: number): Buffer[] {
+function make(byteLength: number, distinct: number): Buffer[] {
   const random = new Random(byteLength);
-  const bytes = Buffer.allocUnsafeSlow(byteLength * DISTINCT);
+  const bytes = Buffer.allocUnsafeSlow(byteLength * distinct);
   for (let at = 0; at < bytes.length; at++) bytes[at] = random.below(256);
-  return Array.from({ length: DISTINCT }, (_, index) =>
+  return Array.from({ length: distinct }, (_, index) =>
     bytes.subarray(index * byteLength, (index + 1) * byteLength),
   );
 }

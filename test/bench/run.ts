@@ -77,7 +77,8 @@ export function runApart(
       run = message;
     });
     child.once("error", reject);
-    child.once("exit", (code, signal) => {
+    // Not "exit", which may come before the last message.
+    child.once("close", (code, signal) => {
       if (run !== undefined && code === 0) resolve(run);
       else reject(new Error(`${workload.name}, ${contender.name}: ended with ${signal ?? code}`));
     });

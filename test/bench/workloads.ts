@@ -1,5 +1,13 @@
 import { appendBatches } from "./append-batches.js";
 import { appendSingles } from "./append-singles.js";
+import { commits } from "./commits.js";
+import { compressedAppends, compressedScans, compressedSize } from "./compression.js";
+import { EventRecords } from "./event-records.js";
+import { follow } from "./follow.js";
+import { followLatency } from "./follow-latency.js";
+import { keys } from "./keys.js";
+import { memory } from "./memory.js";
+import { opening } from "./opening.js";
 import { reads, readsSync } from "./random-reads.js";
 import { Records } from "./records.js";
 import { scan } from "./scan.js";
@@ -13,6 +21,7 @@ const PROMPT: Target = { contender: "seglog", delayAtMostMs: 20 };
 export function workloads(): Workload[] {
   const small = new Records(100);
   const large = new Records(1024);
+  const events = new EventRecords();
   const singles = { records: small, targets: [PROMPT] };
   const unsynced = { ...singles, isSynced: false };
   const synced = { ...singles, isSynced: true };
@@ -75,5 +84,29 @@ export function workloads(): Workload[] {
     ]),
     readsSync(small),
     reads(small, 64),
+    followLatency(small),
+    follow(small),
+    opening(large),
+    keys({
+      name: "keys",
+      records: small,
+      isSynced: false,
+      counts: { 1: 1_000_000, 100: 1_000_000, 10000: 20_000 },
+      peerCount: 1_000_000,
+      targets: [],
+    }),
+    keys({
+      name: "keys-synced",
+      records: small,
+      isSynced: true,
+      counts: { 1: 600_000, 100: 200_000, 10000: 20_000 },
+      peerCount: 200_000,
+      targets: [{ contender: "10,000 keys", over: "1 key", atLeast: 0.5 }],
+    }),
+    compressedAppends(events),
+    compressedScans(events),
+    compressedSize(events),
+    memory(),
+    commits(),
   ];
 }
