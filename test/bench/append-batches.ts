@@ -3,16 +3,16 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { CommitLog } from "../../src/index.js";
 import { BarePipeline, readBarePipeline } from "./bare-pipeline.js";
+import { inWindow } from "./in-window.js";
+import { fillLevel, levelKey, openLevel } from "./level.js";
 import { fillLmdb, openLmdb } from "./lmdb.js";
-import { type AsyncLog, type ClassicLevel, load, type Sqlite } from "./peers.js";
+import { type AsyncLog, load, type Sqlite } from "./peers.js";
 import type { Records } from "./records.js";
 import { openSqlite } from "./sqlite.js";
-import { type Contender, type Measured, rateOf, type Workload } from "./workload.js";
+import type { Contender, ContenderKind, Measured, Place, Workload } from "./workload.js";
 
 /** Records of a batch. */
 export const BATCH = 1000;
-/** Batches that are on their way at a time, to those who take more than one. */
-const IN_FLIGHT = 64;
 const MIB = 1024 * 1024;
 
 /** Appends in batches that are acknowledged before they are on stable storage. */
@@ -29,56 +29,32 @@ export function appendBatches(
     unit: "records/s",
     targets,
     contenders: [
-      contender("seglog", undefined, (directory, n) => seglog(directory, records, n)),
-      contender("bare pipeline", undefined, (directory, n) => pipeline(directory, records, n)),
-      contender("write, 1 MiB a call", undefined, (directory, n) => raw(directory, records, n)),
-      contender("writev, a batch a call", undefined, (directory, n) =>
-        vectors(directory, records, n),
-      ),
-      contender("length prefix + writeSync", undefined, (directory, n) =>
-        prefixed(directory, records, n),
-      ),
-      contender("lmdb", "lmdb", (directory, n) => lmdb(directory, records, n)),
-      contender("classic-level", "classic-level", (directory, n) => level(directory, records, n)),
-      contender("async-append-only-log", "async-append-only-log", (directory, n) =>
-        asyncLog(directory, records, n),
-      ),
-      contender("better-sqlite3", "better-sqlite3", (directory, n) =>
-        sqlite("better-sqlite3", directory, records, n),
-      ),
-      contender("node:sqlite", "node:sqlite", (directory, n) =>
-        sqlite("node:sqlite", directory, records, n),
-      ),
+      contender("seglog", "seglog", seglog),
+      contender("limit", "bare pipeline", pipeline),
+      contender("limit", "write, 1 MiB a call", raw),
+      contender("limit", "writev, a batch a call", vectors),
+      contender("limit", "length prefix + writeSync", prefixed),
+      contender("peer", "lmdb", lmdb),
+      contender("peer", "classic-level", level),
+      contender("peer", "async-append-only-log", asyncLog),
+      contender("peer", "better-sqlite3", (...run) => sqlite("better-sqlite3", ...run)),
+      contender("peer", "node:sqlite", (...run) => sqlite("node:sqlite", ...run)),
     ],
   };
 
   function contender(
+    kind: ContenderKind,
     who: string,
-    peer: string | undefined,
-    run: (directory: string, n: number) => Promise<Measured>,
+    append: (place: Place, records: Records, count: number) => Promise<Measured>,
   ): Contender {
-    const measured = ({ directory, amount }: Parameters<Contender["run"]>[0]) =>
-      run(directory, amount(count, BATCH));
-    return peer === undefined ? { name: who, run: measured } : { name: who, peer, run: measured };
+    const run = (place: Place) => append(place, records, place.amount(count, BATCH));
+    return kind === "peer" ? { name: who, kind, peer: who, run } : { name: who, kind, run };
   }
 }
 
-/** Does something with each batch, with so many of them on their way at a time. */
-async function inWindow(
-  batches: Iterable<readonly Buffer[]>,
-  append: (batch: readonly Buffer[]) => Promise<unknown>,
-): Promise<void> {
-  const inFlight: Promise<unknown>[] = [];
-  for (const batch of batches) {
-    if (inFlight.length === IN_FLIGHT) await inFlight.shift();
-    inFlight.push(append(batch));
-  }
-  await Promise.all(inFlight);
-}
-
-async function seglog(directory: string, records: Records, count: number): Promise<Measured> {
-  const log = await CommitLog.open(join(directory, "log"), { durability: "os" });
-  const rate = await rateOf(count, () =>
+async function seglog(place: Place, records: Records, count: number): Promise<Measured> {
+  const log = await CommitLog.open(join(place.directory, "log"), { durability: "os" });
+  const rate = await place.rate(count, () =>
     inWindow(records.batches(count, BATCH), (batch) => log.appendBatch(batch)),
   );
   if (log.endOffset !== count) throw new Error(`${log.endOffset} records, not ${count}`);
@@ -87,10 +63,10 @@ async function seglog(directory: string, records: Records, count: number): Promi
   return rate;
 }
 
-async function pipeline(directory: string, records: Records, count: number): Promise<Measured> {
-  const path = join(directory, "pipeline");
+async function pipeline(place: Place, records: Records, count: number): Promise<Measured> {
+  const path = join(place.directory, "pipeline");
   const bare = await BarePipeline.open(path, records.byteLength);
-  const rate = await rateOf(count, async () => {
+  const rate = await place.rate(count, async () => {
     for (const batch of records.batches(count, BATCH)) {
       if (!bare.add(batch)) await bare.drained();
     }
@@ -104,12 +80,12 @@ async function pipeline(directory: string, records: Records, count: number): Pro
 }
 
 /** The same bytes, with nothing made of them. */
-async function raw(directory: string, records: Records, count: number): Promise<Measured> {
+async function raw(place: Place, records: Records, count: number): Promise<Measured> {
   const perChunk = Math.floor(MIB / records.byteLength);
   const chunk = Buffer.concat(Array.from({ length: perChunk }, (_, index) => records.at(index)));
-  const path = join(directory, "raw");
+  const path = join(place.directory, "raw");
   const file = await open(path, "w");
-  const rate = await rateOf(count, async () => {
+  const rate = await place.rate(count, async () => {
     let left = count * records.byteLength;
     while (left > 0) {
       const { bytesWritten } = await file.write(chunk, 0, Math.min(left, chunk.length));
@@ -122,10 +98,10 @@ async function raw(directory: string, records: Records, count: number): Promise<
   return rate;
 }
 
-async function vectors(directory: string, records: Records, count: number): Promise<Measured> {
-  const path = join(directory, "vectors");
+async function vectors(place: Place, records: Records, count: number): Promise<Measured> {
+  const path = join(place.directory, "vectors");
   const file = await open(path, "w");
-  const rate = await rateOf(count, async () => {
+  const rate = await place.rate(count, async () => {
     for (const batch of records.batches(count, BATCH)) await file.writev([...batch]);
   });
   await file.close();
@@ -134,11 +110,11 @@ async function vectors(directory: string, records: Records, count: number): Prom
 }
 
 /** What one writes in an afternoon: a length before each record, one call for each batch. */
-async function prefixed(directory: string, records: Records, count: number): Promise<Measured> {
-  const path = join(directory, "prefixed");
+async function prefixed(place: Place, records: Records, count: number): Promise<Measured> {
+  const path = join(place.directory, "prefixed");
   const file = openSync(path, "w");
   const buffer = Buffer.allocUnsafeSlow(BATCH * (4 + records.byteLength));
-  const rate = await rateOf(count, () => {
+  const rate = await place.rate(count, () => {
     for (const batch of records.batches(count, BATCH)) {
       let at = 0;
       for (const record of batch) {
@@ -154,47 +130,28 @@ async function prefixed(directory: string, records: Records, count: number): Pro
   return rate;
 }
 
-async function lmdb(directory: string, records: Records, count: number): Promise<Measured> {
-  const database = openLmdb(join(directory, "lmdb"), false);
-  const rate = await rateOf(count, () => fillLmdb(database, records, count, BATCH));
+async function lmdb(place: Place, records: Records, count: number): Promise<Measured> {
+  const database = openLmdb(join(place.directory, "lmdb"), false);
+  const rate = await place.rate(count, () => fillLmdb(database, records, count, BATCH));
   for (const offset of records.sample(count)) records.check(offset, database.get(offset));
   await database.close();
   return rate;
 }
 
-async function level(directory: string, records: Records, count: number): Promise<Measured> {
-  const { ClassicLevel } = load<ClassicLevel>("classic-level");
-  const database = new ClassicLevel(join(directory, "level"), {
-    keyEncoding: "buffer",
-    valueEncoding: "buffer",
-    compression: false,
-  });
-  await database.open();
-  const keyOf = (offset: number) => {
-    const key = Buffer.allocUnsafe(4);
-    key.writeUInt32BE(offset);
-    return key;
-  };
-  let next = 0;
-  const rate = await rateOf(count, () =>
-    inWindow(records.batches(count, BATCH), (batch) =>
-      database.batch(
-        batch.map((value) => ({ type: "put", key: keyOf(next++), value })),
-        { sync: false },
-      ),
-    ),
-  );
+async function level(place: Place, records: Records, count: number): Promise<Measured> {
+  const database = await openLevel(join(place.directory, "level"), false);
+  const rate = await place.rate(count, () => fillLevel(database, records, count, BATCH));
   for (const offset of records.sample(count)) {
-    records.check(offset, await database.get(keyOf(offset)));
+    records.check(offset, await database.get(levelKey(offset)));
   }
   await database.close();
   return rate;
 }
 
-async function asyncLog(directory: string, records: Records, count: number): Promise<Measured> {
-  const path = join(directory, "async.log");
+async function asyncLog(place: Place, records: Records, count: number): Promise<Measured> {
+  const path = join(place.directory, "async.log");
   const log = load<AsyncLog>("async-append-only-log")(path, { blockSize: 64 * 1024 });
-  const rate = await rateOf(count, async () => {
+  const rate = await place.rate(count, async () => {
     await inWindow(
       records.batches(count, BATCH),
       (batch) =>
@@ -219,14 +176,14 @@ async function asyncLog(directory: string, records: Records, count: number): Pro
 
 async function sqlite(
   module: "better-sqlite3" | "node:sqlite",
-  directory: string,
+  place: Place,
   records: Records,
   count: number,
 ): Promise<Measured> {
-  const database: Sqlite = openSqlite(module, join(directory, "sqlite"), "OFF");
+  const database: Sqlite = openSqlite(module, join(place.directory, "sqlite"), "OFF");
   const insert = database.prepare("INSERT INTO records (id, value) VALUES (?, ?)");
   let next = 0;
-  const rate = await rateOf(count, () => {
+  const rate = await place.rate(count, () => {
     for (const batch of records.batches(count, BATCH)) {
       database.exec("BEGIN");
       for (const record of batch) insert.run(next++, record);

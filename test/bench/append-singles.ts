@@ -2,17 +2,13 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { CommitLog } from "../../src/index.js";
 import { BareGroupCommit } from "./bare-group-commit.js";
+import { closedLoop } from "./closed-loop.js";
 import { openLmdb } from "./lmdb.js";
 import type { Records } from "./records.js";
 import { openSqlite } from "./sqlite.js";
-import {
-  type Contender,
-  closedLoop,
-  type Measured,
-  type Place,
-  rateOf,
-  type Workload,
-} from "./workload.js";
+import { SqliteGroupCommit } from "./sqlite-group-commit.js";
+import type { Target } from "./target.js";
+import type { Contender, Measured, Place, Workload } from "./workload.js";
 
 /** What a workload of single appends is about. */
 export interface Singles {
@@ -22,25 +18,31 @@ export interface Singles {
   /** Callers, each of which appends its next record when the last one is acknowledged. */
   readonly callers: number;
   readonly isSynced: boolean;
-  readonly targets: Workload["targets"];
+  readonly targets: readonly Target[];
 }
 
 /** Single appends by callers that wait for their answer. */
 export function appendSingles(singles: Singles): Workload {
   const { name, records, callers, isSynced, targets } = singles;
   const callersText = callers === 1 ? "one at a time" : `${callers} in flight`;
+  const syncedText = isSynced ? "synced" : "not synced";
   const contenders: Contender[] = [
-    { name: "seglog", run: (place) => seglog(place, singles) },
-    { name: "bare group commit", run: (place) => bare(place, singles) },
-    { name: "lmdb", peer: "lmdb", run: (place) => lmdb(place, singles) },
+    { name: "seglog", kind: "seglog", run: (place) => seglog(place, singles) },
+    { name: "bare group commit", kind: "limit", run: (place) => bare(place, singles) },
+    { name: "lmdb", kind: "peer", peer: "lmdb", run: (place) => lmdb(place, singles) },
   ];
   if (isSynced && callers === 1) {
-    contenders.push({ name: "write + fdatasync", run: (place) => writeAndSync(place, singles) });
+    contenders.push({
+      name: "write + fdatasync",
+      kind: "limit",
+      run: (place) => writeAndSync(place, singles),
+    });
   }
   if (isSynced) {
     for (const module of ["better-sqlite3", "node:sqlite"] as const) {
       contenders.push({
         name: module,
+        kind: "peer",
         peer: module,
         run: (place) => sqlite(module, place, singles),
       });
@@ -48,8 +50,9 @@ export function appendSingles(singles: Singles): Workload {
   }
   return {
     name,
-    title: `Append ${records.byteLength} B singly, ${callersText}, ${isSynced ? "synced" : "not synced"}`,
+    title: `Append ${records.byteLength} B singly, ${callersText}, ${syncedText}`,
     unit: "records/s",
+    isSynced,
     contenders,
     targets,
   };
@@ -60,7 +63,7 @@ async function seglog(place: Place, { records, count, callers, isSynced }: Singl
     durability: isSynced ? "always" : "os",
   });
   const n = place.amount(count);
-  const rate = await rateOf(n, () =>
+  const rate = await place.rate(n, () =>
     closedLoop(n, callers, (index) => log.append(records.at(index))),
   );
   if (log.endOffset !== n) throw new Error(`${log.endOffset} records, not ${n}`);
@@ -73,7 +76,7 @@ async function bare(place: Place, { records, count, callers, isSynced }: Singles
   const path = join(place.directory, "bare");
   const log = await BareGroupCommit.open(path, isSynced);
   const n = place.amount(count);
-  const rate = await rateOf(n, () =>
+  const rate = await place.rate(n, () =>
     closedLoop(n, callers, (index) => log.append(records.at(index))),
   );
   await log.close();
@@ -85,7 +88,7 @@ async function writeAndSync(place: Place, { records, count }: Singles): Promise<
   const path = join(place.directory, "written");
   const file = await open(path, "w");
   const n = place.amount(count);
-  const rate = await rateOf(n, async () => {
+  const rate = await place.rate(n, async () => {
     for (let index = 0; index < n; index++) {
       await file.write(records.at(index), 0, records.byteLength, index * records.byteLength);
       await file.datasync();
@@ -99,7 +102,7 @@ async function writeAndSync(place: Place, { records, count }: Singles): Promise<
 async function lmdb(place: Place, { records, count, callers, isSynced }: Singles) {
   const database = openLmdb(join(place.directory, "lmdb"), isSynced);
   const n = place.amount(count);
-  const rate = await rateOf(n, () =>
+  const rate = await place.rate(n, () =>
     closedLoop(n, callers, (index) => database.put(index, records.at(index), { append: true })),
   );
   for (const offset of records.sample(n)) records.check(offset, database.get(offset));
@@ -107,23 +110,29 @@ async function lmdb(place: Place, { records, count, callers, isSynced }: Singles
   return rate;
 }
 
-/** Each append a transaction of its own: it blocks, so that more callers change nothing. */
+/** One caller alone has each append in a transaction of its own; more share transactions. */
 async function sqlite(
   module: "better-sqlite3" | "node:sqlite",
   place: Place,
-  { records, count }: Singles,
+  { records, count, callers }: Singles,
 ): Promise<Measured> {
   const database = openSqlite(module, join(place.directory, "sqlite"), "FULL");
-  const insert = database.prepare("INSERT INTO records (id, value) VALUES (?, ?)");
-  // What takes as long each time need not be done as often.
-  const n = Math.min(place.amount(count), 3000);
-  const rate = await rateOf(n, () => {
-    for (let index = 0; index < n; index++) insert.run(index, records.at(index));
-  });
+  const n = place.amount(count);
+  const rate = await place.rate(n, appendAll);
   const select = database.prepare("SELECT value FROM records WHERE id = ?");
   for (const offset of records.sample(n)) {
     records.check(offset, select.get(offset)?.value as Uint8Array | undefined);
   }
   database.close();
   return rate;
+
+  function appendAll(): unknown {
+    if (callers > 1) {
+      const group = new SqliteGroupCommit(database);
+      return closedLoop(n, callers, (index) => group.append(records.at(index)));
+    }
+    const insert = database.prepare("INSERT INTO records (id, value) VALUES (?, ?)");
+    for (let index = 0; index < n; index++) insert.run(index, records.at(index));
+    return undefined;
+  }
 }

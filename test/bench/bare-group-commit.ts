@@ -3,6 +3,12 @@ import { type FileHandle, open } from "node:fs/promises";
 
 const CAPACITY_BYTES = 1024 * 1024;
 
+interface Waiting {
+  /** Where its record begins in what is written together. */
+  readonly start: number;
+  readonly resolve: (position: number) => void;
+}
+
 /**
  * The least that group commit can be: each append copied and given a promise, and all that wait
  * written and synced together, after those who were just answered had their turn.
@@ -12,7 +18,7 @@ export class BareGroupCommit {
   #filling = Buffer.allocUnsafeSlow(CAPACITY_BYTES);
   #other = Buffer.allocUnsafeSlow(CAPACITY_BYTES);
   #end = 0;
-  #waiting: ((position: number) => void)[] = [];
+  #waiting: Waiting[] = [];
   #position = 0;
   #isRunning = false;
   readonly #isSynced: boolean;
@@ -26,15 +32,20 @@ export class BareGroupCommit {
     return new BareGroupCommit(await open(path, "w"), isSynced);
   }
 
-  /** What waits at a time must fit into 1 MiB. */
+  /**
+   * What waits at a time must fit into 1 MiB.
+   *
+   * @returns The record's position in the file.
+   */
   append(record: Uint8Array): Promise<number> {
-    this.#filling.set(record, this.#end);
+    const start = this.#end;
+    this.#filling.set(record, start);
     this.#end += record.length;
     if (!this.#isRunning) {
       this.#isRunning = true;
       setImmediate(() => this.#commit());
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => this.#waiting.push({ start, resolve }));
   }
 
   async close(): Promise<void> {
@@ -56,7 +67,7 @@ export class BareGroupCommit {
     const { fd } = this.#file;
     const done: NoParamCallback = (error) => {
       if (error !== null) throw error;
-      for (const resolve of waiting) resolve(this.#position);
+      for (const { start, resolve } of waiting) resolve(this.#position + start);
       this.#position += length;
       setImmediate(() => this.#commit());
     };

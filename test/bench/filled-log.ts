@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { CommitLog, type OpenLogOptions } from "../../src/index.js";
-import type { Records } from "./records.js";
+import type { RecordSet } from "./record-set.js";
 import type { Place } from "./workload.js";
 
 /** A log that holds so many records, opened anew to be read. */
 export async function filledLog(
   { directory }: Place,
-  records: Records,
+  records: RecordSet,
   count: number,
   batchLength: number,
   options: OpenLogOptions = {},

@@ -1,20 +1,22 @@
 import { type Lmdb, type LmdbDatabase, load } from "./peers.js";
-import type { Records } from "./records.js";
+import type { RecordSet } from "./record-set.js";
 
 /** A database of records by their offsets. */
-export function openLmdb(path: string, isSynced: boolean): LmdbDatabase {
-  return load<Lmdb>("lmdb").open({
-    path,
-    noSync: !isSynced,
-    encoding: "binary",
-    keyEncoding: "uint32",
-  });
+export function openLmdb(path: string, isSynced: boolean): LmdbDatabase<number> {
+  const options = { path, noSync: !isSynced, encoding: "binary", keyEncoding: "uint32" } as const;
+  return load<Lmdb>("lmdb").open(options);
+}
+
+/** A database of records by keys of bytes. */
+export function openLmdbByBytes(path: string, isSynced: boolean): LmdbDatabase<Buffer> {
+  const options = { path, noSync: !isSynced, encoding: "binary", keyEncoding: "binary" } as const;
+  return load<Lmdb>("lmdb").open(options);
 }
 
 /** Puts records into an empty database, a transaction for each batch. */
 export function fillLmdb(
-  database: LmdbDatabase,
-  records: Records,
+  database: LmdbDatabase<number>,
+  records: RecordSet,
   count: number,
   batchLength: number,
 ): void {

@@ -1,13 +1,17 @@
 // Measures seglog beside what one would pick instead, and beside the bare limits of the machine.
 // Run by `npm run bench`; `-- --help` tells its options.
 
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { describeMachine, toJson, workloadTable } from "./report.js";
+import { toSvg } from "./chart.js";
+import { fileSystemType } from "./file-system-type.js";
+import { type Circumstances, describeMachine, heading, toJson, workloadTable } from "./report.js";
 import type { ContenderResult, WorkloadResult } from "./result.js";
 import { missing, type Order, type Run, runApart, runHere } from "./run.js";
+import { assertStableStorage } from "./stable-storage.js";
+import { versionsOf } from "./versions.js";
 import type { Workload } from "./workload.js";
 import { workloads } from "./workloads.js";
 
@@ -15,8 +19,10 @@ const USAGE = `Usage: npm run bench -- [options]
 
   --only NAMES      workloads, separated by commas (default: all)
   --rounds N        how often each contender runs, all in turn (default 5)
-  --directory PATH  where files are written (default: the system's temporary directory)
+  --directory PATH  where files are written (default: the system's temporary directory); on a
+                    disk, for the workloads that wait for syncs
   --json FILE       writes all figures
+  --svg FILE        draws the middle figures, of the workloads that have peers, when all is done
   --list            names the workloads
 
 The packages that seglog is measured against: npm install --prefix test/bench
@@ -29,6 +35,7 @@ async function oversee(): Promise<void> {
       rounds: { type: "string", default: "5" },
       directory: { type: "string", default: tmpdir() },
       json: { type: "string" },
+      svg: { type: "string" },
       list: { type: "boolean" },
       help: { type: "boolean" },
     },
@@ -46,16 +53,25 @@ async function oversee(): Promise<void> {
   if (!Number.isSafeInteger(rounds) || rounds < 1) {
     throw new RangeError(`--rounds must be a number from 1 on, not ${values.rounds}`);
   }
-  console.log(Object.values(describeMachine()).join(" · "));
+  const { directory } = values;
+  const wanted = chosen(all, values.only);
+  mkdirSync(directory, { recursive: true });
+  const fileSystem = fileSystemType(directory);
+  assertStableStorage(wanted, fileSystem, directory);
+  const circumstances: Circumstances = {
+    command: ["npm run bench --", ...process.argv.slice(2)].join(" "),
+    machine: describeMachine(fileSystem),
+    versions: versionsOf(wanted),
+  };
+  console.log(heading(circumstances));
   const results: WorkloadResult[] = [];
-  for (const workload of chosen(all, values.only)) {
-    const result = await measure(workload, rounds, values.directory);
+  for (const workload of wanted) {
+    const result = await measure(workload, rounds, directory);
     results.push(result);
     console.log(`\n${workloadTable(result)}`);
-    if (values.json === undefined) continue;
-    const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
-    writeFileSync(values.json, toJson(results, command));
+    if (values.json !== undefined) writeFileSync(values.json, toJson(results, circumstances));
   }
+  if (values.svg !== undefined) writeFileSync(values.svg, toSvg(results));
 }
 
 function chosen(all: readonly Workload[], only: string | undefined): readonly Workload[] {

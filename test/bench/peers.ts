@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -10,21 +11,23 @@ const require = createRequire(join(process.cwd(), "test", "bench", "package.json
 
 /** lmdb: a memory-mapped B-tree. */
 export interface Lmdb {
-  open(options: {
-    readonly path: string;
-    readonly noSync?: boolean;
-    readonly encoding: "binary";
-    readonly keyEncoding: "uint32";
-  }): LmdbDatabase;
+  open(options: LmdbOptions & { readonly keyEncoding: "uint32" }): LmdbDatabase<number>;
+  open(options: LmdbOptions & { readonly keyEncoding: "binary" }): LmdbDatabase<Buffer>;
 }
 
-export interface LmdbDatabase {
+interface LmdbOptions {
+  readonly path: string;
+  readonly noSync: boolean;
+  readonly encoding: "binary";
+}
+
+export interface LmdbDatabase<Key> {
   /** With `append` for keys that rise, which is quicker. */
-  put(key: number, value: Uint8Array, options?: { readonly append: true }): Promise<boolean>;
-  putSync(key: number, value: Uint8Array, options?: { readonly append: true }): void;
+  put(key: Key, value: Uint8Array, options?: { readonly append: true }): Promise<boolean>;
+  putSync(key: Key, value: Uint8Array, options?: { readonly append: true }): void;
   transactionSync(run: () => void): void;
-  get(key: number): Buffer | undefined;
-  getRange(options: object): Iterable<{ readonly key: number; readonly value: Buffer }>;
+  get(key: Key): Buffer | undefined;
+  getRange(options: object): Iterable<{ readonly key: Key; readonly value: Buffer }>;
   close(): Promise<void>;
 }
 
@@ -35,7 +38,7 @@ export interface ClassicLevel {
     options: {
       readonly keyEncoding: "buffer";
       readonly valueEncoding: "buffer";
-      readonly compression: false;
+      readonly compression: boolean;
     },
   ) => LevelDatabase;
 }
@@ -47,7 +50,6 @@ export interface LevelDatabase {
     options: { readonly sync: boolean },
   ): Promise<void>;
   get(key: Buffer): Promise<Buffer | undefined>;
-  values(): AsyncIterable<Buffer> & { nextv(size: number): Promise<Buffer[]> };
   close(): Promise<void>;
 }
 
@@ -59,7 +61,7 @@ type Callback<T> = (error: Error | null, result: T) => void;
 export interface AsyncLogFile {
   append(records: readonly Buffer[], done: Callback<number>): void;
   onDrain(done: () => void): void;
-  stream(options: { readonly offsets: boolean }): {
+  stream(options: { readonly offsets: boolean; readonly live?: boolean }): {
     pipe(sink: { paused: boolean; write(value: Buffer): void; end(error?: Error): void }): void;
   };
   close(done: Callback<void>): void;
@@ -71,7 +73,6 @@ export interface Sqlite {
   prepare(sql: string): {
     run(...values: readonly unknown[]): unknown;
     get(...values: readonly unknown[]): Record<string, unknown> | undefined;
-    all(...values: readonly unknown[]): Record<string, unknown>[];
   };
   close(): void;
 }
@@ -89,4 +90,16 @@ export function isInstalled(name: string): boolean {
 /** A package; {@link isInstalled} tells whether it is there. */
 export function load<T>(name: string): T {
   return require(name) as T;
+}
+
+/** The version of a package, or of what is behind a module of Node's, if it is there. */
+export function installedVersion(name: string): string | undefined {
+  if (name === "node:sqlite") return isInstalled(name) ? process.versions.sqlite : undefined;
+  // Read where it lies: a package need not export its manifest.
+  const path = require.resolve
+    .paths(name)
+    ?.map((directory) => join(directory, name, "package.json"))
+    .find((each) => existsSync(each));
+  if (path === undefined) return undefined;
+  return (JSON.parse(readFileSync(path, "utf8")) as { readonly version: string }).version;
 }

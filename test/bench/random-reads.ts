@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { CommitLog } from "../../src/index.js";
 import { Random } from "../support/random.js";
+import { closedLoop } from "./closed-loop.js";
 import { filledLog } from "./filled-log.js";
 import { fillLmdb, openLmdb } from "./lmdb.js";
 import type { Records } from "./records.js";
-import { closedLoop, type Measured, type Place, rateOf, type Workload } from "./workload.js";
+import type { Measured, Place, Workload } from "./workload.js";
 
 /** Records that a log of random reads holds, and how many are read. */
 const STORED = 1_000_000;
@@ -40,11 +41,11 @@ export function readsSync(records: Records): Workload {
       { contender: "seglog, batches of 1 MiB", over: "seglog, 1 segment", atLeast: 0.5 },
     ],
     contenders: [
-      { name: "seglog, 1 segment", run: of(ONE) },
-      { name: "seglog, 1,000 segments", run: of(THOUSAND) },
-      { name: "seglog, batches of 1 MiB", run: of(LARGE_BATCHES) },
-      { name: "pread + CRC of 4 KiB", run: bare },
-      { name: "lmdb", peer: "lmdb", run: (place) => lmdb(place, records) },
+      { name: "seglog, 1 segment", kind: "seglog", run: of(ONE) },
+      { name: "seglog, 1,000 segments", kind: "seglog", run: of(THOUSAND) },
+      { name: "seglog, batches of 1 MiB", kind: "seglog", run: of(LARGE_BATCHES) },
+      { name: "pread + CRC of 4 KiB", kind: "limit", run: bare },
+      { name: "lmdb", kind: "peer", peer: "lmdb", run: (place) => lmdb(place, records) },
     ],
   };
 }
@@ -58,8 +59,8 @@ export function reads(records: Records, callers: number): Workload {
     unit: "reads/s",
     targets: [],
     contenders: [
-      { name: "seglog, 1 segment", run: of(ONE) },
-      { name: "seglog, 1,000 segments", run: of(THOUSAND) },
+      { name: "seglog, 1 segment", kind: "seglog", run: of(ONE) },
+      { name: "seglog, 1,000 segments", kind: "seglog", run: of(THOUSAND) },
     ],
   };
 }
@@ -82,7 +83,7 @@ function offsets(stored: number, count: number): Float64Array {
 async function seglogSync(place: Place, records: Records, log: Log): Promise<Measured> {
   const [opened, stored] = await openedLog(place, records, log);
   const wanted = offsets(stored, place.amount(READS));
-  const rate = await rateOf(wanted.length, () => {
+  const rate = await place.rate(wanted.length, () => {
     for (const offset of wanted) records.check(offset, opened.readSync(offset).value);
   });
   await opened.close();
@@ -97,7 +98,7 @@ async function seglog(
 ): Promise<Measured> {
   const [opened, stored] = await openedLog(place, records, log);
   const wanted = offsets(stored, place.amount(READS / 5));
-  const rate = await rateOf(wanted.length, () =>
+  const rate = await place.rate(wanted.length, () =>
     closedLoop(wanted.length, callers, async (index) => {
       const offset = wanted[index]!;
       records.check(offset, (await opened.read(offset)).value);
@@ -116,7 +117,7 @@ async function bare(place: Place): Promise<Measured> {
   const sum = crc32(block);
   const wanted = offsets(blocks, place.amount(READS));
   const file = openSync(path, "r");
-  const rate = await rateOf(wanted.length, () => {
+  const rate = await place.rate(wanted.length, () => {
     for (const at of wanted) {
       const target = Buffer.allocUnsafe(BLOCK_BYTES);
       readSync(file, target, 0, BLOCK_BYTES, at * BLOCK_BYTES);
@@ -132,7 +133,7 @@ async function lmdb(place: Place, records: Records): Promise<Measured> {
   const stored = place.amount(STORED, BATCH);
   fillLmdb(database, records, stored, BATCH);
   const wanted = offsets(stored, place.amount(READS));
-  const rate = await rateOf(wanted.length, () => {
+  const rate = await place.rate(wanted.length, () => {
     for (const offset of wanted) records.check(offset, database.get(offset));
   });
   await database.close();

@@ -1,42 +1,15 @@
 import { readFileSync } from "node:fs";
 import { Random } from "../support/random.js";
+import { DISTINCT, RecordSet } from "./record-set.js";
 
-/** How many different records there are; then they come again. */
-const DISTINCT = 20_000;
-
-/** The records that all contenders are given: bytes of chance, of one length. */
-export class Records {
+/** Bytes of chance, of one length. */
+export class Records extends RecordSet {
   readonly byteLength: number;
-  readonly #all: readonly Buffer[];
 
-  constructor(byteLength: number) {
-    const random = new Random(byteLength);
-    const bytes = Buffer.allocUnsafeSlow(byteLength * DISTINCT);
-    for (let at = 0; at < bytes.length; at++) bytes[at] = random.below(256);
+  /** @param distinct - How many different ones there are. */
+  constructor(byteLength: number, distinct = DISTINCT) {
+    super(() => make(byteLength, distinct));
     this.byteLength = byteLength;
-    this.#all = Array.from({ length: DISTINCT }, (_, index) =>
-      bytes.subarray(index * byteLength, (index + 1) * byteLength),
-    );
-  }
-
-  /** The record with this offset. */
-  at(offset: number): Buffer {
-    return this.#all[offset % DISTINCT]!;
-  }
-
-  /** Batches of `length` records, which must divide the number of different ones. */
-  *batches(count: number, length: number): Generator<readonly Buffer[]> {
-    if (DISTINCT % length !== 0) throw new RangeError(`batches of ${length} do not come out even`);
-    for (let offset = 0; offset < count; offset += length) {
-      const from = offset % DISTINCT;
-      yield this.#all.slice(from, from + length);
-    }
-  }
-
-  /** @throws Error unless `value` is the record with this offset. */
-  check(offset: number, value: Uint8Array | undefined): void {
-    if (value !== undefined && Buffer.compare(value, this.at(offset)) === 0) return;
-    throw new Error(`record ${offset} is not what was stored there`);
   }
 
   /**
@@ -51,11 +24,13 @@ export class Records {
       this.check(offset, bytes.subarray(end - this.byteLength, end));
     }
   }
+}
 
-  /** Offsets of a spread of records, the first and the last among them. */
-  *sample(count: number): Generator<number> {
-    const step = Math.max(1, Math.floor(count / 1000));
-    for (let offset = 0; offset < count - 1; offset += step) yield offset;
-    yield count - 1;
-  }
+function make(byteLength: number, distinct: number): Buffer[] {
+  const random = new Random(byteLength);
+  const bytes = Buffer.allocUnsafeSlow(byteLength * distinct);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = random.below(256);
+  return Array.from({ length: distinct }, (_, index) =>
+    bytes.subarray(index * byteLength, (index + 1) * byteLength),
+  );
 }

@@ -1,5 +1,6 @@
 import type { Run } from "./run.js";
-import type { Target, Workload } from "./workload.js";
+import { isLessBetter } from "./unit.js";
+import type { Workload } from "./workload.js";
 
 /** All runs of one contender. */
 export interface ContenderResult {
@@ -31,11 +32,12 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * The ratio of two contenders, round by round, for the machine drifts: what was measured in the
- * same round was measured in the same minute. `undefined` if one of them did not run.
+ * How many times as good one contender is as another, so that above 1 it is the better one whatever
+ * the unit. Taken round by round, for the machine drifts: what was measured in the same round was
+ * measured in the same minute. `undefined` if one of them did not run, or a figure is 0.
  */
 export function ratioOf(
-  { contenders }: WorkloadResult,
+  { workload, contenders }: WorkloadResult,
   name: string,
   over: string,
 ): Spread | undefined {
@@ -44,12 +46,10 @@ export function ratioOf(
   );
   const ratios = (one?.runs ?? []).flatMap(({ measured }, round) => {
     const reference = other?.runs[round]?.measured;
-    return reference === undefined ? [] : [measured / reference];
+    if (reference === undefined) return [];
+    return [isLessBetter(workload.unit) ? reference / measured : measured / reference];
   });
-  return ratios.length === 0 ? undefined : spreadOf(ratios);
-}
-
-/** Whether a ratio is what a target asks for. */
-export function isReached({ atLeast, atMost }: Target, { median }: Spread): boolean {
-  return median >= (atLeast ?? 0) && median <= (atMost ?? Number.POSITIVE_INFINITY);
+  const isMeasured =
+    ratios.length > 0 && ratios.every((ratio) => Number.isFinite(ratio) && ratio > 0);
+  return isMeasured ? spreadOf(ratios) : undefined;
 }

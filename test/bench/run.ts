@@ -1,26 +1,21 @@
 import { fork } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import { setTimeout } from "node:timers/promises";
+import { LoopDelay } from "./loop-delay.js";
 import { isInstalled } from "./peers.js";
-import type { Contender, Measured, Workload } from "./workload.js";
+import type { Contender, Measured, Place, Workload } from "./workload.js";
 
 /** How much of a whole run a tiny one does. */
 const TINY = 1 / 1000;
 /** What is done before the run that counts, so that the code is compiled when it begins. */
 const WARM_UP = 1 / 4;
-/** So that a histogram's resolution does not hide short delays. */
-const DELAY_RESOLUTION_MS = 1;
-/** A delay is noted when the loop turns again, so it must turn once more. */
-const LAST_TURN_MS = 20;
 
 /** One run of one contender, in a process of its own. */
 export interface Run {
   readonly measured: Measured;
   /**
-   * How late the event loop came to its timers, p99 and at most: over the whole run, with what
-   * comes before and after the part that is measured.
+   * How late the event loop came to its timers, p99 and at most, while what was measured ran, in
+   * the contender's own process.
    */
   readonly delayP99Ms: number;
   readonly delayMaxMs: number;
@@ -32,32 +27,29 @@ export function missing({ peer }: Contender): string | undefined {
 }
 
 /** Runs a contender once in this process, with as little as shows that it works. */
-export async function runTiny(contender: Contender, parent: string): Promise<Measured> {
+export function runTiny(contender: Contender, parent: string): Promise<Run> {
   return runIn(contender, parent, TINY);
 }
 
 /** Runs a contender in this process: first to warm up, then to be measured. */
 export async function runHere(contender: Contender, parent: string): Promise<Run> {
   await runIn(contender, parent, WARM_UP);
-  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
-  delay.enable();
-  const measured = await runIn(contender, parent, 1);
-  await setTimeout(LAST_TURN_MS);
-  delay.disable();
-  return {
-    measured,
-    delayP99Ms: delay.percentile(99) / 1e6,
-    delayMaxMs: delay.max / 1e6,
-  };
+  return runIn(contender, parent, 1);
 }
 
-async function runIn(contender: Contender, parent: string, share: number): Promise<Measured> {
-  mkdirSync(parent, { recursive: true });
+async function runIn(contender: Contender, parent: string, share: number): Promise<Run> {
   const directory = mkdtempSync(join(parent, "seglog-bench-"));
-  const amount = (full: number, multipleOf = 1) =>
-    Math.max(1, Math.ceil((full * share) / multipleOf)) * multipleOf;
+  const delay = new LoopDelay();
+  const place: Place = {
+    directory,
+    amount: (full, multipleOf = 1) =>
+      Math.max(1, Math.ceil((full * share) / multipleOf)) * multipleOf,
+    rate: async (count, work) => (count * 1000) / (await delay.during(work)),
+    elapsed: (work) => delay.during(work),
+  };
   try {
-    return await contender.run({ directory, amount });
+    const measured = await contender.run(place);
+    return { measured, delayP99Ms: delay.p99Ms, delayMaxMs: delay.maxMs };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -85,7 +77,8 @@ export function runApart(
       run = message;
     });
     child.once("error", reject);
-    child.once("exit", (code, signal) => {
+    // Not "exit", which may come before the last message.
+    child.once("close", (code, signal) => {
       if (run !== undefined && code === 0) resolve(run);
       else reject(new Error(`${workload.name}, ${contender.name}: ended with ${signal ?? code}`));
     });

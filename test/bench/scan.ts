@@ -5,8 +5,9 @@ import { BATCH } from "./append-batches.js";
 import { filledLog } from "./filled-log.js";
 import { fillLmdb, openLmdb } from "./lmdb.js";
 import { type AsyncLog, load } from "./peers.js";
+import { ReadCheck } from "./read-check.js";
 import type { Records } from "./records.js";
-import { type Measured, type Place, rateOf, type Workload } from "./workload.js";
+import type { Measured, Place, Workload } from "./workload.js";
 
 const MIB = 1024 * 1024;
 
@@ -24,41 +25,26 @@ export function scan(
     unit: "records/s",
     targets,
     contenders: [
-      { name: "seglog batches()", run: (place) => seglog(place, records, count, batches) },
-      { name: "seglog records()", run: (place) => seglog(place, records, count, singly) },
-      { name: "read, 1 MiB a call", run: (place) => raw(place, records, count) },
+      {
+        name: "seglog batches()",
+        kind: "seglog",
+        run: (place) => seglog(place, records, count, batches),
+      },
+      {
+        name: "seglog records()",
+        kind: "seglog",
+        run: (place) => seglog(place, records, count, singly),
+      },
+      { name: "read, 1 MiB a call", kind: "limit", run: (place) => raw(place, records, count) },
       {
         name: "async-append-only-log",
+        kind: "peer",
         peer: "async-append-only-log",
         run: (place) => asyncLog(place, records, count),
       },
-      { name: "lmdb", peer: "lmdb", run: (place) => lmdb(place, records, count) },
+      { name: "lmdb", kind: "peer", peer: "lmdb", run: (place) => lmdb(place, records, count) },
     ],
   };
-}
-
-/** Sees every value, and checks a spread of them. */
-class Check {
-  readonly #records: Records;
-  readonly #every: number;
-  #offset = 0;
-  #bytes = 0;
-
-  constructor(records: Records, count: number) {
-    this.#records = records;
-    this.#every = Math.max(1, Math.floor(count / 1000));
-  }
-
-  see(value: Uint8Array): void {
-    const offset = this.#offset++;
-    this.#bytes += value.length;
-    if (offset % this.#every === 0) this.#records.check(offset, value);
-  }
-
-  end(count: number): void {
-    if (this.#offset === count && this.#bytes === count * this.#records.byteLength) return;
-    throw new Error(`${this.#offset} records, not ${count}`);
-  }
 }
 
 /** @param read - Reads all of a log. */
@@ -66,24 +52,24 @@ async function seglog(
   place: Place,
   records: Records,
   full: number,
-  read: (log: CommitLog, check: Check) => Promise<void>,
+  read: (log: CommitLog, check: ReadCheck) => Promise<void>,
 ): Promise<Measured> {
   const count = place.amount(full, BATCH);
   const log = await filledLog(place, records, count, BATCH);
-  const check = new Check(records, count);
-  const rate = await rateOf(count, () => read(log, check));
-  check.end(count);
+  const check = new ReadCheck(records, count);
+  const rate = await place.rate(count, () => read(log, check));
+  check.end();
   await log.close();
   return rate;
 }
 
-async function batches(log: CommitLog, check: Check): Promise<void> {
+async function batches(log: CommitLog, check: ReadCheck): Promise<void> {
   for await (const batch of log.batches()) {
     for (const { value } of batch) check.see(value);
   }
 }
 
-async function singly(log: CommitLog, check: Check): Promise<void> {
+async function singly(log: CommitLog, check: ReadCheck): Promise<void> {
   for await (const { value } of log.records()) check.see(value);
 }
 
@@ -94,7 +80,7 @@ async function raw(place: Place, records: Records, full: number): Promise<Measur
   for (const batch of records.batches(count, BATCH)) await file.write(Buffer.concat(batch));
   const buffer = Buffer.allocUnsafeSlow(MIB);
   let position = 0;
-  const rate = await rateOf(count, async () => {
+  const rate = await place.rate(count, async () => {
     for (;;) {
       const { bytesRead } = await file.read(buffer, 0, MIB, position);
       if (bytesRead === 0) return;
@@ -117,8 +103,8 @@ async function asyncLog(place: Place, records: Records, full: number): Promise<M
   await new Promise<void>((resolve) => writer.onDrain(resolve));
   await new Promise((resolve) => writer.close(resolve));
   const log = openLog();
-  const check = new Check(records, count);
-  const rate = await rateOf(
+  const check = new ReadCheck(records, count);
+  const rate = await place.rate(
     count,
     () =>
       new Promise<void>((resolve, reject) => {
@@ -129,7 +115,7 @@ async function asyncLog(place: Place, records: Records, full: number): Promise<M
         });
       }),
   );
-  check.end(count);
+  check.end();
   await new Promise((resolve) => log.close(resolve));
   return rate;
 }
@@ -141,11 +127,11 @@ async function lmdb(place: Place, records: Records, full: number): Promise<Measu
   fillLmdb(writer, records, count, BATCH);
   await writer.close();
   const database = openLmdb(path, false);
-  const check = new Check(records, count);
-  const rate = await rateOf(count, () => {
+  const check = new ReadCheck(records, count);
+  const rate = await place.rate(count, () => {
     for (const { value } of database.getRange({})) check.see(value);
   });
-  check.end(count);
+  check.end();
   await database.close();
   return rate;
 }
