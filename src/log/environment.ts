@@ -1,12 +1,17 @@
 import type { FileSystem } from "../files/file-system.js";
-import { HandlePool } from "../files/handle-pool.js";
+import { HandlePool, MIN_OPEN_FILES } from "../files/handle-pool.js";
 import { nodeFileSystem } from "../files/node-file-system.js";
+import { openFileLimit } from "../files/open-file-limit.js";
 import { BlockCache } from "./block-cache.js";
 import { BufferPool } from "./buffer-pool.js";
 import { IndexCache } from "./index-cache.js";
 
-/** Open data files of one log, or of all logs of a store, unless an option says otherwise. */
-export const DEFAULT_MAX_OPEN_FILES = 2048;
+/** Open data files of one log, or of all logs of a store, unless an option says otherwise: */
+const DEFAULT_MAX_OPEN_FILES = 2048;
+/** of what the process may open, no more than this part; */
+const SHARE_OF_LIMIT = 1 / 2;
+/** and so many where the system does not tell. */
+const CAREFUL_MAX_OPEN_FILES = 128;
 
 /** Enough for the disk to be busy with for a while, and a small part of a segment. */
 const SYNC_AHEAD_BYTES = 8 * 1024 * 1024;
@@ -33,7 +38,7 @@ export interface LogEnvironment {
  */
 export function createEnvironment(
   fileSystem: FileSystem = nodeFileSystem,
-  maxOpenFiles = DEFAULT_MAX_OPEN_FILES,
+  maxOpenFiles = defaultMaxOpenFiles(),
   now: () => number = Date.now,
   monotonicNow: () => number = now === Date.now ? () => performance.now() : now,
 ): LogEnvironment {
@@ -47,4 +52,11 @@ export function createEnvironment(
     now,
     monotonicNow,
   };
+}
+
+function defaultMaxOpenFiles(): number {
+  const limit = openFileLimit();
+  if (limit === undefined) return CAREFUL_MAX_OPEN_FILES;
+  const share = Math.floor(limit * SHARE_OF_LIMIT);
+  return Math.max(MIN_OPEN_FILES, Math.min(share, DEFAULT_MAX_OPEN_FILES));
 }

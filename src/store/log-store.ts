@@ -16,11 +16,7 @@ import {
   type ReadOptions,
   resolveReadOptions,
 } from "../log/commit-log.js";
-import {
-  createEnvironment,
-  DEFAULT_MAX_OPEN_FILES,
-  type LogEnvironment,
-} from "../log/environment.js";
+import { createEnvironment, type LogEnvironment } from "../log/environment.js";
 import { makeDirectories, syncParent } from "../log/log-creation.js";
 import { readMetadata } from "../log/log-files.js";
 import {
@@ -56,8 +52,9 @@ import {
 export interface StoreOptions extends LogOptions {
   /**
    * How many files of logs may be open at a time, over all keys. The least recently used are
-   * closed; one that was written to is synced first. Where the process has fewer handles, the
-   * store makes do with fewer. Default 2048, at least 16.
+   * closed; one that was written to is synced first. Where the process has fewer handles than
+   * that, the store makes do with fewer. Default: half of what the process may open, at most 2048
+   * (128 where the system does not tell); at least 16.
    */
   readonly maxOpenFiles?: number | undefined;
   /**
@@ -191,8 +188,7 @@ export class LogStore implements KeyedLog {
     if (typeof readOnly !== "boolean") {
       throw new TypeError(`readOnly must be a boolean, not ${describe(readOnly)}`);
     }
-    const limit =
-      integer(maxOpenFiles, "maxOpenFiles", MIN_OPEN_FILES, 2 ** 31 - 1) ?? DEFAULT_MAX_OPEN_FILES;
+    const limit = integer(maxOpenFiles, "maxOpenFiles", MIN_OPEN_FILES, 2 ** 31 - 1);
     const resolved = resolveLogOptions(rest, ["maxOpenFiles", "readOnly"]);
     const environment = given ?? createEnvironment(undefined, limit);
     return readOnly
