@@ -27,7 +27,7 @@ describe.runIf(process.platform === "linux")("maxOpenFiles", () => {
   it.each(["os", "always"] as const)("bounds the handles of many keys under %s", async (policy) => {
     const directory = newPath();
     await using store = await LogStore.open(directory, { durability: policy, maxOpenFiles: 16 });
-    const keys = Array.from({ length: policy === "os" ? 1000 : 100 }, (_, index) => `key-${index}`);
+    const keys = Array.from({ length: policy === "os" ? 300 : 100 }, (_, index) => `key-${index}`);
     let most = 0;
     const look = async () => {
       most = Math.max(most, await openBelow(directory));
