@@ -69,13 +69,7 @@ export class HandlePool {
 
   /** @internal As {@link reserve}, but rather goes over the limit by one than wait. */
   reserveSync(): void {
-    if (this.#openCount >= this.#limit) {
-      for (const file of this.#idle) {
-        if (file.hasUnsyncedWrites) continue;
-        file.closeIdleSync();
-        break;
-      }
-    }
+    if (this.#openCount >= this.#limit) this.#closeCleanIdle(1);
     this.#openCount++;
   }
 
@@ -114,12 +108,23 @@ export class HandlePool {
   /** @internal As {@link shrink}, without a turn of the event loop: of clean files alone. */
   shrinkSync(): boolean {
     this.#lowerLimit();
-    const before = this.#openCount;
+    return this.#closeCleanIdle(this.#openCount - this.#limit);
+  }
+
+  /**
+   * Closes up to so many idle files that need no sync first, the longest idle first.
+   *
+   * @returns Whether it closed one.
+   */
+  #closeCleanIdle(most: number): boolean {
+    let closed = 0;
     for (const file of this.#idle) {
-      if (this.#openCount <= this.#limit) break;
-      if (!file.hasUnsyncedWrites) file.closeIdleSync();
+      if (closed >= most) break;
+      if (file.hasUnsyncedWrites) continue;
+      file.closeIdleSync();
+      closed++;
     }
-    return this.#openCount < before;
+    return closed > 0;
   }
 
   #lowerLimit(): void {

@@ -185,18 +185,15 @@ export class GroupEncoder {
     for (; at < values.length; at++) {
       const value = values[at]!;
       const valueEnd = end + value.length;
-      count++;
-      if (count > 1 && valueEnd + count * 4 > limit) {
-        count--;
-        break;
-      }
-      if (valueEnd + count * 8 > this.#bytes.length) {
+      if (count > 0 && valueEnd + (count + 1) * 4 > limit) break;
+      const needed = valueEnd + (count + 1) * 8;
+      if (needed > this.#bytes.length) {
         this.#end = end;
-        this.#grow(valueEnd + count * 8);
+        this.#grow(needed);
       }
-      if (count > this.#ends.length) this.#growTables();
+      if (count === this.#ends.length) this.#growTables();
       this.#bytes.set(value, end);
-      this.#ends[count - 1] = valueEnd - bodyStart;
+      this.#ends[count++] = valueEnd - bodyStart;
       end = valueEnd;
     }
     this.#end = end;

@@ -74,6 +74,7 @@ export class BlockCache {
     if (this.#bySegment.get(segment)?.has(position)) return;
     while (this.#totalBytes + byteLength > this.#limitBytes) this.#removeOne();
     const cached = { segment, block, memory: memory?.buffer, byteLength, wasUsed: false };
+    // Only now: making room may have taken the last one of this segment.
     const blocks = this.#bySegment.get(segment);
     if (blocks === undefined) this.#bySegment.set(segment, new Map([[position, cached]]));
     else blocks.set(position, cached);

@@ -6,11 +6,11 @@ import { BlockCache } from "./block-cache.js";
 import { BufferPool } from "./buffer-pool.js";
 import { IndexCache } from "./index-cache.js";
 
-/** Open data files of one log, or of all logs of a store, unless an option says otherwise: */
+/** Open data files of one log, or of all logs of a store, unless an option says otherwise. */
 const DEFAULT_MAX_OPEN_FILES = 2048;
-/** of what the process may open, no more than this part; */
+/** The part of what the process may open that they take at most. */
 const SHARE_OF_LIMIT = 1 / 2;
-/** and so many where the system does not tell. */
+/** How many they are where the system does not tell what the process may open. */
 const CAREFUL_MAX_OPEN_FILES = 128;
 
 /** Enough for the disk to be busy with for a while, and a small part of a segment. */

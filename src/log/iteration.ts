@@ -68,8 +68,9 @@ export async function* iterateBatches(
         continue;
       }
       const useful = blocks.filter(({ header }) => header.baseOffset < to);
-      const batch = new RecordBatch(useful, wanted, Math.min(to, view.endOffset));
-      if (next < Math.min(to, view.endOffset)) {
+      const limit = Math.min(to, view.endOffset);
+      const batch = new RecordBatch(useful, wanted, limit);
+      if (next < limit) {
         ahead = read();
         // It is told when it is asked for, if it is.
         ahead.catch(() => undefined);

@@ -497,8 +497,7 @@ export class LogWriter implements LogView, QueueOwner {
     const active = this.#active;
     const loading = this.#activeIndex();
     const index = loading instanceof Promise ? await loading : loading;
-    const reading = runStepsEagerly(active.header());
-    const header = reading instanceof Promise ? await reading : reading;
+    const header = active.knownHeader ?? (await runSteps(active.header()));
     const before = this.#written;
     const blocks = stampRun(run, before, this.#durable.endOffset, header.blockSeed);
     const file = active.file.acquireOpen() ?? (await active.file.acquire());

@@ -19,8 +19,8 @@ export interface LogOptions {
    * When an append resolves. `"always"`: when it is on stable storage. `"interval"`: when it is
    * written, and synced every {@link flushIntervalMs}. `"os"`: when it is written; synced only when
    * a segment is sealed, by `flush()` and by `close()`, and beside the appends whenever 8 MiB were
-   * written. In all three, nothing is lost when only the process dies. Default `"always"`; many appends in flight share each sync, so it costs far less
-   * than one sync an append.
+   * written. In all three, nothing is lost when only the process dies. Default `"always"`; many
+   * appends in flight share each sync, so it costs far less than one sync an append.
    */
   readonly durability?: Durability | undefined;
   /** Under `"interval"`, the longest time between two syncs. Default 1000. */

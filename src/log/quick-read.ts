@@ -29,9 +29,8 @@ interface Place {
 export function quickReadSync(view: LogView, offset: number): LogRecord | undefined {
   const place = placeOf(view, offset);
   if (place === undefined) return undefined;
-  const cached = view.blockCache.get(place.segment, place.position);
-  const found = cached && recordIn(cached, offset);
-  if (found !== undefined) return found;
+  const cached = cachedRecord(view, place, offset);
+  if (cached !== undefined) return cached;
   const file = place.segment.file.openFile;
   if (file === undefined) return undefined;
   const bytes = view.blockCache.memoryFor(place.length);
@@ -46,9 +45,16 @@ export function quickRead(
 ): LogRecord | Promise<LogRecord | undefined> | undefined {
   const place = placeOf(view, offset);
   if (place === undefined) return undefined;
-  const cached = view.blockCache.get(place.segment, place.position);
-  const found = cached && recordIn(cached, offset);
-  return found ?? readAt(view, place, offset);
+  return cachedRecord(view, place, offset) ?? readAt(view, place, offset);
+}
+
+function cachedRecord(
+  view: LogView,
+  { segment, position }: Place,
+  offset: number,
+): LogRecord | undefined {
+  const block = view.blockCache.get(segment, position);
+  return block && recordIn(block, offset);
 }
 
 async function readAt(view: LogView, place: Place, offset: number): Promise<LogRecord | undefined> {

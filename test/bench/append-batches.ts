@@ -1,12 +1,14 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { CommitLog } from "../../src/index.js";
+import { CommitLog, type OpenLogOptions } from "../../src/index.js";
 import { BarePipeline, readBarePipeline } from "./bare-pipeline.js";
+import { checkLog } from "./check-log.js";
 import { inWindow } from "./in-window.js";
 import { fillLevel, levelKey, openLevel } from "./level.js";
 import { fillLmdb, openLmdb } from "./lmdb.js";
 import { type AsyncLog, load, type Sqlite } from "./peers.js";
+import type { RecordSet } from "./record-set.js";
 import type { Records } from "./records.js";
 import { openSqlite } from "./sqlite.js";
 import type { Contender, ContenderKind, Measured, Place, Workload } from "./workload.js";
@@ -52,13 +54,23 @@ export function appendBatches(
   }
 }
 
-async function seglog(place: Place, records: Records, count: number): Promise<Measured> {
-  const log = await CommitLog.open(join(place.directory, "log"), { durability: "os" });
+function seglog(place: Place, records: Records, count: number): Promise<Measured> {
+  return batchesIntoLog(place, join(place.directory, "log"), records, count);
+}
+
+/** Appends batches to a new log, and tells how quickly. */
+export async function batchesIntoLog(
+  place: Place,
+  path: string,
+  records: RecordSet,
+  count: number,
+  options: OpenLogOptions = {},
+): Promise<Measured> {
+  const log = await CommitLog.open(path, { durability: "os", ...options });
   const rate = await place.rate(count, () =>
     inWindow(records.batches(count, BATCH), (batch) => log.appendBatch(batch)),
   );
-  if (log.endOffset !== count) throw new Error(`${log.endOffset} records, not ${count}`);
-  for (const offset of records.sample(count)) records.check(offset, log.readSync(offset).value);
+  checkLog(log, records, count);
   await log.close();
   return rate;
 }
@@ -138,8 +150,19 @@ async function lmdb(place: Place, records: Records, count: number): Promise<Meas
   return rate;
 }
 
-async function level(place: Place, records: Records, count: number): Promise<Measured> {
-  const database = await openLevel(join(place.directory, "level"), false);
+function level(place: Place, records: Records, count: number): Promise<Measured> {
+  return batchesIntoLevel(place, join(place.directory, "level"), records, count, false);
+}
+
+/** As {@link batchesIntoLog}, of a LevelDB. */
+export async function batchesIntoLevel(
+  place: Place,
+  path: string,
+  records: RecordSet,
+  count: number,
+  isCompressed: boolean,
+): Promise<Measured> {
+  const database = await openLevel(path, isCompressed);
   const rate = await place.rate(count, () => fillLevel(database, records, count, BATCH));
   for (const offset of records.sample(count)) {
     records.check(offset, await database.get(levelKey(offset)));

@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { CommitLog } from "../../src/index.js";
 import { BareGroupCommit } from "./bare-group-commit.js";
+import { checkLog } from "./check-log.js";
 import { closedLoop } from "./closed-loop.js";
 import { openLmdb } from "./lmdb.js";
 import type { Records } from "./records.js";
@@ -66,8 +67,7 @@ async function seglog(place: Place, { records, count, callers, isSynced }: Singl
   const rate = await place.rate(n, () =>
     closedLoop(n, callers, (index) => log.append(records.at(index))),
   );
-  if (log.endOffset !== n) throw new Error(`${log.endOffset} records, not ${n}`);
-  for (const offset of records.sample(n)) records.check(offset, log.readSync(offset).value);
+  checkLog(log, records, n);
   await log.close();
   return rate;
 }

@@ -1,10 +1,8 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { CommitLog, type CompressionName } from "../../src/index.js";
-import { BATCH } from "./append-batches.js";
+import type { CompressionName } from "../../src/index.js";
+import { BATCH, batchesIntoLevel, batchesIntoLog } from "./append-batches.js";
 import { filledLog } from "./filled-log.js";
-import { inWindow } from "./in-window.js";
-import { fillLevel, levelKey, openLevel } from "./level.js";
 import { ReadCheck } from "./read-check.js";
 import type { RecordSet } from "./record-set.js";
 import type { Contender, Measured, Place, Workload } from "./workload.js";
@@ -19,11 +17,17 @@ type Fill = (
   count: number,
 ) => Promise<Measured>;
 
+const intoLog =
+  (compression: CompressionName): Fill =>
+  (...fill) =>
+    batchesIntoLog(...fill, { compression });
+const intoLevel: Fill = (...fill) => batchesIntoLevel(...fill, true);
+
 /** Whoever stores events, in the order in which they are told. */
 const STORES: readonly (Omit<Contender, "run"> & { readonly fill: Fill })[] = [
-  { name: "seglog, none", kind: "seglog", fill: logFill("none") },
-  { name: "seglog, lz4", kind: "seglog", fill: logFill("lz4") },
-  { name: "classic-level, snappy", kind: "peer", peer: "classic-level", fill: levelFill },
+  { name: "seglog, none", kind: "seglog", fill: intoLog("none") },
+  { name: "seglog, lz4", kind: "seglog", fill: intoLog("lz4") },
+  { name: "classic-level, snappy", kind: "peer", peer: "classic-level", fill: intoLevel },
 ];
 
 /** Appends of events in batches, with compression and without. */
@@ -76,34 +80,6 @@ export function compressedScans(events: RecordSet): Workload {
 
 function countIn(place: Place): number {
   return place.amount(COUNT, BATCH);
-}
-
-function logFill(compression: CompressionName): Fill {
-  return async (place, directory, events, count) => {
-    const log = await CommitLog.open(directory, { durability: "os", compression });
-    const rate = await place.rate(count, () =>
-      inWindow(events.batches(count, BATCH), (batch) => log.appendBatch(batch)),
-    );
-    if (log.endOffset !== count) throw new Error(`${log.endOffset} records, not ${count}`);
-    for (const offset of events.sample(count)) events.check(offset, log.readSync(offset).value);
-    await log.close();
-    return rate;
-  };
-}
-
-async function levelFill(
-  place: Place,
-  directory: string,
-  events: RecordSet,
-  count: number,
-): Promise<Measured> {
-  const database = await openLevel(directory, true);
-  const rate = await place.rate(count, () => fillLevel(database, events, count, BATCH));
-  for (const offset of events.sample(count)) {
-    events.check(offset, await database.get(levelKey(offset)));
-  }
-  await database.close();
-  return rate;
 }
 
 async function scan(

@@ -76,7 +76,7 @@ export const failureBugs: readonly Mutant[] = [
     name: "synchronous-read-closes-unsynced-handle",
     bug: "a synchronous read that needs room closes a handle with unsynced writes",
     file: "files/handle-pool.ts",
-    find: "        if (file.hasUnsyncedWrites) continue;\n",
+    find: "      if (file.hasUnsyncedWrites) continue;\n",
     replace: "",
     suite: { files: ["files/handle-pool.test.ts"] },
   },
