@@ -13,6 +13,9 @@ const SHARE_OF_LIMIT = 1 / 2;
 /** How many they are where the system does not tell what the process may open. */
 const CAREFUL_MAX_OPEN_FILES = 128;
 
+/** To copy as much into the page cache takes less time than a hop to the thread pool and back. */
+const SMALL_WRITE_BYTES = 128 * 1024;
+
 /** Enough for the disk to be busy with for a while, and a small part of a segment. */
 const SYNC_AHEAD_BYTES = 8 * 1024 * 1024;
 
@@ -23,6 +26,8 @@ export interface LogEnvironment {
   readonly indexCache: IndexCache;
   readonly blockCache: BlockCache;
   readonly buffers: BufferPool;
+  /** Writes to a log that are no longer than this do not leave the event loop. */
+  readonly smallWriteBytes: number;
   /** How much a log that acknowledges before it syncs writes until it begins to sync. */
   readonly syncAheadBytes: number;
   /** Milliseconds since 1970. */
@@ -48,6 +53,7 @@ export function createEnvironment(
     indexCache: new IndexCache(),
     blockCache: new BlockCache(),
     buffers: new BufferPool(),
+    smallWriteBytes: SMALL_WRITE_BYTES,
     syncAheadBytes: SYNC_AHEAD_BYTES,
     now,
     monotonicNow,

@@ -2,7 +2,7 @@ import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { isHandleShortage } from "../files/file-errors.js";
 import type { OpenFile } from "../files/file-system.js";
 import { runSteps, runStepsEagerly } from "../files/steps.js";
-import { writeFully } from "../files/whole-file.js";
+import { writeFully, writeFullySync } from "../files/whole-file.js";
 import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
 import { loadedIndex, saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
@@ -505,7 +505,11 @@ export class LogWriter implements LogView, QueueOwner {
       active.file.hasUnsyncedWrites = true;
       let position = before.endPosition;
       for (const bytes of pieces(run)) {
-        await writeFully(file, bytes, position);
+        if (bytes.length <= this.#environment.smallWriteBytes) {
+          writeFullySync(file, bytes, position);
+        } else {
+          await writeFully(file, bytes, position);
+        }
         position += bytes.length;
       }
     } catch (error) {

@@ -9,6 +9,8 @@ export interface Setting {
   readonly durability: Durability;
   readonly options: LogOptions;
   readonly maxOpenFiles: number;
+  /** Up to which length a write does not leave the event loop. */
+  readonly smallWriteBytes: number;
   /** How much is written, under a policy that does not wait for it, until a sync begins. */
   readonly syncAheadBytes: number;
   /** Steps of the first session and of those after it. */
@@ -42,6 +44,7 @@ export function randomSetting(durability: Durability, random: Random): Setting {
     steps: 6 + random.below(14),
     failingChange: random.below(3) === 0 ? random.below(150) : undefined,
     hasStorms: kind === "store" && random.below(16) === 0,
+    smallWriteBytes: random.pick([0, 300, Number.POSITIVE_INFINITY]),
     syncAheadBytes: random.pick([200, 2000, Number.POSITIVE_INFINITY]),
   };
 }

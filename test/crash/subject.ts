@@ -46,9 +46,10 @@ export class Subject {
     fileSystem: MemoryFileSystem,
     now: () => number,
   ): Promise<Subject> {
-    const { maxOpenFiles, syncAheadBytes } = setting;
+    const { maxOpenFiles, smallWriteBytes, syncAheadBytes } = setting;
     const environment = {
       ...createEnvironment(fileSystem, maxOpenFiles, now),
+      smallWriteBytes,
       syncAheadBytes,
     };
     const open =

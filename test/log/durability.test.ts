@@ -89,7 +89,8 @@ for (const durability of ["os", "interval"] as const) {
   describe(`"${durability}"`, () => {
     test("an append resolves after the write; flush and close sync", async () => {
       const system = new FaultyFileSystem();
-      const log = await openLog(newPath(), { durability }, { fileSystem: system });
+      const setting = { fileSystem: system, smallWriteBytes: 0 };
+      const log = await openLog(newPath(), { durability }, setting);
       system.forget();
       const write = system.hold({ kind: "write", path: DATA });
       const append = log.append("value-0");

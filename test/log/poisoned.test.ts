@@ -136,7 +136,7 @@ describe("a sync that fails while appends go on", () => {
       told.push(error);
       onTold?.();
     };
-    const setting = { fileSystem: system, syncAheadBytes: 50 };
+    const setting = { fileSystem: system, syncAheadBytes: 50, smallWriteBytes: 0 };
     const log = await openLog(newPath(), { durability: "os", onError }, setting);
     system.fail({ kind: "datasync", path: DATA }, { errno: "EIO" });
     const sync = system.hold({ kind: "datasync", path: DATA });

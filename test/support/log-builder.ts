@@ -22,16 +22,16 @@ export interface Setting {
   readonly now?: () => number;
   readonly maxOpenFiles?: number;
   readonly syncAheadBytes?: number;
+  readonly smallWriteBytes?: number;
 }
 
 /** Opens a log in the world of a test; it is closed with the test, if that did not. */
 export async function openLog(
   directory: string,
   options: OpenLogOptions = {},
-  { fileSystem = nodeFileSystem, now, maxOpenFiles, syncAheadBytes }: Setting = {},
+  { fileSystem = nodeFileSystem, now, maxOpenFiles, ...setting }: Setting = {},
 ): Promise<CommitLog> {
-  const world = createEnvironment(fileSystem, maxOpenFiles, now);
-  const environment = syncAheadBytes === undefined ? world : { ...world, syncAheadBytes };
+  const environment = { ...createEnvironment(fileSystem, maxOpenFiles, now), ...setting };
   const log = await CommitLog.openOn(environment, directory, options);
   onTestFinished(async () => {
     await log.close().catch(() => undefined);
