@@ -7,6 +7,7 @@ import {
 } from "./block-header.js";
 import { checksum } from "./checksum.js";
 import { Codec, decompressBody } from "./compression.js";
+import { copyOf } from "./copied-bytes.js";
 import type { LogRecord } from "./record.js";
 import { readStructuredRecord } from "./record-codec.js";
 import { viewOf } from "./uint64.js";
@@ -87,7 +88,7 @@ export class Block {
     return this.#recordAt(index, false);
   }
 
-  /** The record at `index`, with memory of its own. */
+  /** The record at `index`, copied. */
   copyAt(index: number): LogRecord {
     return this.#recordAt(index, true);
   }
@@ -135,11 +136,6 @@ export class Block {
     const { position, baseOffset } = this.header;
     return new CorruptionError({ file: this.#file, position, reason, offset: baseOffset });
   }
-}
-
-/** The bytes in [start, end), in memory of their own; `slice` of a `Buffer` would share it. */
-function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  return Uint8Array.prototype.slice.call(bytes, start, end);
 }
 
 /**

@@ -14,7 +14,7 @@ export function segmentIndexOf(segments: readonly Segment[], offset: number): nu
   return Math.max(low - 1, 0);
 }
 
-/** The record of a block with exactly this offset, in memory of its own. */
+/** The record of a block with exactly this offset, copied. */
 export function recordIn(block: Block, offset: number): LogRecord | undefined {
   const index = block.lowerBound(offset);
   const isThere = index < block.header.recordCount && block.offsetAt(index) === offset;
