@@ -8,6 +8,7 @@ import { toSvg } from "./chart.js";
 import { EventRecords } from "./event-records.js";
 import { fileSystemType } from "./file-system-type.js";
 import { LoopDelay } from "./loop-delay.js";
+import { toMarkdown } from "./markdown.js";
 import { percentile } from "./percentile.js";
 import { ReadCheck } from "./read-check.js";
 import { RecordSet } from "./record-set.js";
@@ -208,6 +209,9 @@ test("reports figures, ratios, delays, targets and what was missing", () => {
     versions: { seglog: "1.2.3" },
   };
   expect(heading(circumstances)).toContain("xfs\nseglog 1.2.3\n");
+  const markdown = toMarkdown([result], circumstances);
+  expect(markdown).toContain("| b | 20.0 | ");
+  expect(markdown).toMatch(/^- .*, reached$/m);
   const json = JSON.parse(toJson([result], circumstances));
   expect(json).toMatchObject(circumstances);
   expect(json.workloads[0].contenders[1]).toMatchObject({ name: "b", kind: "peer", median: 20 });

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { toSvg } from "./chart.js";
 import { fileSystemType } from "./file-system-type.js";
+import { toMarkdown } from "./markdown.js";
 import { type Circumstances, describeMachine, heading, toJson, workloadTable } from "./report.js";
 import type { ContenderResult, WorkloadResult } from "./result.js";
 import { missing, type Order, type Run, runApart, runHere } from "./run.js";
@@ -22,6 +23,7 @@ const USAGE = `Usage: npm run bench -- [options]
   --directory PATH  where files are written (default: the system's temporary directory); on a
                     disk, for the workloads that wait for syncs
   --json FILE       writes all figures
+  --markdown FILE   writes the tables as Markdown
   --svg FILE        draws the middle figures, of the workloads that have peers, when all is done
   --list            names the workloads
 
@@ -35,6 +37,7 @@ async function oversee(): Promise<void> {
       rounds: { type: "string", default: "5" },
       directory: { type: "string", default: tmpdir() },
       json: { type: "string" },
+      markdown: { type: "string" },
       svg: { type: "string" },
       list: { type: "boolean" },
       help: { type: "boolean" },
@@ -70,6 +73,9 @@ async function oversee(): Promise<void> {
     results.push(result);
     console.log(`\n${workloadTable(result)}`);
     if (values.json !== undefined) writeFileSync(values.json, toJson(results, circumstances));
+    if (values.markdown !== undefined) {
+      writeFileSync(values.markdown, toMarkdown(results, circumstances));
+    }
   }
   if (values.svg !== undefined) writeFileSync(values.svg, toSvg(results));
 }

@@ -1,7 +1,7 @@
 import { cpus, release, totalmem } from "node:os";
 import Table from "cli-table3";
-import { figureText } from "./figure.js";
-import { ratioOf, type Spread, spreadOf, type WorkloadResult } from "./result.js";
+import { figureText, spreadText } from "./figure.js";
+import { ratioOf, spreadOf, type WorkloadResult } from "./result.js";
 import { describeTarget, judge } from "./target.js";
 import { isLessBetter } from "./unit.js";
 
@@ -103,8 +103,4 @@ export function toJson(results: readonly WorkloadResult[], circumstances: Circum
     targets: result.workload.targets.map((target) => ({ ...target, ...judge(result, target) })),
   }));
   return `${JSON.stringify({ ...circumstances, workloads }, null, 2)}\n`;
-}
-
-function spreadText({ median, min, max }: Spread, unit: string): string {
-  return `${figureText(median)}${unit} (${figureText(min)}-${figureText(max)})`;
 }
