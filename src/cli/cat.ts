@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { LogRecord } from "../format/record.js";
 import { CommitLog } from "../index.js";
-import { surveyLog } from "../log/log-survey.js";
+import { startOf, surveyLog } from "../log/log-survey.js";
 import { parseInteger, parseKey } from "./arguments.js";
 import type { CommandContext } from "./context.js";
 import { isDamage } from "./damage.js";
@@ -10,6 +10,7 @@ import { UsageError } from "./failure.js";
 import { locateLog } from "./location.js";
 import { readAround } from "./read-around.js";
 import { printRecord, RECORD_FORMATS, type RecordFormat } from "./record-printer.js";
+import { findJournal, journaledOf, journaledRecords } from "./store-journal.js";
 
 interface CatFlags {
   readonly key?: string;
@@ -116,7 +117,12 @@ class Cat {
 
   /** Prints what can be read around damage. */
   async #readRest(): Promise<void> {
-    const survey = await surveyLog(this.#context.environment, this.#directory);
+    const { environment } = this.#context;
+    const place = { kind: "log", directory: this.#directory } as const;
+    const journal = await findJournal(environment.fileSystem, place);
+    const skipped = (message: string) => this.#context.tell(message);
+    const journaled = await journaledRecords(environment, journal, skipped);
+    const survey = await surveyLog(environment, this.#directory);
     const { to = Number.POSITIVE_INFINITY } = this.#flags;
     try {
       for await (const piece of readAround(survey, this.#next)) {
@@ -128,6 +134,11 @@ class Cat {
           if (record.offset >= to) throw new EnoughRecords();
           await this.#print(record);
         }
+      }
+      for (const record of journaledOf(journaled, survey.metadata?.logId)) {
+        if (record.offset < (this.#next ?? startOf(survey))) continue;
+        if (record.offset >= to) throw new EnoughRecords();
+        await this.#print(record);
       }
     } catch (error) {
       if (!(error instanceof EnoughRecords)) throw error;

@@ -9,7 +9,7 @@ import { type LogSurvey, type SurveyedSegment, startOf, surveyLog } from "../log
 import { type IndexSummary, readSummary, rebuildIndex } from "../segment/index-loading.js";
 import type { CommandContext } from "./context.js";
 import { damageText, isDamage } from "./damage.js";
-import { formatBytes, formatTime, hex, renderTable } from "./display.js";
+import { count, formatBytes, formatTime, hex, renderTable } from "./display.js";
 import { escapeText } from "./escape.js";
 import { ExitCode } from "./exit-code.js";
 
@@ -43,6 +43,8 @@ export interface LogDescription {
   readonly bytes: number;
   readonly state: "open for writing" | "closed cleanly" | "not closed cleanly" | "damaged";
   readonly inStore: boolean;
+  /** Records behind those of the segments that stand in the journal of the store. */
+  readonly journaled: number;
   readonly damage: readonly string[];
   /** Files that keep what recoveries cut off. */
   readonly cutFiles: readonly string[];
@@ -77,6 +79,7 @@ async function lookAt(context: CommandContext, directory: string): Promise<LogDe
   const endOffset = await findEnd(context.environment, directory, damage);
   if (damage.length > 0) context.exitCode = ExitCode.damage;
   const { metadata, listing } = survey;
+  const segmentsEnd = segments.at(-1)?.endOffset ?? startOf(survey);
   const header = survey.segments.find((each) => each.header !== undefined)?.header;
   const id = metadata?.logId ?? header?.logId;
   return {
@@ -89,6 +92,8 @@ async function lookAt(context: CommandContext, directory: string): Promise<LogDe
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
     state: stateOf(survey, damage),
     inStore: metadata?.storeId !== undefined,
+    // A log without a store is read by its segments alone.
+    journaled: metadata?.storeId === undefined ? 0 : Math.max((endOffset ?? 0) - segmentsEnd, 0),
     damage,
     cutFiles: listing.cutFiles,
     temporaryFiles: survey.hasWriter ? [] : [...listing.temporaryFiles, ...survey.superseded],
@@ -181,6 +186,11 @@ export function logAsText(log: LogDescription, raw: boolean): string {
     `  offsets  start ${log.startOffset}, end ${end}`,
     `  size     ${formatBytes(log.bytes)}`,
     `  state    ${log.state}${log.inStore ? ", belongs to a store" : ""}`,
+    ...(log.journaled === 0
+      ? []
+      : [
+          `  journal  ${count(log.journaled, "record")} of the store's journal behind the segments`,
+        ]),
     ...log.damage.map((text) => `  damage   ${safe(text)}`),
     ...log.cutFiles.map((name) => `  cut off  ${safe(name)} keeps what a recovery cut`),
     ...log.temporaryFiles.map((name) => `  left     ${safe(name)}, of an interrupted operation`),

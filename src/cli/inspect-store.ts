@@ -1,5 +1,5 @@
 import { SeglogError } from "../errors.js";
-import { STORE_METADATA_FILE } from "../format/file-names.js";
+import { JOURNAL_DIRECTORY, STORE_METADATA_FILE } from "../format/file-names.js";
 import { CommitLog } from "../index.js";
 import { surveyLog } from "../log/log-survey.js";
 import { decodeKey } from "../store/key-directory.js";
@@ -10,6 +10,7 @@ import { count, formatBytes, formatTime, hex, renderTable } from "./display.js";
 import { escapeText } from "./escape.js";
 import { ExitCode } from "./exit-code.js";
 import { listKeyDirectories } from "./location.js";
+import { findJournal } from "./store-journal.js";
 
 /** One key as `inspect` shows it; `null` stands for what cannot be known. */
 export interface KeyDescription {
@@ -18,6 +19,8 @@ export interface KeyDescription {
   readonly endOffset: number | null;
   readonly segments: number;
   readonly bytes: number;
+  /** How many of its records stand in the journal and in no segment. */
+  readonly journaled: number;
   /** What keeps readers out of it. */
   readonly damage: string | null;
 }
@@ -32,6 +35,8 @@ export interface StoreDescription {
   /** Names under `logs/` that stand for no key. */
   readonly foreignNames: readonly string[];
   readonly bytes: number;
+  /** The log that the others share; `null` if there is none. */
+  readonly journal: KeyDescription | null;
   readonly keys: readonly KeyDescription[];
 }
 
@@ -54,14 +59,19 @@ export async function describeStore(
   } else {
     damage.push(`${STORE_METADATA_FILE} is missing`);
   }
+  const path = await findJournal(fileSystem, { kind: "store", directory });
+  const hasJournal = path !== undefined;
   const keys: KeyDescription[] = [];
   const foreignNames: string[] = [];
   for (const name of await listKeyDirectories(fileSystem, directory)) {
     const key = decodeKey(name);
     if (key === undefined) foreignNames.push(name);
-    else keys.push(await describeKey(context, keyPath(directory, name), key));
+    else keys.push(await describeKey(context, keyPath(directory, name), key, hasJournal));
   }
-  if (damage.length > 0 || keys.some((key) => key.damage !== null)) {
+  const journal =
+    path === undefined ? null : await describeKey(context, path, JOURNAL_DIRECTORY, false);
+  const logs = journal === null ? keys : [journal, ...keys];
+  if (damage.length > 0 || logs.some((log) => log.damage !== null)) {
     context.exitCode = ExitCode.damage;
   }
   return {
@@ -71,7 +81,8 @@ export async function describeStore(
     createdAt: metadata?.createdAt ?? null,
     damage,
     foreignNames,
-    bytes: keys.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: logs.reduce((sum, { bytes }) => sum + bytes, 0),
+    journal,
     keys,
   };
 }
@@ -80,8 +91,9 @@ async function describeKey(
   context: CommandContext,
   directory: string,
   key: string,
+  hasJournal: boolean,
 ): Promise<KeyDescription> {
-  const nothing = { key, startOffset: null, endOffset: null, segments: 0, bytes: 0 };
+  const nothing = { key, startOffset: null, endOffset: null, segments: 0, bytes: 0, journaled: 0 };
   let sizes = { segments: 0, bytes: 0 };
   try {
     const survey = await surveyLog(context.environment, directory);
@@ -90,7 +102,10 @@ async function describeKey(
     await using log = await CommitLog.openOn(context.environment, directory, { readOnly: true });
     await log.refresh();
     const { startOffset, endOffset } = log;
-    return { key, startOffset, endOffset, ...sizes, damage: null };
+    const journaled = hasJournal
+      ? endOffset - (log.segments().at(-1)?.endOffset ?? startOffset)
+      : 0;
+    return { key, startOffset, endOffset, ...sizes, journaled, damage: null };
   } catch (error) {
     // A key that was being made or deleted holds nothing yet, or nothing any more.
     if (error instanceof SeglogError && error.code === "NOT_A_LOG") {
@@ -111,6 +126,7 @@ export function storeAsText(store: StoreDescription, raw: boolean): string {
     `  created  ${store.createdAt === null ? "unknown" : formatTime(store.createdAt)}`,
     `  total    ${count(store.keys.length, "key")}, ${count(records, "offset")}, ` +
       formatBytes(store.bytes),
+    ...(store.journal === null ? [] : [`  journal  ${journalText(store, store.journal)}`]),
     ...store.damage.map((text) => `  damage   ${safe(text)}`),
     ...store.foreignNames.map((name) => `  foreign  logs/${safe(name)} stands for no key`),
   ];
@@ -137,6 +153,13 @@ export function storeAsText(store: StoreDescription, raw: boolean): string {
     .filter(({ damage }) => damage !== null)
     .map(({ key, damage }) => `\n${safe(key)}: ${safe(damage ?? "")}`);
   return [`${lines.join("\n")}\n\n${table}`, ...details].join("\n");
+}
+
+function journalText({ keys }: StoreDescription, journal: KeyDescription): string {
+  const { damage, bytes } = journal;
+  if (damage !== null) return `damaged: ${escapeText(damage)}`;
+  const journaled = keys.reduce((sum, key) => sum + key.journaled, 0);
+  return `${count(journaled, "record")} that no segment of their keys has, ${formatBytes(bytes)}`;
 }
 
 function recordsOf({ startOffset, endOffset }: KeyDescription): number {

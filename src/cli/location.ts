@@ -3,6 +3,7 @@ import { SeglogError } from "../errors.js";
 import { hasSystemCode, isMissing } from "../files/file-errors.js";
 import type { DirectoryEntry, FileSystem } from "../files/file-system.js";
 import {
+  JOURNAL_DIRECTORY,
   LOG_METADATA_FILE,
   LOGS_DIRECTORY,
   parseSegmentFileName,
@@ -93,7 +94,7 @@ export async function locateLog(
 }
 
 /**
- * Names under `logs/`; none if that is missing.
+ * Names under `logs/` but the journal's; none if that is missing.
  *
  * @throws SeglogError `UNSAFE_PATH` if it, or what bears the name of a key, is no directory.
  */
@@ -109,7 +110,10 @@ export async function listKeyDirectories(
       if (kind === "directory" || decodeKey(name) === undefined) continue;
       await assertKeyDirectory(fileSystem, join(logs, name));
     }
-    return entries.map(({ name }) => name).sort();
+    return entries
+      .map(({ name }) => name)
+      .filter((name) => name !== JOURNAL_DIRECTORY)
+      .sort();
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;

@@ -1,6 +1,7 @@
 import { runSteps } from "../files/steps.js";
 import type { RecoveryReport } from "../index.js";
 import { CommitLog, LogStore } from "../index.js";
+import type { LogEnvironment } from "../log/environment.js";
 import { surveyLog } from "../log/log-survey.js";
 import type { LogVerification } from "../log/verify.js";
 import { rebuildIndex, saveIndex } from "../segment/index-loading.js";
@@ -8,14 +9,16 @@ import { loadCheckpoint } from "../store/checkpoint-file.js";
 import type { CommandContext } from "./context.js";
 import { count } from "./display.js";
 import type { Location } from "./location.js";
+import { findJournal } from "./store-journal.js";
 import type { Verification } from "./verification.js";
+import type { KeyVerification } from "./verify-journal.js";
 
 /** Something to put right in one log, or in the store itself. */
 export interface RepairStep {
   /** What will be done, to follow "would". */
   readonly plan: string;
-  readonly kind: "recover" | "index" | "checkpoint";
-  /** Of the log, if it is one of a store. */
+  readonly kind: "recover" | "index" | "move" | "checkpoint";
+  /** Of the log, if it is one of a store and not the journal. */
   readonly key: string | undefined;
   /** Base offsets of the segments whose indexes are to be built anew. */
   readonly baseOffsets: readonly number[];
@@ -27,9 +30,10 @@ export async function planRepair(
   location: Location,
   { log, store }: Verification,
 ): Promise<RepairStep[]> {
-  if (log !== undefined) return planLog(log, undefined);
+  if (log !== undefined) return planLog(log, "the log");
   const steps: RepairStep[] = [];
-  for (const [key, each] of store?.logs ?? []) steps.push(...planLog(each, key));
+  if (store?.journal !== undefined) steps.push(...planLog(store.journal, "the journal"));
+  for (const [key, each] of store?.logs ?? []) steps.push(...planKey(each, key));
   if (store?.storeId === undefined) return steps;
   const { fileSystem } = environment;
   const { damage } = await loadCheckpoint(fileSystem, location.directory, store.storeId);
@@ -40,9 +44,19 @@ export async function planRepair(
   return steps;
 }
 
-function planLog(log: LogVerification, key: string | undefined): RepairStep[] {
+function planKey(log: KeyVerification, key: string): RepairStep[] {
+  const name = JSON.stringify(key);
+  const steps = planLog(log, `the log of key ${name}`).map((step) => ({ ...step, key }));
+  if (log.journaled === 0) return steps;
+  const records = count(log.journaled, "record");
+  const plan = `move ${records} of key ${name} from the journal to segments of its own`;
+  return [...steps, { plan, kind: "move", key, baseOffsets: [] }];
+}
+
+/** @param name - What the log is called, with its article. */
+function planLog(log: LogVerification, name: string): RepairStep[] {
   const steps: RepairStep[] = [];
-  const of = key === undefined ? "" : ` of key ${JSON.stringify(key)}`;
+  const key = undefined;
   const wanting = log.findings.filter(({ remedy }) => remedy === "recovery");
   const isUnclean = log.survey.metadata?.clean === false && !log.survey.hasWriter;
   if (wanting.length > 0 || isUnclean) {
@@ -50,13 +64,15 @@ function planLog(log: LogVerification, key: string | undefined): RepairStep[] {
     const torn = last === undefined ? 0 : last.surveyed.endPosition - last.complete.endPosition;
     const cut =
       torn > 0
-        ? `cut a torn tail of ${count(torn, "byte")} behind offset ${log.endOffset}, keeping a copy`
+        ? `cut a torn tail of ${count(torn, "byte")} behind offset ${last!.complete.endOffset}, ` +
+          "keeping a copy"
         : "complete what the last writer left undone";
-    const plan = `recover the log${of}: ${cut}, and close it cleanly`;
+    const plan = `recover ${name}: ${cut}, and close it cleanly`;
     steps.push({ plan, kind: "recover", key, baseOffsets: [] });
   }
   const baseOffsets = log.unsoundIndexes;
   if (baseOffsets.length > 0) {
+    const of = name === "the log" ? "" : ` of ${name.replace("the log of ", "")}`;
     const plan = `rebuild the indexes${of} of the segments ${baseOffsets.join(", ")}`;
     steps.push({ plan, kind: "index", key, baseOffsets });
   }
@@ -83,8 +99,10 @@ export async function repairInPlace(
     }
     return done;
   }
+  // What the journal has of a log stays there until the log is opened, and closed again.
   const store = await LogStore.openOn(context.environment, directory);
   try {
+    done.push(...(await repairJournal(context, { kind, directory }, steps)));
     for (const key of new Set(steps.flatMap((step) => step.key ?? []))) {
       const log = await store.log(key);
       done.push(
@@ -112,6 +130,32 @@ async function repairLog(
   if (steps.some((step) => step.kind === "recover")) {
     done.push(`${directory}: ${recoveryText(recovery, log.endOffset)}`);
   }
+  if (steps.some((step) => step.kind === "move")) {
+    done.push(`${directory}: moved what stood in the journal to segments of its own`);
+  }
+  return [...done, ...(await rebuildIndexes(environment, directory, steps))];
+}
+
+/** Opening the store has recovered it. */
+async function repairJournal(
+  { environment }: CommandContext,
+  location: Location,
+  steps: readonly RepairStep[],
+): Promise<string[]> {
+  const own = steps.filter(({ kind, key }) => key === undefined && kind !== "checkpoint");
+  const directory = await findJournal(environment.fileSystem, location);
+  if (directory === undefined || own.length === 0) return [];
+  const isRecovered = own.some(({ kind }) => kind === "recover");
+  const done = isRecovered ? [`${directory}: recovered`] : [];
+  return [...done, ...(await rebuildIndexes(environment, directory, own))];
+}
+
+async function rebuildIndexes(
+  environment: LogEnvironment,
+  directory: string,
+  steps: readonly RepairStep[],
+): Promise<string[]> {
+  const done: string[] = [];
   const wanted = new Set(steps.flatMap((step) => step.baseOffsets));
   if (wanted.size === 0) return done;
   // This process has the lock, so nobody else writes these files.

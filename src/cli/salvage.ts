@@ -11,6 +11,12 @@ import { keyPath, readStoreMetadata } from "../store/store-files.js";
 import type { CommandContext } from "./context.js";
 import { isDamage } from "./damage.js";
 import { type Location, listKeyDirectories } from "./location.js";
+import {
+  findJournal,
+  type JournaledRecords,
+  journaledOf,
+  journaledRecords,
+} from "./store-journal.js";
 
 /** What became of one log. */
 export interface SalvagedLog {
@@ -36,11 +42,15 @@ export async function salvage(
 ): Promise<SalvagedLog[]> {
   const { environment } = context;
   if (kind === "log") {
+    const journal = await recordsOfJournal(context, { kind, directory });
     const survey = await surveyLog(environment, directory);
-    const report = await salvageLog(environment, survey, { target, onBytes });
+    const journaled = journaledOf(journal, logIdOf(survey));
+    const report = await salvageLog(environment, survey, { target, journaled, onBytes });
     return [{ name: directory, report, failure: undefined }];
   }
   const storeId = target === undefined ? undefined : await makeStore(context, target);
+  // Before the logs: what leaves the journal meanwhile is in their segments by then.
+  const records = await recordsOfJournal(context, { kind, directory });
   const logs: SalvagedLog[] = [];
   for (const name of await listKeyDirectories(environment.fileSystem, directory)) {
     const key = decodeKey(name);
@@ -48,7 +58,9 @@ export async function salvage(
     const into = target === undefined ? undefined : keyPath(target, name);
     try {
       const survey = await surveyLog(environment, keyPath(directory, name));
-      const report = await salvageLog(environment, survey, { target: into, storeId, onBytes });
+      const journaled = journaledOf(records, logIdOf(survey));
+      const options = { target: into, storeId, journaled, onBytes };
+      const report = await salvageLog(environment, survey, options);
       logs.push({ name: key, report, logId: logIdOf(survey), failure: undefined });
     } catch (error) {
       if (!isEmptyLog(error)) throw error;
@@ -57,6 +69,18 @@ export async function salvage(
   }
   if (target !== undefined) await copyCommitted(context, directory, target, logs);
   return logs;
+}
+
+/** Of a store, or of the one that a log belongs to. */
+async function recordsOfJournal(
+  context: CommandContext,
+  location: Location,
+): Promise<JournaledRecords> {
+  const { environment } = context;
+  const journal = await findJournal(environment.fileSystem, location);
+  return journaledRecords(environment, journal, (message) =>
+    context.tell(`${message}; whose records stood there is not known`),
+  );
 }
 
 function isEmptyLog(error: unknown): boolean {

@@ -1,28 +1,40 @@
 import { join } from "node:path";
-import { SeglogError } from "../errors.js";
+import { type CorruptionError, SeglogError } from "../errors.js";
 import { logIdText } from "../format/checkpoint-frame.js";
 import { CHECKPOINT_FILE, LOGS_DIRECTORY, STORE_METADATA_FILE } from "../format/file-names.js";
 import type { LogEnvironment } from "../log/environment.js";
 import { type Finding, finding } from "../log/finding.js";
+import type { JournalFollower } from "../log/journal-follower.js";
 import { PublishedReader } from "../log/published-reader.js";
 import { type LogVerification, verifyLog } from "../log/verify.js";
 import { loadCheckpoint } from "../store/checkpoint-file.js";
 import { decodeKey } from "../store/key-directory.js";
 import { keyPath, listStore, readStoreMetadata } from "../store/store-files.js";
 import { isDamage } from "./damage.js";
+import { hasDamage } from "./findings.js";
 import { listKeyDirectories } from "./location.js";
+import { findJournal } from "./store-journal.js";
+import {
+  closeJournal,
+  journalFault,
+  type KeyVerification,
+  openJournal,
+  verifyKey,
+} from "./verify-journal.js";
 
 /** What a full scan of a store found. */
 export interface StoreVerification {
   readonly directory: string;
-  readonly logs: ReadonlyMap<string, LogVerification>;
+  readonly logs: ReadonlyMap<string, KeyVerification>;
+  /** The log that the others share, if there is one. */
+  readonly journal: LogVerification | undefined;
   /** Of the store's own files, and of all its logs. */
   readonly findings: readonly Finding[];
   readonly hasWriter: boolean;
   readonly storeId: Uint8Array | undefined;
 }
 
-/** Verifies a store's own files and then each of its logs; see `verifyLog`. */
+/** Verifies a store's own files, its journal, and then each of its logs; see `verifyLog`. */
 export async function verifyStore(
   environment: LogEnvironment,
   directory: string,
@@ -31,7 +43,52 @@ export async function verifyStore(
   const { fileSystem } = environment;
   const findings: Finding[] = [];
   const storeId = await checkMetadata(environment, directory, findings);
-  const logs = new Map<string, LogVerification>();
+  const path = await findJournal(fileSystem, { kind: "store", directory });
+  // Before the logs: what leaves the journal meanwhile is in their segments by then.
+  const opened = path === undefined ? undefined : await openJournal(environment, path);
+  let journal: LogVerification | undefined;
+  let logs: ReadonlyMap<string, KeyVerification>;
+  try {
+    if (path !== undefined) {
+      journal = await unlessUnmade(verifyLog(environment, path, onBytes));
+      findings.push(...journalFindings(path, journal, opened?.fault, storeId));
+    }
+    const scan = { environment, directory, storeId, journal: opened?.follower, onBytes };
+    logs = await verifyKeys(scan, findings);
+  } finally {
+    if (opened !== undefined) await closeJournal(opened);
+  }
+  if (logs.size > 0 && [...logs.values()].every((log) => isForeign(log, storeId))) {
+    const metadata = join(directory, STORE_METADATA_FILE);
+    const message = "it is of another store than all of the logs";
+    findings.push(finding("damage", metadata, message, "none"));
+  }
+  const reader = new PublishedReader(fileSystem, directory, new Uint8Array(16));
+  const hasWriter = (await reader.read()) !== undefined;
+  if (storeId !== undefined) {
+    // Where readers are kept out of the journal, nobody knows where its logs end.
+    const checked = { environment, directory, storeId, hasWriter, logs };
+    const isEndKnown = !hasWriter && opened?.fault === undefined;
+    findings.push(...(await checkCheckpoint(checked, isEndKnown)));
+  }
+  return { directory, logs, journal, findings, hasWriter, storeId };
+}
+
+/** What it takes to verify each key of a store. */
+interface KeyScan {
+  readonly environment: LogEnvironment;
+  readonly directory: string;
+  readonly storeId: Uint8Array | undefined;
+  readonly journal: JournalFollower | undefined;
+  readonly onBytes: (count: number) => void;
+}
+
+async function verifyKeys(
+  { environment, directory, storeId, journal, onBytes }: KeyScan,
+  findings: Finding[],
+): Promise<ReadonlyMap<string, KeyVerification>> {
+  const { fileSystem } = environment;
+  const logs = new Map<string, KeyVerification>();
   for (const name of await listKeyDirectories(fileSystem, directory)) {
     const key = decodeKey(name);
     const path = keyPath(directory, name);
@@ -39,7 +96,7 @@ export async function verifyStore(
       findings.push(foreignDirectory(path, name));
       continue;
     }
-    const log = await verifyKey(environment, path, onBytes);
+    const log = await unlessUnmade(verifyKey(environment, path, journal, onBytes));
     if (log === undefined) {
       findings.push(finding("note", path, "a log that was never completely made", "recovery"));
       continue;
@@ -50,16 +107,22 @@ export async function verifyStore(
     }
     findings.push(...log.findings);
   }
-  if (logs.size > 0 && [...logs.values()].every((log) => isForeign(log, storeId))) {
-    const path = join(directory, STORE_METADATA_FILE);
-    findings.push(finding("damage", path, "it is of another store than all of the logs", "none"));
+  return logs;
+}
+
+/** @param fault - What keeps readers out of the journal. */
+function journalFindings(
+  path: string,
+  journal: LogVerification | undefined,
+  fault: CorruptionError | undefined,
+  storeId: Uint8Array | undefined,
+): Finding[] {
+  const findings = [...(journal?.findings ?? [])];
+  if (journal !== undefined && isForeign(journal, storeId)) {
+    findings.push(finding("damage", path, "the journal belongs to another store", "none"));
   }
-  const reader = new PublishedReader(fileSystem, directory, new Uint8Array(16));
-  const hasWriter = (await reader.read()) !== undefined;
-  if (storeId !== undefined) {
-    findings.push(...(await checkCheckpoint(environment, directory, storeId, hasWriter, logs)));
-  }
-  return { directory, logs, findings, hasWriter, storeId };
+  if (fault !== undefined && !hasDamage(findings)) findings.push(journalFault(path, fault));
+  return findings;
 }
 
 /** Whether a log names another store than this one, or none. */
@@ -107,26 +170,28 @@ function reasonOf(error: unknown): string {
   return typeof reason === "string" ? reason : (error as Error).message;
 }
 
-async function verifyKey(
-  environment: LogEnvironment,
-  path: string,
-  onBytes: (count: number) => void,
-): Promise<LogVerification | undefined> {
+async function unlessUnmade<T>(verifying: Promise<T>): Promise<T | undefined> {
   try {
-    return await verifyLog(environment, path, onBytes);
+    return await verifying;
   } catch (error) {
     if (error instanceof SeglogError && error.code === "NOT_A_LOG") return undefined;
     throw error;
   }
 }
 
+/** A store all of whose logs are verified. */
+interface CheckedStore {
+  readonly environment: LogEnvironment;
+  readonly directory: string;
+  readonly storeId: Uint8Array;
+  readonly hasWriter: boolean;
+  readonly logs: ReadonlyMap<string, LogVerification>;
+}
+
 /** The file of committed offsets, by itself and against the ends of the logs. */
 async function checkCheckpoint(
-  { fileSystem }: LogEnvironment,
-  directory: string,
-  storeId: Uint8Array,
-  hasWriter: boolean,
-  logs: ReadonlyMap<string, LogVerification>,
+  { environment: { fileSystem }, directory, storeId, hasWriter, logs }: CheckedStore,
+  isEndKnown: boolean,
 ): Promise<Finding[]> {
   const path = join(directory, CHECKPOINT_FILE);
   const { state, damage, isTorn, validBytes, fileBytes } = await loadCheckpoint(
@@ -150,7 +215,7 @@ async function checkCheckpoint(
       } else if (isAnother(log, logId)) {
         const message = `${names}: committed of an earlier log of that key, so it does not count`;
         findings.push(finding("note", path, message, "none"));
-      } else if (!hasWriter && next > log.endOffset) {
+      } else if (isEndKnown && next > log.endOffset) {
         const message = `${names}: committed offset ${next} lies behind the end ${log.endOffset}; `;
         const rest = "it is set to the end when the log is next opened for writing";
         findings.push(finding("warning", path, message + rest, "recovery"));

@@ -8,6 +8,7 @@ import { ExitCode } from "./exit-code.js";
 import { findingLine, hasDamage, verdict } from "./findings.js";
 import { locate } from "./location.js";
 import { type Verification, verifyLocation } from "./verification.js";
+import type { KeyVerification } from "./verify-journal.js";
 
 interface VerifyFlags {
   readonly key?: string;
@@ -21,8 +22,9 @@ export function addVerify(program: Command, context: CommandContext): void {
     .summary("read everything and say whether it is sound")
     .description(
       "Reads all of a log or a store: checksums, records, the chain of blocks and segments,\n" +
-        "offsets, metadata, every index entry against the data, committed offsets. Beside a living\n" +
-        "writer it reads up to the end that this has published.\n\n" +
+        "offsets, metadata, every index entry against the data, committed offsets, and the journal\n" +
+        "that the logs of a store share. Beside a living writer it reads up to the end that this\n" +
+        "has published.\n\n" +
         "A torn tail and an index that must be built anew are warnings: they are what a crash\n" +
         "leaves, nothing acknowledged is lost, and the next writer deals with them.",
     )
@@ -66,10 +68,20 @@ async function verify(
 
 function summary({ log, store }: Verification): string {
   const logs = log === undefined ? [...(store?.logs.values() ?? [])] : [log];
-  const records = sum(logs, (each) => each.records);
-  const segments = sum(logs, (each) => each.checks.length);
-  const bytes = formatBytes(sum(logs, (each) => each.bytes));
-  const total = `${count(segments, "segment")}, ${count(records, "record")}, ${bytes}`;
+  // Where a record is counted does not matter; that a file was read does.
+  const read = store?.journal === undefined ? logs : [store.journal, ...logs];
+  const segments = count(
+    sum(read, (each) => each.checks.length),
+    "segment",
+  );
+  const bytes = formatBytes(sum(read, (each) => each.bytes));
+  const journaled = logs.reduce((total, each) => total + each.journaled, 0);
+  const apart = journaled === 0 ? "" : ` (${journaled} of them in the journal alone)`;
+  const records = `${count(
+    sum(logs, (each) => each.records),
+    "record",
+  )}${apart}`;
+  const total = `${segments}, ${records}, ${bytes}`;
   if (log === undefined) return `${count(logs.length, "key")}, ${total}`;
   const { startOffset, endOffset, survey } = log;
   const live = survey.published === undefined ? "" : ", open for writing in another process";
@@ -88,12 +100,19 @@ function asJson({ findings, log, store }: Verification): unknown {
     records,
     bytes,
   });
+  const describeKey = (each: KeyVerification) => ({
+    ...describe(each),
+    journaled: each.journaled,
+  });
   return {
     sound: !hasDamage(findings),
     findings,
-    ...(log === undefined ? {} : { log: describe(log) }),
+    ...(log === undefined ? {} : { log: describeKey(log) }),
     ...(store === undefined
       ? {}
-      : { keys: [...store.logs].map(([key, each]) => ({ key, ...describe(each) })) }),
+      : {
+          keys: [...store.logs].map(([key, each]) => ({ key, ...describeKey(each) })),
+          journal: store.journal === undefined ? null : describe(store.journal),
+        }),
   };
 }

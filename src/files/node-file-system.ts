@@ -177,7 +177,8 @@ export const nodeFileSystem: FileSystem = {
       try {
         return kindOf(await fs.promises.lstat(path));
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === "ENOENT" || code === "ENOTDIR") return undefined;
         throw error;
       }
     }),

@@ -15,6 +15,8 @@ export const LOG_METADATA_FILE = "log.meta";
 export const STORE_METADATA_FILE = "store.meta";
 /** Directory of a store that holds one directory for each key. */
 export const LOGS_DIRECTORY = "logs";
+/** The log beside those of the keys that they share; see `journal-key.ts`. */
+export const JOURNAL_DIRECTORY = ".journal";
 /** A store's file of committed consumer offsets. */
 export const CHECKPOINT_FILE = "committed-offsets";
 /** The file whose advisory lock keeps a second writer out. */

@@ -1,16 +1,17 @@
 import { SeglogError } from "../errors.js";
 import { encodedBound } from "../format/group-encoder.js";
 import type { RecordInput } from "../format/record.js";
-import {
-  encodedLength,
-  needsStructure,
-  prepareRecord,
-  utf8Length,
-} from "../format/record-codec.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import type { BufferPool } from "./buffer-pool.js";
 import type { ResolvedLogOptions } from "./options.js";
-import { type PendingBatch, PendingGroup, type PreparedRecord } from "./pending.js";
+import { type PendingBatch, PendingGroup } from "./pending.js";
+import {
+  assertUnchanged,
+  bytesOfValues,
+  changedValue,
+  type PreparedRecord,
+  prepare,
+} from "./prepared-record.js";
 
 /** Length up to which a group takes more: the size of write that disks and page cache like. */
 const GROUP_BYTES = 1024 * 1024;
@@ -54,6 +55,8 @@ export class AppendQueue {
   readonly #waiting: Admission[] = [];
   #pendingBytes = 0;
   #running = false;
+  /** Set while something is taken that is not done. */
+  #isBusy = false;
   #refusal: SeglogError | undefined;
   #lastGroupBytes = 0;
 
@@ -65,6 +68,13 @@ export class AppendQueue {
   refuse(error: SeglogError): void {
     this.#refusal ??= error;
     for (const admission of this.#waiting.splice(0)) admission.reject(error);
+  }
+
+  /** Fails all that is not yet taken, and what waits for room behind it; later calls are served. */
+  failAll(error: SeglogError): void {
+    // Those that wait first: else room that the others leave would let them in.
+    for (const admission of this.#waiting.splice(0)) admission.reject(error);
+    this.rejectQueued(error);
   }
 
   /** Fails all batches that are not yet taken. */
@@ -86,8 +96,44 @@ export class AppendQueue {
     this.#admitWaiting();
   }
 
+  /** Whether nothing is on its way, nor waits to be. */
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#items.length === 0 && this.#waiting.length === 0;
+  }
+
+  /** Whether an append of so many bytes would not have to wait for room. */
+  hasRoomFor(byteLength: number): boolean {
+    if (this.#refusal !== undefined || this.#waiting.length > 0) return false;
+    return this.#hasRoom(encodedBound(byteLength));
+  }
+
+  /**
+   * As {@link appendPrepared}, for one who has asked whether there is room, and wants to be told at
+   * once: answers come in the order of the calls, before anybody else's code runs.
+   */
+  add(
+    record: PreparedRecord,
+    resolve: (offset: number) => void,
+    reject: (error: SeglogError) => void,
+  ): void {
+    this.#addRecord(record, encodedBound(record.byteLength), resolve, reject);
+  }
+
+  /** As {@link add}, for a batch. */
+  addBatch(
+    records: readonly PreparedRecord[],
+    resolve: (batch: AppendedBatch) => void,
+    reject: (error: SeglogError) => void,
+  ): void {
+    const recordBytes = records.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#addBatch(records, this.#batchBound(recordBytes, records.length), resolve, reject);
+  }
+
   append(record: RecordInput, signal: AbortSignal | undefined): Promise<number> {
-    const prepared = prepare(record);
+    return this.appendPrepared(prepare(record), signal);
+  }
+
+  appendPrepared(prepared: PreparedRecord, signal: AbortSignal | undefined): Promise<number> {
     this.#checkLength(prepared.byteLength);
     const byteLength = encodedBound(prepared.byteLength);
     if (this.#mayAdmit(byteLength)) return this.#admitRecord(prepared, byteLength);
@@ -114,15 +160,20 @@ export class AppendQueue {
         return admit();
       });
     }
-    const prepared: PreparedRecord[] = [];
+    return this.appendPreparedBatch(records.map(prepare), signal);
+  }
+
+  /** @param prepared - At least one. */
+  appendPreparedBatch(
+    prepared: readonly PreparedRecord[],
+    signal: AbortSignal | undefined,
+  ): Promise<AppendedBatch> {
     let recordBytes = 0;
-    for (const record of records) {
-      const each = prepare(record);
-      this.#checkLength(each.byteLength);
-      recordBytes += each.byteLength;
-      prepared.push(each);
+    for (const { byteLength } of prepared) {
+      this.#checkLength(byteLength);
+      recordBytes += byteLength;
     }
-    const byteLength = this.#batchBound(recordBytes, records.length);
+    const byteLength = this.#batchBound(recordBytes, prepared.length);
     if (this.#mayAdmit(byteLength)) return this.#admitBatch(prepared, byteLength);
     return this.#wait(byteLength, signal, () => {
       prepared.forEach(assertUnchanged);
@@ -218,35 +269,59 @@ export class AppendQueue {
   }
 
   #admitRecord(record: PreparedRecord, byteLength: number): Promise<number> {
+    return new Promise((resolve, reject) => this.#addRecord(record, byteLength, resolve, reject));
+  }
+
+  #addRecord(
+    record: PreparedRecord,
+    byteLength: number,
+    resolve: (offset: number) => void,
+    reject: (error: SeglogError) => void,
+  ): void {
     const group = this.#groupFor(byteLength);
     const batch = group.singles();
     this.#pendingBytes += byteLength;
     batch.admittedBytes += byteLength;
     group.addRecord(batch, record, record.timestamp ?? this.#owner.timestamp());
-    return batch.promise();
+    batch.answer(resolve, reject);
   }
 
   #admitBatch(records: readonly PreparedRecord[], byteLength: number): Promise<AppendedBatch> {
-    return this.#addBatch(byteLength, (group, batch, now) => {
-      for (const record of records) group.addRecord(batch, record, record.timestamp ?? now);
-    });
-  }
-
-  #admitValues(values: readonly Uint8Array[], byteLength: number): Promise<AppendedBatch> {
-    return this.#addBatch(byteLength, (group, batch, now) => group.addValues(batch, values, now));
+    return new Promise((resolve, reject) => this.#addBatch(records, byteLength, resolve, reject));
   }
 
   #addBatch(
+    records: readonly PreparedRecord[],
     byteLength: number,
-    fill: (group: PendingGroup, batch: PendingBatch, now: number) => void,
-  ): Promise<AppendedBatch> {
+    resolve: (batch: AppendedBatch) => void,
+    reject: (error: SeglogError) => void,
+  ): void {
     const group = this.#groupFor(byteLength);
-    const batch = group.beginBatch();
+    const batch = this.#beginBatch(group, byteLength, resolve, reject);
+    const now = this.#owner.timestamp();
+    for (const record of records) group.addRecord(batch, record, record.timestamp ?? now);
+    group.endBatch();
+  }
+
+  #admitValues(values: readonly Uint8Array[], byteLength: number): Promise<AppendedBatch> {
+    return new Promise((resolve, reject) => {
+      const group = this.#groupFor(byteLength);
+      const batch = this.#beginBatch(group, byteLength, resolve, reject);
+      group.addValues(batch, values, this.#owner.timestamp());
+      group.endBatch();
+    });
+  }
+
+  #beginBatch(
+    group: PendingGroup,
+    byteLength: number,
+    resolve: (batch: AppendedBatch) => void,
+    reject: (error: SeglogError) => void,
+  ): PendingBatch {
+    const batch = group.beginBatch(resolve, reject);
     this.#pendingBytes += byteLength;
     batch.admittedBytes = byteLength;
-    fill(group, batch, this.#owner.timestamp());
-    group.endBatch();
-    return batch.promise;
+    return batch;
   }
 
   /** The last group if it has room, or a new one. */
@@ -275,11 +350,13 @@ export class AppendQueue {
     for (;;) {
       const next = this.#items[0];
       if (next instanceof PendingGroup) {
+        this.#isBusy = true;
         const groups = this.#takeGroups();
         const committing = this.#owner.commit(groups.flatMap((group) => group.batches));
         // While the disk is busy there is time for callers.
         answer();
         answer = await committing;
+        this.#isBusy = false;
         for (const group of groups) this.#owner.buffers.give(group.encoder.bytes);
         if (this.#isFullGroupNext()) continue;
       }
@@ -288,7 +365,9 @@ export class AppendQueue {
       if (next === undefined) break;
       if (!(next instanceof PendingGroup)) {
         this.#items.shift();
+        this.#isBusy = true;
         await next.run();
+        this.#isBusy = false;
       }
       // Callers that were just answered get their turn before the next group is taken; otherwise
       // callers that append one after the other split into two halves that wait for each other.
@@ -319,57 +398,4 @@ export class AppendQueue {
     this.#lastGroupBytes = Math.min(bytes, GROUP_BYTES);
     return groups;
   }
-}
-
-/**
- * Length of all values of a batch whose records are values alone, as bytes; `undefined` if there is
- * another one, or one that is longer than `maxRecordBytes`.
- */
-function bytesOfValues(
-  records: readonly RecordInput[],
-  maxRecordBytes: number,
-): number | undefined {
-  let total = 0;
-  for (const record of records) {
-    if (!(record instanceof Uint8Array) || record.length > maxRecordBytes) return undefined;
-    total += record.length;
-  }
-  return total;
-}
-
-/** Checks a record and finds its length, copying nothing of a value that is bytes or text alone. */
-function prepare(record: RecordInput): PreparedRecord {
-  if (record instanceof Uint8Array) return plain(record, record.length, undefined);
-  if (typeof record === "string") {
-    return plain(record, utf8Length(record, "The record"), undefined);
-  }
-  const parts = prepareRecord(record);
-  const { byteLength, timestamp, value } = parts;
-  if (!needsStructure(parts)) return plain(value, value.length, timestamp);
-  return { value: undefined, parts, byteLength, timestamp };
-}
-
-/** A caller that transfers a buffer which waits to be copied harms nobody but itself. */
-function assertUnchanged({ value, parts, byteLength }: PreparedRecord): void {
-  const length =
-    parts !== undefined
-      ? encodedLength(parts)
-      : typeof value === "string"
-        ? byteLength
-        : value!.length;
-  if (length !== byteLength) throw changedValue();
-}
-
-function changedValue(): TypeError {
-  return new TypeError(
-    "The bytes of a record were resized or transferred while it waited for room",
-  );
-}
-
-function plain(
-  value: Uint8Array | string,
-  byteLength: number,
-  timestamp: number | undefined,
-): PreparedRecord {
-  return { value, parts: undefined, byteLength, timestamp };
 }

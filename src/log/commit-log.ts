@@ -1,11 +1,15 @@
-import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { join } from "node:path";
+import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { runSteps, runStepsSync } from "../files/steps.js";
+import { JOURNAL_DIRECTORY, LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import type { Segment } from "../segment/segment.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
 import { type IterationOptions, iterateBatches, iterateRecords } from "./iteration.js";
+import type { Journal } from "./journal.js";
+import { JournalFollower } from "./journal-follower.js";
 import {
   assertMayCreate,
   assertOwner,
@@ -26,6 +30,7 @@ import type { RecordBatch } from "./record-batch.js";
 import { recoverLog } from "./recovery.js";
 import type { RecoveryReport } from "./recovery-report.js";
 import { describeSegments, type SegmentInfo } from "./segment-info.js";
+import { TailMovedError } from "./tail-moved-error.js";
 import { WriterSession } from "./writer-session.js";
 
 /** Options of {@link CommitLog.open}. */
@@ -61,7 +66,9 @@ interface Membership {
   /** Where a new log's directory is filled before it gets its name. */
   readonly temporaryDirectory: string;
   /** Called after a truncation, before the log takes another append. */
-  readonly onTruncated: (endOffset: number) => Promise<void>;
+  readonly onTruncated?: (endOffset: number) => Promise<void>;
+  /** What the logs of the store share, if this is not the journal itself. */
+  readonly journal: Journal | undefined;
 }
 
 const DEFAULT_READ_BYTES = 1024 * 1024;
@@ -142,6 +149,7 @@ export class CommitLog {
     directory: string,
     options: ResolvedLogOptions,
     isOfStore: boolean,
+    storesJournal?: JournalFollower,
   ): Promise<CommitLog> {
     const startedAt = performance.now();
     const { fileSystem } = environment;
@@ -152,9 +160,22 @@ export class CommitLog {
       if (listing !== undefined) await assertMayCreate(environment, directory, listing, isOfStore);
       throw notALog(directory);
     }
-    const follower = await LogFollower.open(environment, directory, options.indexIntervalBytes);
-    const report = { ...follower.report, durationMs: performance.now() - startedAt };
-    return new CommitLog(follower, undefined, report, () => follower.close(closed(directory)));
+    const ownJournal =
+      storesJournal === undefined ? await journalBeside(environment, directory) : undefined;
+    const reason = closed(directory);
+    try {
+      const { indexIntervalBytes } = options;
+      const journal = storesJournal ?? ownJournal;
+      const follower = await LogFollower.open(environment, directory, indexIntervalBytes, journal);
+      const report = { ...follower.report, durationMs: performance.now() - startedAt };
+      return new CommitLog(follower, undefined, report, async () => {
+        await follower.close(reason);
+        await ownJournal?.close(reason);
+      });
+    } catch (error) {
+      await ownJournal?.close(reason);
+      throw error;
+    }
   }
 
   /** @internal `membership` is given by the store that the log belongs to, which has the lock. */
@@ -166,10 +187,12 @@ export class CommitLog {
   ): Promise<CommitLog> {
     const startedAt = performance.now();
     const { fileSystem } = environment;
-    const before = await listLog(fileSystem, directory);
-    if (before?.hasMetadata === true) {
+    // A log of many segments is listed once: when no other writer can change it.
+    const metadataKind = await fileSystem.kindOf(join(directory, LOG_METADATA_FILE));
+    if (metadataKind !== undefined) {
       assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
     } else {
+      const before = await listLog(fileSystem, directory);
       const isOfStore = membership !== undefined;
       if (before !== undefined) await assertMayCreate(environment, directory, before, isOfStore);
       if (membership === undefined) await makeDirectories(fileSystem, directory);
@@ -181,8 +204,7 @@ export class CommitLog {
       const lastPublished = (logId: Uint8Array) => session.lastPublished(logId);
       const context = { environment, directory, options, bootId, lastPublished, opened };
       // Somebody may have moved it here, or died before its name was durable.
-      if (before?.hasMetadata === true) await syncParent(fileSystem, directory);
-      // Listed again, now that no other writer can change it.
+      if (metadataKind !== undefined) await syncParent(fileSystem, directory);
       const listing = await listLog(fileSystem, directory);
       const recovered =
         listing?.hasMetadata === true
@@ -190,16 +212,24 @@ export class CommitLog {
           : membership === undefined
             ? await createLog(context)
             : await createLogDirectory(context, membership.storeId, membership.temporaryDirectory);
-      const published = session.register(recovered.metadata.logId);
+      const { logId } = recovered.metadata;
+      // Timestamps go on from those of the records that stand in the journal yet.
+      const maxTimestamp = Math.max(
+        recovered.end.maxTimestamp,
+        membership?.journal?.judge(directory, logId, recovered.end.endOffset) ?? 0,
+      );
+      const published = session.register(logId);
       const onTruncated = membership?.onTruncated;
       const parts = {
         environment,
         directory,
         options,
-        recovered,
+        recovered: { ...recovered, end: { ...recovered.end, maxTimestamp } },
         published,
         bootId,
         onTruncated,
+        journal: membership?.journal,
+        isJournal: membership !== undefined && membership.journal === undefined,
       };
       const writer = new LogWriter(parts);
       const report = { ...recovered.report, durationMs: performance.now() - startedAt };
@@ -213,6 +243,11 @@ export class CommitLog {
       if (membership === undefined) await session.close(false).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** @internal What writes the log, unless it is open for reading only. */
+  get writer(): LogWriter | undefined {
+    return this.#writer;
   }
 
   /** @internal Whether `close()` has not been called. */
@@ -263,7 +298,7 @@ export class CommitLog {
   append(record: RecordInput, options?: AppendOptions): Promise<number> {
     try {
       options?.signal?.throwIfAborted();
-      return this.#writable().queue.append(record, options?.signal);
+      return this.#writable().append(record, options?.signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -280,7 +315,7 @@ export class CommitLog {
     try {
       options?.signal?.throwIfAborted();
       const list = toArray(records);
-      return this.#writable().queue.appendBatch(list, options?.signal);
+      return this.#writable().appendBatch(list, options?.signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -307,7 +342,18 @@ export class CommitLog {
    */
   readSync(offset: number): LogRecord {
     this.#assertReadable(offset, "offset");
-    return quickReadSync(this.#view, offset) ?? runStepsSync(readRecord(this.#view, offset));
+    const quick = quickReadSync(this.#view, offset);
+    if (quick !== undefined) return quick;
+    try {
+      return runStepsSync(readRecord(this.#view, offset));
+    } catch (error) {
+      // A reader that has not looked for a while may know files of the journal that have gone since.
+      const { segmentsEndOffset, endOffset } = this.#view;
+      const isOfTail = offset >= segmentsEndOffset && offset < endOffset;
+      const mayHaveMoved = this.#writer === undefined && isOfTail;
+      if (!mayHaveMoved || !(error instanceof CorruptionError)) throw error;
+      throw new TailMovedError({ cause: error });
+    }
   }
 
   /**
@@ -470,6 +516,17 @@ export class CommitLog {
     this.#view.assertOpen();
     assertOffset(offset, name);
   }
+}
+
+/** The journal of the store that a log belongs to, if it does. */
+async function journalBeside(
+  { fileSystem, ...rest }: LogEnvironment,
+  directory: string,
+): Promise<JournalFollower | undefined> {
+  const { storeId } = await readMetadata(fileSystem, directory);
+  // No name is joined to the directory, which would take `..` away: it may be a symbolic link.
+  const path = `${directory}/../${JOURNAL_DIRECTORY}`;
+  return storeId && new JournalFollower({ fileSystem, ...rest }, path);
 }
 
 function closed(directory: string): SeglogError {

@@ -19,6 +19,15 @@ const SMALL_WRITE_BYTES = 128 * 1024;
 /** Enough for the disk to be busy with for a while, and a small part of a segment. */
 const SYNC_AHEAD_BYTES = 8 * 1024 * 1024;
 
+/** From so many on, one sync for all costs less than one for each, with what must follow later. */
+const JOURNAL_FROM = 8;
+
+/** Long enough that each log has much in it, for each costs a write and a sync. */
+const SETTLE_BYTES = 64 * 1024 * 1024;
+
+/** What stands in a journal goes soon: files of this length are gone soon, too. */
+const JOURNAL_SEGMENT_BYTES = 16 * 1024 * 1024;
+
 /** What logs take from the world around them, shared by all logs of a store. */
 export interface LogEnvironment {
   readonly fileSystem: FileSystem;
@@ -30,6 +39,11 @@ export interface LogEnvironment {
   readonly smallWriteBytes: number;
   /** How much a log that acknowledges before it syncs writes until it begins to sync. */
   readonly syncAheadBytes: number;
+  /** From so many appends of a store on their way at once on, its logs share a journal. */
+  readonly journalFrom: number;
+  /** Length from which on what stands in a journal is moved to the logs' own segments. */
+  readonly settleBytes: number;
+  readonly journalSegmentBytes: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Milliseconds since some moment; nobody can set this clock. */
@@ -55,6 +69,9 @@ export function createEnvironment(
     buffers: new BufferPool(),
     smallWriteBytes: SMALL_WRITE_BYTES,
     syncAheadBytes: SYNC_AHEAD_BYTES,
+    journalFrom: JOURNAL_FROM,
+    settleBytes: SETTLE_BYTES,
+    journalSegmentBytes: JOURNAL_SEGMENT_BYTES,
     now,
     monotonicNow,
   };

@@ -1,5 +1,6 @@
 import { type CorruptionError, SeglogError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
+import { journalName } from "../format/journal-key.js";
 import {
   encodeLogMetadata,
   type LogEnd,
@@ -11,6 +12,7 @@ import { Segment } from "../segment/segment.js";
 import type { BlockCache } from "./block-cache.js";
 import type { LogEnvironment } from "./environment.js";
 import type { IndexCache } from "./index-cache.js";
+import type { JournaledRun, JournalIndex } from "./journal-index.js";
 import {
   checkEpoch,
   checkSegments,
@@ -21,13 +23,23 @@ import {
   pendingTruncation,
 } from "./judgement.js";
 import { type LogListing, listLog, readMetadata } from "./log-files.js";
+import { LogTail, missingBeforeJournal } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
+import { Looks } from "./looks.js";
 import { judgeOvertaken, logTruncated } from "./overtaken.js";
 import { MAX_ATTEMPTS, POLL_MS, pause } from "./polling.js";
 import { PublishedReader } from "./published-reader.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 import { writerDirectory } from "./writer-directory.js";
+
+/** The journal of a store as its readers see it. */
+export interface FollowedJournal {
+  readonly view: LogView | undefined;
+  readonly index: JournalIndex;
+  /** Looks what its writer has published. */
+  refresh(): Promise<void>;
+}
 
 /**
  * The reading side of a log that another process may be writing to. It takes no lock and writes
@@ -39,6 +51,10 @@ export class LogFollower implements LogView {
   readonly #environment: LogEnvironment;
   readonly #indexIntervalBytes: number;
   readonly #published: PublishedReader;
+  readonly #journal: FollowedJournal | undefined;
+  #tail: LogTail | undefined;
+  /** What the journal had of the log when this last looked: other logs move it on. */
+  #run: JournaledRun | undefined;
   #metadata: LogMetadata;
   #segments: readonly Segment[] = [];
   #end: LogEnd;
@@ -48,7 +64,7 @@ export class LogFollower implements LogView {
   #damage: CorruptionError | undefined;
   #report: Omit<RecoveryReport, "durationMs"> = { ...NOTHING_RECOVERED, kind: "read-only" };
   #closed: SeglogError | undefined;
-  #refreshing: Promise<void> | undefined;
+  readonly #looks = new Looks(() => this.#look());
 
   private constructor(
     environment: LogEnvironment,
@@ -56,6 +72,7 @@ export class LogFollower implements LogView {
     indexIntervalBytes: number,
     metadata: LogMetadata,
     published: PublishedReader,
+    journal: FollowedJournal | undefined,
   ) {
     this.#environment = environment;
     this.directory = directory;
@@ -63,13 +80,18 @@ export class LogFollower implements LogView {
     this.#metadata = metadata;
     this.#end = metadata.end;
     this.#published = published;
+    this.#journal = journal;
   }
 
-  /** @throws CorruptionError, SeglogError `NOT_A_LOG`, `UNSUPPORTED_FORMAT`. */
+  /**
+   * @param journal - Of the store that the log belongs to.
+   * @throws CorruptionError, SeglogError `NOT_A_LOG`, `UNSUPPORTED_FORMAT`.
+   */
   static async open(
     environment: LogEnvironment,
     directory: string,
     indexIntervalBytes: number,
+    journal: FollowedJournal | undefined,
   ): Promise<LogFollower> {
     const { fileSystem } = environment;
     const metadata = await readMetadata(fileSystem, directory);
@@ -80,9 +102,10 @@ export class LogFollower implements LogView {
       indexIntervalBytes,
       metadata,
       new PublishedReader(fileSystem, above, metadata.logId),
+      journal,
     );
     try {
-      await follower.#look();
+      await follower.#looks.run();
     } catch (error) {
       await follower.close(error as SeglogError);
       throw error;
@@ -95,7 +118,20 @@ export class LogFollower implements LogView {
   }
 
   get endOffset(): number {
+    return this.#damage === undefined && this.#run !== undefined
+      ? Math.max(this.#end.endOffset, this.#run.endOffset)
+      : this.#end.endOffset;
+  }
+
+  get segmentsEndOffset(): number {
     return this.#end.endOffset;
+  }
+
+  get tail(): LogTail | undefined {
+    const view = this.#journal?.view;
+    if (view === undefined) return undefined;
+    this.#tail ??= new LogTail(view, () => this.#run, journalName(this.logId));
+    return this.#tail;
   }
 
   get epoch(): number {
@@ -138,10 +174,7 @@ export class LogFollower implements LogView {
   async refresh(): Promise<void> {
     this.assertOpen();
     const { epoch } = this;
-    this.#refreshing ??= this.#look().finally(() => {
-      this.#refreshing = undefined;
-    });
-    await this.#refreshing;
+    await this.#looks.run();
     if (this.epoch !== epoch) throw logTruncated(this.directory, epoch, this.epoch);
     this.assertWhole();
   }
@@ -168,7 +201,7 @@ export class LogFollower implements LogView {
 
   async close(reason: SeglogError): Promise<void> {
     this.#closed ??= reason;
-    await this.#refreshing?.catch(() => undefined);
+    await this.#looks.done();
     await this.#dropSegments(this.#segments);
     await this.#environment.pool.discardsDone();
   }
@@ -177,6 +210,10 @@ export class LogFollower implements LogView {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       // Whatever a writer is about to do takes it a while.
       if (attempt > 0) await pause(POLL_MS, undefined);
+      const { epoch } = this;
+      // Before the log's own end is looked at: what leaves the journal is in the segments by then.
+      await this.#journal?.refresh();
+      const run = this.#journal?.index.runOf(journalName(this.logId));
       const state = await this.#published.read();
       // A writer that has not published this log's end yet may still replace files of it.
       const session = state?.end === undefined ? undefined : state.session;
@@ -185,7 +222,10 @@ export class LogFollower implements LogView {
         state?.end === undefined
           ? await this.#lookAtFiles(isNewSession)
           : await this.#adopt(state.end, isNewSession);
-      if (!isOfOneMoment) continue;
+      // What leaves the journal because the log is truncated is nowhere.
+      if (!isOfOneMoment || this.epoch !== epoch) continue;
+      this.#run = run;
+      this.#checkTail();
       // Only now: a look that fails must not keep the next one from opening files anew.
       this.#session = session;
       return;
@@ -194,6 +234,12 @@ export class LogFollower implements LogView {
       "IO_ERROR",
       `${this.directory} changed faster than it could be listed. Try again.`,
     );
+  }
+
+  #checkTail(): void {
+    const { endOffset } = this.#end;
+    if (this.#run === undefined || this.#run.firstOffset <= endOffset) return;
+    this.#damage ??= missingBeforeJournal(this.directory, endOffset);
   }
 
   /** Takes over what a living writer says. Returns whether that fits the files; else look again. */

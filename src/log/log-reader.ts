@@ -35,6 +35,7 @@ function findSegment({ segments }: LogView, offset: number): Segment {
  */
 export function* readRecord(view: LogView, offset: number): Steps<LogRecord> {
   assertReadable(view, offset);
+  if (offset >= view.segmentsEndOffset) return yield* view.tail!.record(offset);
   const block = yield* findBlockOf(view, offset);
   const record = block && recordIn(block, offset);
   if (record !== undefined) return record;
@@ -266,6 +267,12 @@ export class LogCursor {
         throw new OffsetOutOfRangeError(this.#offset, view.startOffset, view.endOffset);
       }
       if (this.#offset >= view.endOffset) return [];
+      if (this.#offset >= view.segmentsEndOffset) {
+        const blocks = yield* view.tail!.blocks(this.#offset, chunkBytes);
+        this.#segment = undefined;
+        this.#offset = blocks[blocks.length - 1]!.header.lastOffset + 1;
+        return blocks;
+      }
       // The list may have been replaced: by a truncation, or by another writer's recovery.
       if (this.#segment !== undefined && !view.segments.includes(this.#segment)) {
         this.#segment = undefined;
@@ -317,7 +324,7 @@ export class LogCursor {
       if (last !== undefined) this.#chain = last.header.checksum;
       if (wanted.length > 0) {
         // The last block may reach beyond an end that a recorded truncation has set.
-        this.#offset = Math.min(last!.header.lastOffset + 1, this.#view.endOffset);
+        this.#offset = Math.min(last!.header.lastOffset + 1, this.#view.segmentsEndOffset);
         return wanted;
       }
       // What is valid before damage is given first; the damage is met again by the next call.
@@ -426,12 +433,12 @@ export function* findTimestamp(view: LogView, timestamp: number): Steps<number> 
     }
     // What an index leaves out may be what is looked for.
     const from = segment.baseOffset + (index.isPartial ? 0 : index.times.startFor(timestamp));
-    const limit = successorOf(view, segment)?.baseOffset ?? view.endOffset;
+    const limit = successorOf(view, segment)?.baseOffset ?? view.segmentsEndOffset;
     const first = Math.max(Math.min(from, limit), view.startOffset);
     const found = yield* findTimestampFrom(view, first, timestamp);
     return found;
   }
-  return view.endOffset;
+  return yield* findTimestampFrom(view, view.segmentsEndOffset, timestamp);
 }
 
 function* findTimestampFrom(view: LogView, from: number, timestamp: number): Steps<number> {

@@ -1,7 +1,18 @@
 import type { SeglogError } from "../errors.js";
+import type { Steps } from "../files/steps.js";
+import type { Block } from "../format/block.js";
+import type { LogRecord } from "../format/record.js";
 import type { Segment } from "../segment/segment.js";
 import type { BlockCache } from "./block-cache.js";
 import type { IndexCache } from "./index-cache.js";
+
+/** The end of a log that stands in the journal of its store and not yet in its own segments. */
+export interface TailView {
+  /** @throws TailMovedError if it is in the segments by now. */
+  record(offset: number): Steps<LogRecord>;
+  /** Blocks of at least one record from `offset` on, which must be here; about `maxBytes` of them. */
+  blocks(offset: number, maxBytes: number): Steps<readonly Block[]>;
+}
 
 /**
  * What reading needs to know of a log, be it written by this process or by another one. All of it
@@ -17,6 +28,10 @@ export interface LogView {
   readonly startOffset: number;
   /** One past the last readable offset. */
   readonly endOffset: number;
+  /** One past the last offset in the segments; what is readable behind it stands in {@link tail}. */
+  readonly segmentsEndOffset: number;
+  /** Of a log of a store that has a journal. */
+  readonly tail: TailView | undefined;
   readonly epoch: number;
   /** In the order of their base offsets, never empty. */
   readonly segments: readonly Segment[];

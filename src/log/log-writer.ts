@@ -3,23 +3,29 @@ import { isHandleShortage } from "../files/file-errors.js";
 import type { OpenFile } from "../files/file-system.js";
 import { runSteps, runStepsEagerly } from "../files/steps.js";
 import { writeFully, writeFullySync } from "../files/whole-file.js";
+import { journalName } from "../format/journal-key.js";
 import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
+import type { RecordInput } from "../format/record.js";
 import { loadedIndex, saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
 import type { SegmentIndex } from "../segment/segment-index.js";
 import { AppendQueue, type QueueOwner } from "./append-queue.js";
+import type { AppendedBatch } from "./appended-batch.js";
 import type { BlockCache } from "./block-cache.js";
 import type { BufferPool } from "./buffer-pool.js";
 import { Changes } from "./changes.js";
 import type { LogEnvironment } from "./environment.js";
 import { epochAfter } from "./epoch.js";
 import type { IndexCache } from "./index-cache.js";
+import type { Journal } from "./journal.js";
+import { JournaledAppends } from "./journaled-appends.js";
 import { LogClock } from "./log-clock.js";
 import { createSegmentFile, writeMetadata } from "./log-files.js";
-import type { LogView } from "./log-view.js";
+import type { LogView, TailView } from "./log-view.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
-import type { PendingBatch } from "./pending.js";
+import { type PendingBatch, PendingGroup } from "./pending.js";
+import { prepare } from "./prepared-record.js";
 import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
 import { RetentionClock } from "./retention-clock.js";
@@ -30,6 +36,12 @@ import type { PublishedSlots } from "./writer-session.js";
 
 /** An index entry holds offsets relative to its segment in 32 bits. */
 const MAX_RELATIVE_OFFSET = 2 ** 32 - 1;
+/** Larger batches go to the segments at once. */
+const MOST_JOURNALED = 64;
+/** What is moved from the journal is written in pieces of about this length. */
+const TAIL_PIECE_BYTES = 1024 * 1024;
+/** So many records of it are read before something else gets a turn. */
+const TAIL_TURN_RECORDS = 200;
 /** How often a log with time limits looks at them while nothing is appended. */
 const LEAST_UPKEEP_MS = 50;
 const MOST_UPKEEP_MS = 60_000;
@@ -44,6 +56,13 @@ export interface LogWriterParts {
   readonly bootId: Uint8Array;
   /** Called after a truncation, before the next append is taken. */
   readonly onTruncated: ((endOffset: number) => Promise<void>) | undefined;
+  /** That of the store which the log belongs to. */
+  readonly journal: Journal | undefined;
+  /**
+   * Whether the records belong to many logs, each of which goes on in its own segments after one is
+   * refused: then all that were accepted behind that one are refused with it.
+   */
+  readonly isJournal: boolean;
 }
 
 /**
@@ -61,6 +80,9 @@ export class LogWriter implements LogView, QueueOwner {
   readonly #slots: PublishedSlots;
   readonly #bootId: Uint8Array;
   readonly #onTruncated: LogWriterParts["onTruncated"];
+  readonly #journal: Journal | undefined;
+  readonly #journaled: JournaledAppends | undefined;
+  readonly #isJournal: boolean;
   readonly #clock: LogClock;
   readonly #retentionClock: RetentionClock;
   readonly #changes = new Changes();
@@ -87,6 +109,8 @@ export class LogWriter implements LogView, QueueOwner {
   /** One sync after the other: of two at a time, only one is told of a failure. */
   #syncing: Promise<void> = Promise.resolve();
   #isSyncingAhead = false;
+  /** Why the last commit failed, if it did. */
+  #failure: SeglogError | undefined;
   /** Indexes that readers had to build are saved beside everything else, but not after the close. */
   #savingIndexes: Promise<void> = Promise.resolve();
   #flushTimer: NodeJS.Timeout | undefined;
@@ -112,7 +136,15 @@ export class LogWriter implements LogView, QueueOwner {
     this.#clock = new LogClock(now, maxTimestamp, parts.directory, maxClockStepMs, onError);
     this.#activeSince =
       recovered.end.lastBlockPosition === 0 ? undefined : recovered.activeCreatedAt;
+    this.#isJournal = parts.isJournal;
+    this.#journal = parts.journal;
     this.queue = new AppendQueue(this);
+    if (parts.journal !== undefined) {
+      const { maxPendingBytes } = parts.options;
+      const { endOffset } = recovered.end;
+      this.#journaled = new JournaledAppends(parts.journal, this, endOffset, maxPendingBytes);
+      parts.journal.join(journalName(this.logId), this);
+    }
     for (const segment of this.#segments) this.#adopt(segment);
     this.#adoptActive();
     this.#tellReaders();
@@ -124,7 +156,15 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   get endOffset(): number {
+    return Math.max(this.#published.endOffset, this.#journaled?.endOffset ?? 0);
+  }
+
+  get segmentsEndOffset(): number {
     return this.#published.endOffset;
+  }
+
+  get tail(): TailView | undefined {
+    return this.#journaled?.tail;
   }
 
   get epoch(): number {
@@ -180,7 +220,135 @@ export class LogWriter implements LogView, QueueOwner {
     return this.#clock.timestamp();
   }
 
-  async commit(batches: readonly PendingBatch[]): Promise<() => void> {
+  /** See `CommitLog.append`. */
+  append(record: RecordInput, signal: AbortSignal | undefined): Promise<number> {
+    if (!this.#mayJournal()) return this.queue.append(record, signal);
+    const prepared = prepare(record);
+    if (!this.#mayTake(prepared.byteLength, this.options.maxRecordBytes)) {
+      return this.queue.appendPrepared(prepared, signal);
+    }
+    return this.#journaled!.append(prepared, prepared.timestamp ?? this.timestamp());
+  }
+
+  /** See `CommitLog.appendBatch`. */
+  appendBatch(
+    records: readonly RecordInput[],
+    signal: AbortSignal | undefined,
+  ): Promise<AppendedBatch> {
+    if (records.length === 0 || records.length > MOST_JOURNALED || !this.#mayJournal()) {
+      return this.queue.appendBatch(records, signal);
+    }
+    const prepared = records.map(prepare);
+    const byteLength = prepared.reduce((sum, each) => sum + each.byteLength, 0);
+    const { maxRecordBytes, maxBatchBytes } = this.options;
+    if (!this.#mayTake(byteLength, Math.min(maxRecordBytes, maxBatchBytes))) {
+      return this.queue.appendPreparedBatch(prepared, signal);
+    }
+    return this.#journaled!.appendBatch(prepared, this.timestamp());
+  }
+
+  /** Nothing that was accepted before may be overtaken. */
+  #mayJournal(): boolean {
+    return (
+      this.#journaled !== undefined &&
+      this.options.durability === "always" &&
+      this.queue.isIdle &&
+      this.#poison === undefined
+    );
+  }
+
+  /** What may be too long is left to the queue, which says so. */
+  #mayTake(byteLength: number, mostBytes: number): boolean {
+    return byteLength <= mostBytes && this.#journaled!.mayTake(byteLength);
+  }
+
+  onJournaled(): void {
+    this.#changes.announce();
+  }
+
+  onJournalFailed(error: SeglogError): void {
+    if (!isRetryable(error)) this.#poisonWith(error);
+  }
+
+  /**
+   * Moves what stands in the store's journal to the log's own segments, and syncs it. Run it
+   * exclusively.
+   */
+  async settle(): Promise<void> {
+    // One that was closed meanwhile did it then, or could not, and whoever closed it was told.
+    if (this.#journaled === undefined || this.#closed !== undefined) return;
+    await this.#journaled.drained();
+    if (this.#poison !== undefined) throw this.#poison;
+    if (this.endOffset > this.#published.endOffset) {
+      (await this.commit([]))();
+      if (this.#failure !== undefined) throw this.#failure;
+    }
+    await this.flush();
+    this.#journaled.settled();
+  }
+
+  /**
+   * What stands in the journal and not yet in the segments, a piece of it, as a batch that nobody
+   * waits for. The event loop gets a turn now and then, for each record is read by itself.
+   */
+  async #tailBatches(): Promise<PendingBatch[]> {
+    const { tail } = this;
+    await this.#journaled?.drained();
+    if (tail === undefined) return [];
+    const { blockBytes, compression, segmentBytes } = this.options;
+    const mostBytes = Math.min(TAIL_PIECE_BYTES, segmentBytes / 2);
+    const group = new PendingGroup(this.buffers.take(0), blockBytes, compression);
+    const from = this.#published.endOffset;
+    if (from === this.endOffset) return [];
+    const batch = group.beginAcknowledged();
+    for (let offset = from; offset < this.endOffset; offset++) {
+      const record = await runSteps(tail.record(offset));
+      if (offset > from && group.encoder.length + record.value.length > mostBytes) break;
+      group.addRecord(batch, prepare(record), record.timestamp);
+      if ((offset - from) % TAIL_TURN_RECORDS === TAIL_TURN_RECORDS - 1) await nextTurn();
+    }
+    group.endBatch();
+    return [batch];
+  }
+
+  async commit(appended: readonly PendingBatch[]): Promise<() => void> {
+    this.#journal?.beginWork();
+    try {
+      return await this.#commitBehindTail(appended);
+    } finally {
+      this.#journal?.endWork();
+    }
+  }
+
+  /** What stands in the journal comes first; the last piece of it is written with the rest. */
+  async #commitBehindTail(appended: readonly PendingBatch[]): Promise<() => void> {
+    this.#failure = undefined;
+    let tail: readonly PendingBatch[] = [];
+    try {
+      while (this.#journaled?.hasTail(this.#published.endOffset)) {
+        tail = await this.#tailBatches();
+        if (this.#isWholeTail(tail)) break;
+        (await this.#commit(tail))();
+        if (this.#failure !== undefined) throw this.#failure;
+        tail = [];
+      }
+    } catch (error) {
+      // To fail to read what is to be moved changes nothing.
+      const isHarmless = this.#poison === undefined && error instanceof SeglogError;
+      const verdict = isHarmless ? error : this.#judge(error);
+      this.#failure = verdict;
+      this.queue.settle(appended, (batch) => batch.reject(verdict));
+      return () => {};
+    }
+    return this.#commit([...tail, ...appended]);
+  }
+
+  #isWholeTail(batches: readonly PendingBatch[]): boolean {
+    const records = batches.reduce((sum, { recordCount }) => sum + recordCount, 0);
+    return this.#published.endOffset + records === this.endOffset;
+  }
+
+  async #commit(batches: readonly PendingBatch[]): Promise<() => void> {
     const unsynced: PendingBatch[] = [];
     let answer = () => {};
     let next = 0;
@@ -209,8 +377,10 @@ export class LogWriter implements LogView, QueueOwner {
         await this.#acknowledgeRest(unsynced);
       }
       const verdict = this.#poison ?? failure;
+      this.#failure = verdict;
       this.queue.settle(unsynced, (batch) => batch.reject(verdict));
       this.queue.settle(batches.slice(next), (batch) => batch.reject(verdict));
+      if (this.#isJournal) this.queue.failAll(verdict);
     }
     if (!this.#rolled) return answer;
     answer();
@@ -222,6 +392,8 @@ export class LogWriter implements LogView, QueueOwner {
   async flush(): Promise<void> {
     if (this.#poison !== undefined) throw this.#poison;
     try {
+      // What is acknowledged there is synced.
+      await this.#journaled?.drained();
       await this.#sync();
     } catch (error) {
       throw this.#judge(error);
@@ -231,6 +403,9 @@ export class LogWriter implements LogView, QueueOwner {
   /** See `CommitLog.truncateTo`. Run it exclusively. */
   async truncateTo(offset: number): Promise<void> {
     if (this.#poison !== undefined) throw this.#poison;
+    await this.settle();
+    // Should the truncation fail now, nothing is lost: the segments have all of it.
+    await this.#journaled?.mark();
     this.#assertWithin(offset, "truncateTo takes an offset from the start to the end offset");
     if (offset === this.endOffset) return;
     const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
@@ -266,6 +441,7 @@ export class LogWriter implements LogView, QueueOwner {
       // With the new epoch comes the new end: nobody reads what is about to go as if it were of it.
       () => {
         this.#published = { ...this.#published, endOffset: offset };
+        this.#journaled?.setEndOffset(offset);
       },
     );
     // Other processes learn it when the files are changed: their handles must not be of old ones.
@@ -292,6 +468,7 @@ export class LogWriter implements LogView, QueueOwner {
 
   /** See `CommitLog.deleteBefore`. Run it exclusively. */
   async deleteBefore(offset: number): Promise<void> {
+    if (offset > this.segmentsEndOffset) await this.settle();
     if (offset > this.endOffset) {
       this.#assertWithin(offset, "deleteBefore takes at most the end offset");
     }
@@ -336,7 +513,10 @@ export class LogWriter implements LogView, QueueOwner {
     clearTimeout(this.#flushTimer);
     clearTimeout(this.#upkeepTimer);
     try {
+      // Before anything else: what is answered after the close would be of another writer's log.
+      await this.#journaled?.drained();
       if (this.#poison !== undefined) throw this.#poison;
+      await this.settle();
       await this.#change(async () => {
         await this.#sync();
         if (this.#metadata.clean) return;
@@ -345,6 +525,7 @@ export class LogWriter implements LogView, QueueOwner {
       });
     } finally {
       this.#closed = reason;
+      this.#journal?.leave(journalName(this.logId), this);
       this.#changes.announce();
       await this.#savingIndexes;
       await this.#closeFiles();
@@ -533,11 +714,16 @@ export class LogWriter implements LogView, QueueOwner {
     };
   }
 
-  /** After a failed write: a full disk is no reason to give the log up, if the file can be cut. */
+  /**
+   * After a failed write: a full disk is no reason to give the log up, if the file can be cut. That
+   * is synced: what is refused must not be there after a power cut, least of all in the journal,
+   * where the log may never write again.
+   */
   async #undo(file: OpenFile, endPosition: number, error: unknown): Promise<never> {
     if (!isRetryable(error)) throw this.#poisonWith(error);
     try {
       await file.truncate(endPosition);
+      await file.datasync();
     } catch (second) {
       throw this.#poisonWith(second);
     }
@@ -681,6 +867,7 @@ export class LogWriter implements LogView, QueueOwner {
     const { durability, flushIntervalMs } = this.options;
     const baseOffset = this.#published.endOffset;
     this.#published = durability === "always" ? this.#durable : this.#written;
+    this.#journaled?.reach(this.#published.endOffset);
     this.#tellReaders();
     if (durability === "interval") {
       this.#flushTimer ??= setTimeout(() => this.#flushInBackground(), flushIntervalMs).unref();
@@ -769,6 +956,12 @@ export class LogWriter implements LogView, QueueOwner {
     // It may have waited behind the close, and another writer may have the log by now.
     if (this.#poison !== undefined || this.#closed !== undefined) return;
     try {
+      // Time limits are judged by what stands in segments. If no more can be put there, what is
+      // there goes all the same: that may be what makes room.
+      if (this.#hasTimeLimits) {
+        await this.settle().catch((error: SeglogError) => this.options.onError(error));
+      }
+      if (this.#poison !== undefined) return;
       if (this.#isActiveAged() && this.#written.lastBlockPosition > 0) {
         await this.#change(async () => {
           await this.#beginSession();
@@ -790,10 +983,15 @@ export class LogWriter implements LogView, QueueOwner {
     }
   }
 
+  get #hasTimeLimits(): boolean {
+    const { retention, segmentMs } = this.options;
+    return Math.min(retention.ms, segmentMs) < Number.POSITIVE_INFINITY;
+  }
+
   #scheduleUpkeep(): void {
     const { retention, segmentMs } = this.options;
+    if (!this.#hasTimeLimits) return;
     const shortest = Math.min(retention.ms, segmentMs);
-    if (shortest === Number.POSITIVE_INFINITY) return;
     const delay = Math.min(Math.max(shortest / 2, LEAST_UPKEEP_MS), MOST_UPKEEP_MS);
     this.#upkeepTimer = setTimeout(() => {
       this.queue
@@ -803,6 +1001,10 @@ export class LogWriter implements LogView, QueueOwner {
         });
     }, delay).unref();
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Failures that leave nothing half done and may pass: no space, no handles, no access. */

@@ -1,5 +1,7 @@
 import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import type { LogView } from "./log-view.js";
+import { MAX_ATTEMPTS } from "./polling.js";
+import { TailMovedError } from "./tail-moved-error.js";
 
 /**
  * Runs a read of `offset`. One that fails because a truncation or retention took the files away
@@ -11,11 +13,22 @@ export async function unlessOvertaken<T>(
   read: () => Promise<T>,
 ): Promise<T> {
   const { epoch } = view;
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof CorruptionError)) throw error;
-    throw (await view.overtaken(offset, epoch)) ?? error;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof TailMovedError && attempt < MAX_ATTEMPTS) {
+        await view.refresh();
+        continue;
+      }
+      if (!(error instanceof CorruptionError)) throw error;
+      if (view.tail !== undefined && attempt === 1) {
+        // The journal's writer may have removed files of it: the segments have that by now.
+        await view.refresh();
+        continue;
+      }
+      throw (await view.overtaken(offset, epoch)) ?? error;
+    }
   }
 }
 

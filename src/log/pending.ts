@@ -1,7 +1,8 @@
+import type { SeglogError } from "../errors.js";
 import type { CompressionName } from "../format/compression.js";
 import { GroupEncoder } from "../format/group-encoder.js";
-import type { StructuredRecord } from "../format/record-codec.js";
 import { AppendedBatch } from "./appended-batch.js";
+import type { PreparedRecord } from "./prepared-record.js";
 
 /** A batch on its way to the disk: its blocks, and who waits for it. */
 export abstract class PendingBatch {
@@ -30,20 +31,18 @@ export abstract class PendingBatch {
   }
 
   abstract resolve(baseOffset: number): void;
-  abstract reject(error: unknown): void;
+  abstract reject(error: SeglogError): void;
 }
 
 /** The single appends that share a group: one batch, and a promise for each record. */
 export class SinglesBatch extends PendingBatch {
   readonly #resolvers: ((offset: number) => void)[] = [];
-  readonly #rejecters: ((error: unknown) => void)[] = [];
+  readonly #rejecters: ((error: SeglogError) => void)[] = [];
 
-  /** Settles with the offset of the record that was added last. */
-  promise(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#resolvers.push(resolve);
-      this.#rejecters.push(reject);
-    });
+  /** Called with the offset of the record that was added last, or with why it is not stored. */
+  answer(resolve: (offset: number) => void, reject: (error: SeglogError) => void): void {
+    this.#resolvers.push(resolve);
+    this.#rejecters.push(reject);
   }
 
   resolve(baseOffset: number): void {
@@ -52,37 +51,40 @@ export class SinglesBatch extends PendingBatch {
     }
   }
 
-  reject(error: unknown): void {
+  reject(error: SeglogError): void {
     for (const reject of this.#rejecters) reject(error);
   }
 }
 
 /** One call of `appendBatch`. */
 export class AtomicBatch extends PendingBatch {
-  #resolve!: (batch: AppendedBatch) => void;
-  #reject!: (error: unknown) => void;
-  readonly promise: Promise<AppendedBatch> = new Promise((resolve, reject) => {
+  readonly #resolve: (batch: AppendedBatch) => void;
+  readonly #reject: (error: SeglogError) => void;
+
+  constructor(
+    group: PendingGroup,
+    resolve: (batch: AppendedBatch) => void,
+    reject: (error: SeglogError) => void,
+  ) {
+    super(group);
     this.#resolve = resolve;
     this.#reject = reject;
-  });
+  }
 
   resolve(baseOffset: number): void {
     this.#resolve(new AppendedBatch(baseOffset, baseOffset + this.recordCount - 1));
   }
 
-  reject(error: unknown): void {
+  reject(error: SeglogError): void {
     this.#reject(error);
   }
 }
 
-/** A record that was checked. `byteLength` is what it will take in a block. */
-export interface PreparedRecord {
-  /** The value, of a record that has nothing else; else {@link parts} has it. */
-  readonly value: Uint8Array | string | undefined;
-  readonly parts: StructuredRecord | undefined;
-  readonly byteLength: number;
-  /** `undefined` asks for the clock's time. */
-  readonly timestamp: number | undefined;
+/** Records that were acknowledged before: nobody waits for them. */
+export class AcknowledgedBatch extends PendingBatch {
+  resolve(): void {}
+
+  reject(): void {}
 }
 
 /** Batches that are encoded into one buffer and written in one call. */
@@ -105,9 +107,20 @@ export class PendingGroup {
   }
 
   /** Begins a batch of its own; {@link endBatch} must follow. */
-  beginBatch(): AtomicBatch {
+  beginBatch(
+    resolve: (batch: AppendedBatch) => void,
+    reject: (error: SeglogError) => void,
+  ): AtomicBatch {
     this.endBatch();
-    const batch = new AtomicBatch(this);
+    const batch = new AtomicBatch(this, resolve, reject);
+    this.#add(batch);
+    return batch;
+  }
+
+  /** Begins a batch of records that are acknowledged; {@link endBatch} must follow. */
+  beginAcknowledged(): AcknowledgedBatch {
+    this.endBatch();
+    const batch = new AcknowledgedBatch(this);
     this.#add(batch);
     return batch;
   }

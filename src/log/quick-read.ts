@@ -71,7 +71,7 @@ async function readAt(view: LogView, place: Place, offset: number): Promise<LogR
 }
 
 function placeOf(view: LogView, offset: number): Place | undefined {
-  if (offset < view.startOffset || offset >= view.endOffset) return undefined;
+  if (offset < view.startOffset || offset >= view.segmentsEndOffset) return undefined;
   const { segments } = view;
   const at = segmentIndexOf(segments, offset);
   const segment = segments[at]!;

@@ -11,6 +11,7 @@ import {
 } from "../format/block-header.js";
 import { segmentFileName } from "../format/file-names.js";
 import type { LogEnd } from "../format/log-metadata.js";
+import type { LogRecord } from "../format/record.js";
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
@@ -25,6 +26,7 @@ import type { LogEnvironment } from "./environment.js";
 import { makeDirectories } from "./log-creation.js";
 import { writeMetadata } from "./log-files.js";
 import { closeSurvey, type LogSurvey, startOf } from "./log-survey.js";
+import { journaledBlocks } from "./salvage-journal.js";
 import { knownEnd, type SalvageRange, type SavedBlock, savedBlocks } from "./salvage-source.js";
 import { tornTailPosition } from "./tail-check.js";
 
@@ -44,6 +46,11 @@ export interface SalvageOptions {
   readonly target: string | undefined;
   /** The store that the new log belongs to, if it does. */
   readonly storeId?: Uint8Array | undefined;
+  /**
+   * What the journal of the store has of the log, in the order of the offsets; what the segments
+   * have of it, too, is left out.
+   */
+  readonly journaled?: readonly LogRecord[];
   readonly indexIntervalBytes?: number;
   /** Told how many bytes of the old log were read since the last call. */
   readonly onBytes?: (count: number) => void;
@@ -114,6 +121,7 @@ class Salvage {
       this.#startOffset ??= Math.max(startOffset, baseOffset);
       await this.#writeSegment(baseOffset, first.value, blocks);
     }
+    await this.#saveJournaled(startOffset, bound);
     const before = this.#nextOffset;
     const endOffset = Math.max(before, bound ?? knownEnd(survey));
     if (endOffset > before) this.#missing.push([before, endOffset]);
@@ -126,6 +134,20 @@ class Salvage {
     };
     if (target !== undefined) await this.#writeMetadata(target, report.startOffset);
     return report;
+  }
+
+  /** What stands in no segment gets one of its own, behind the others. */
+  async #saveJournaled(startOffset: number, bound: number | undefined): Promise<void> {
+    const from = Math.max(this.#nextOffset, startOffset);
+    const to = bound ?? Number.POSITIVE_INFINITY;
+    const { journaled = [] } = this.#options;
+    const records = journaled.filter(({ offset }) => offset >= from && offset < to);
+    const blocks = journaledBlocks(records);
+    const first = await blocks.next();
+    if (first.done === true) return;
+    const { baseOffset } = first.value.header;
+    this.#startOffset ??= baseOffset;
+    await this.#writeSegment(baseOffset, first.value, blocks);
   }
 
   #header(baseOffset: number): { bytes: Uint8Array; header: SegmentHeader } {

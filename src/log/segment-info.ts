@@ -52,7 +52,7 @@ export function describeSegments(view: LogView): SegmentInfo[] {
     return {
       path: segment.path,
       baseOffset: segment.baseOffset,
-      endOffset: isActive ? view.endOffset : segments[at + 1]!.baseOffset,
+      endOffset: isActive ? view.segmentsEndOffset : segments[at + 1]!.baseOffset,
       state: isActive ? "active" : "sealed",
       bytes,
       contents: runStepsSync(readContents(segment)),

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { MIN_OPEN_FILES } from "../files/handle-pool.js";
 import { logIdText } from "../format/checkpoint-frame.js";
-import { LOGS_DIRECTORY } from "../format/file-names.js";
+import { JOURNAL_DIRECTORY, LOGS_DIRECTORY } from "../format/file-names.js";
+import { journalName } from "../format/journal-key.js";
 import type { LogMetadata } from "../format/log-metadata.js";
 import type { BytesInput, LogRecord, RecordFields, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
@@ -17,6 +18,8 @@ import {
   resolveReadOptions,
 } from "../log/commit-log.js";
 import { createEnvironment, type LogEnvironment } from "../log/environment.js";
+import { Journal, type JournalOwner } from "../log/journal.js";
+import { JournalFollower } from "../log/journal-follower.js";
 import { makeDirectories, syncParent } from "../log/log-creation.js";
 import { readMetadata } from "../log/log-files.js";
 import {
@@ -84,6 +87,10 @@ interface StoreParts {
   readonly storeId: Uint8Array;
   readonly keys: Set<string>;
   readonly session: WriterSession | undefined;
+  /** Of a store that is open for writing. */
+  readonly journal: Journal | undefined;
+  /** Of a store that is open for reading only. */
+  readonly followedJournal: JournalFollower | undefined;
   readonly committed: CommittedOffsets | undefined;
   readonly recovery: StoreRecoveryReport;
 }
@@ -109,9 +116,12 @@ export class LogStore implements KeyedLog {
   /** What opening the store found. Each log has a report of its own. */
   readonly recovery: StoreRecoveryReport;
   readonly #environment: LogEnvironment;
+  readonly #onError: (error: SeglogError) => void;
   readonly #storeId: Uint8Array;
   readonly #keys: Set<string>;
   readonly #session: WriterSession | undefined;
+  readonly #journal: Journal | undefined;
+  readonly #followedJournal: JournalFollower | undefined;
   readonly #committed: CommittedOffsets | undefined;
   readonly #logs: OpenLogs;
   readonly #newKeys = new Changes();
@@ -128,20 +138,26 @@ export class LogStore implements KeyedLog {
     this.directory = directory;
     this.recovery = parts.recovery;
     this.#environment = environment;
+    this.#onError = options.onError;
     this.#storeId = storeId;
     this.#keys = parts.keys;
     this.#session = session;
+    this.#journal = parts.journal;
+    this.#followedJournal = parts.followedJournal;
     this.#committed = parts.committed;
     const openLog = async (key: string) => {
       const name = encodeKey(key);
       const path = keyPath(directory, name);
       await assertKeyDirectory(environment.fileSystem, path);
-      if (session === undefined) return CommitLog.openForReading(environment, path, options, true);
+      if (session === undefined) {
+        return CommitLog.openForReading(environment, path, options, true, parts.followedJournal);
+      }
       // Never called before the log is there.
       const onTruncated = (endOffset: number) =>
         parts.committed!.clamp(key, logIdText(log.logId), endOffset);
       const temporaryDirectory = unfinishedPath(directory, name);
-      const membership = { session, storeId, temporaryDirectory, onTruncated };
+      const { journal } = parts;
+      const membership = { session, storeId, temporaryDirectory, onTruncated, journal };
       const log: CommitLog = await environment.pool.transient(() =>
         CommitLog.openForWriting(environment, path, options, membership),
       );
@@ -217,6 +233,8 @@ export class LogStore implements KeyedLog {
       storeId,
       keys: new Set(keys),
       session: undefined,
+      journal: undefined,
+      followedJournal: new JournalFollower(environment, keyPath(directory, JOURNAL_DIRECTORY)),
       committed: undefined,
       recovery: { created: false, deletedKeys: [], checkpointDamage: damage },
     });
@@ -237,6 +255,7 @@ export class LogStore implements KeyedLog {
     }
     const session = await WriterSession.open(environment, directory);
     let committed: CommittedOffsets | undefined;
+    let journal: Journal | undefined;
     try {
       // What is seen here may be in the page cache alone: its last writer may have died before it
       // put the names on stable storage, or somebody moved the directory here.
@@ -248,19 +267,27 @@ export class LogStore implements KeyedLog {
       const { storeId } = listing.hasMetadata
         ? await readStoreMetadata(fileSystem, directory)
         : await createStore(fileSystem, directory, environment.now());
-      const { keys, deleted, unfinished } = await listKeys(fileSystem, directory);
+      const { keys, deleted, unfinished, hasJournal } = await listKeys(fileSystem, directory);
       for (const path of unfinished) await fileSystem.removeTree(path);
       const loaded = await loadCheckpoint(fileSystem, directory, storeId);
       committed = new CommittedOffsets(fileSystem, directory, storeId, options, loaded);
       // Before anybody is told of an offset that a power cut could take back.
       if (session.followsCrash && loaded.fileBytes > 0) await committed.secure();
-      const store = new LogStore({
+      const openJournal = () => openJournalLog(environment, directory, storeId, session, options);
+      journal = new Journal(environment, {
+        open: openJournal,
+        openLogs: (names) => store.#openNamed(names),
+        onError: options.onError,
+      });
+      const store: LogStore = new LogStore({
         environment,
         directory,
         options,
         storeId,
         keys: new Set(keys),
         session,
+        journal,
+        followedJournal: undefined,
         committed,
         recovery: {
           created: !listing.hasMetadata,
@@ -268,6 +295,7 @@ export class LogStore implements KeyedLog {
           checkpointDamage: loaded.damage,
         },
       });
+      if (hasJournal) await journal.open();
       if (deleted.length > 0) {
         // Before anything of them goes: their renaming may be in the page cache and nowhere else.
         await fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));
@@ -280,6 +308,7 @@ export class LogStore implements KeyedLog {
       return store;
     } catch (error) {
       // Why the store cannot be opened is what counts, not what fails after that.
+      await journal?.close().catch(() => undefined);
       await committed?.close().catch(() => undefined);
       await session.close(false).catch(() => undefined);
       throw error;
@@ -475,7 +504,10 @@ export class LogStore implements KeyedLog {
     this.#newKeys.announce();
     const failures: unknown[] = [];
     const note = (error: unknown) => failures.push(error);
+    this.#journal?.prepareToClose();
     await this.#logs.close().catch(note);
+    await this.#journal?.close().catch(note);
+    await this.#followedJournal?.close(this.#closedError()).catch(note);
     await this.#committed?.close().catch(note);
     await this.#session?.close(failures.length === 0).catch(note);
     if (failures.length > 0) throw failures[0];
@@ -679,9 +711,56 @@ export class LogStore implements KeyedLog {
   }
 
   #assertOpen(): void {
-    if (this.#closing === undefined) return;
-    throw new SeglogError("CLOSED", `${this.directory} is closed. Open it again.`);
+    if (this.#closing !== undefined) throw this.#closedError();
   }
+
+  #closedError(): SeglogError {
+    return new SeglogError("CLOSED", `${this.directory} is closed. Open it again.`);
+  }
+
+  /**
+   * Opens the logs with these names that there are: the journal has something for them.
+   *
+   * @returns The names of those that are no more, if that can be told.
+   */
+  async #openNamed(names: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const gone = new Set(names);
+    let areAllKnown = true;
+    await forEach(this.keys(), async (key) => {
+      const metadata = await this.#metadataOf(key);
+      if (metadata === undefined) areAllKnown = false;
+      else if (!gone.delete(journalName(metadata.logId))) return;
+      // One that cannot be opened keeps what it has in the journal. While the store is being
+      // closed, none can be.
+      await this.#existing(key).catch((error: SeglogError) => {
+        if (this.#closing === undefined) this.#onError(error);
+      });
+    });
+    if (!areAllKnown || gone.size === 0) return new Set();
+    // A deletion that is in the page cache alone may be undone: then its log still needs all of it.
+    await this.#environment.fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
+    return gone;
+  }
+}
+
+/** Makes the log that is a store's journal, or opens it. */
+async function openJournalLog(
+  environment: LogEnvironment,
+  directory: string,
+  storeId: Uint8Array,
+  session: WriterSession,
+  { onError }: ResolvedLogOptions,
+): ReturnType<JournalOwner["open"]> {
+  const options = resolveLogOptions({ segmentBytes: environment.journalSegmentBytes, onError }, []);
+  const path = keyPath(directory, JOURNAL_DIRECTORY);
+  await assertKeyDirectory(environment.fileSystem, path);
+  const temporaryDirectory = unfinishedPath(directory, JOURNAL_DIRECTORY);
+  const membership = { session, storeId, temporaryDirectory, journal: undefined };
+  const log = await environment.pool.transient(() =>
+    CommitLog.openForWriting(environment, path, options, membership),
+  );
+  const view = log.writer!;
+  return { log, view, queue: view.queue };
 }
 
 /** Runs `run` for each key, a few at a time. */

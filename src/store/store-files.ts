@@ -2,12 +2,14 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { CorruptionError, SeglogError } from "../errors.js";
 import { replaceFile } from "../files/atomic-file.js";
+import { assertDirectoryKind } from "../files/directory-kind.js";
 import { hasSystemCode, isMissing } from "../files/file-errors.js";
-import type { DirectoryEntry, EntryKind, FileSystem } from "../files/file-system.js";
+import type { DirectoryEntry, FileSystem } from "../files/file-system.js";
 import { readFile } from "../files/whole-file.js";
 import {
   CHECKPOINT_FILE,
   CUT_MARK,
+  JOURNAL_DIRECTORY,
   LOCK_FILE,
   LOG_METADATA_FILE,
   LOGS_DIRECTORY,
@@ -165,6 +167,7 @@ export interface KeyListing {
   readonly deleted: string[];
   /** Paths of directories that were to become logs. */
   readonly unfinished: string[];
+  readonly hasJournal: boolean;
 }
 
 /** @throws SeglogError `UNSAFE_PATH` for a key's directory that is a symbolic link or a file. */
@@ -173,18 +176,24 @@ export async function listKeys(fileSystem: FileSystem, directory: string): Promi
   const keys: string[] = [];
   const deleted: string[] = [];
   const unfinished: string[] = [];
+  let hasJournal = false;
   for (const { name, kind } of await fileSystem.readDirectory(logs)) {
     if (name.startsWith(NEW_PREFIX)) {
       unfinished.push(join(logs, name));
       continue;
     }
+    if (name === JOURNAL_DIRECTORY) {
+      assertDirectoryKind(join(logs, name), kind);
+      hasJournal = true;
+      continue;
+    }
     const isDeleted = name.startsWith(DELETED_PREFIX);
     const key = decodeKey(isDeleted ? name.slice(DELETED_PREFIX.length) : name);
     if (key === undefined) continue;
-    if (kind !== "directory") throw notADirectory(join(logs, name), kind);
+    assertDirectoryKind(join(logs, name), kind);
     (isDeleted ? deleted : keys).push(key);
   }
-  return { keys, deleted, unfinished };
+  return { keys, deleted, unfinished, hasJournal };
 }
 
 /**
@@ -195,14 +204,7 @@ export async function listKeys(fileSystem: FileSystem, directory: string): Promi
  */
 export async function assertKeyDirectory(fileSystem: FileSystem, path: string): Promise<void> {
   const kind = await fileSystem.kindOf(path);
-  if (kind !== undefined && kind !== "directory") throw notADirectory(path, kind);
-}
-
-function notADirectory(path: string, kind: EntryKind): SeglogError {
-  return new SeglogError(
-    "UNSAFE_PATH",
-    `${path} is a ${kind}, not a directory. Remove it, or put the real one there.`,
-  );
+  if (kind !== undefined) assertDirectoryKind(path, kind);
 }
 
 /** The directory of a key's log. */

@@ -1,3 +1,4 @@
+import type { LogEnvironment } from "../../src/log/environment.js";
 import type { Durability, LogOptions } from "../../src/log/options.js";
 import type { Random } from "../support/random.js";
 
@@ -9,10 +10,8 @@ export interface Setting {
   readonly durability: Durability;
   readonly options: LogOptions;
   readonly maxOpenFiles: number;
-  /** Up to which length a write does not leave the event loop. */
-  readonly smallWriteBytes: number;
-  /** How much is written, under a policy that does not wait for it, until a sync begins. */
-  readonly syncAheadBytes: number;
+  /** From which lengths and numbers on a log and its store go one way rather than another. */
+  readonly environment: Partial<LogEnvironment>;
   /** Steps of the first session and of those after it. */
   readonly steps: number;
   /** Which change of the disk fails, if one does. */
@@ -44,8 +43,13 @@ export function randomSetting(durability: Durability, random: Random): Setting {
     steps: 6 + random.below(14),
     failingChange: random.below(3) === 0 ? random.below(150) : undefined,
     hasStorms: kind === "store" && random.below(16) === 0,
-    smallWriteBytes: random.pick([0, 300, Number.POSITIVE_INFINITY]),
-    syncAheadBytes: random.pick([200, 2000, Number.POSITIVE_INFINITY]),
+    environment: {
+      smallWriteBytes: random.pick([0, 300, Number.POSITIVE_INFINITY]),
+      syncAheadBytes: random.pick([200, 2000, Number.POSITIVE_INFINITY]),
+      journalFrom: random.pick([0, 0, 2, Number.POSITIVE_INFINITY]),
+      settleBytes: random.pick([300, 2000, Number.POSITIVE_INFINITY]),
+      journalSegmentBytes: random.pick([400, 2000]),
+    },
   };
 }
 

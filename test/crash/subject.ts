@@ -46,11 +46,9 @@ export class Subject {
     fileSystem: MemoryFileSystem,
     now: () => number,
   ): Promise<Subject> {
-    const { maxOpenFiles, smallWriteBytes, syncAheadBytes } = setting;
     const environment = {
-      ...createEnvironment(fileSystem, maxOpenFiles, now),
-      smallWriteBytes,
-      syncAheadBytes,
+      ...createEnvironment(fileSystem, setting.maxOpenFiles, now),
+      ...setting.environment,
     };
     const open =
       setting.kind === "log"

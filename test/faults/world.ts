@@ -68,7 +68,9 @@ export class World {
 
   /** A process of its own, as far as files are concerned. */
   process(): LogEnvironment {
-    return createEnvironment(this.system, MAX_OPEN_FILES, () => this.#now++);
+    const environment = createEnvironment(this.system, MAX_OPEN_FILES, () => this.#now++);
+    // The logs of a store share a journal from the first append on.
+    return { ...environment, journalFrom: 0, settleBytes: 600, journalSegmentBytes: 1000 };
   }
 
   /** Lets time pass, for timers too. */

@@ -7,17 +7,21 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CommitLog, LogStore } from "seglog";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { leaveJournaled } from "../support/journaled-store.js";
 import { describeLog, describeStore } from "./describe.js";
 import { hasPython, readIndependently } from "./independent-reader.js";
 
 const GOLDEN = fileURLToPath(new URL("../../fixtures/golden/v0", import.meta.url));
 const LOGS = ["clean-log", "killed-log", "crafted-log"];
+const STORES = ["store", "journaled-store"];
 
 let work: string;
 beforeEach(() => {
@@ -47,16 +51,23 @@ describe.each(LOGS)("golden %s", (name) => {
   });
 });
 
-describe("golden store", () => {
+describe.each(STORES)("golden %s", (name) => {
   it("reads as expected, and reading changes nothing", async () => {
-    const before = digest(join(GOLDEN, "store"));
-    expect(await describeStore(join(GOLDEN, "store", "store"))).toEqual(expected("store"));
-    expect(digest(join(GOLDEN, "store"))).toBe(before);
+    const before = digest(join(GOLDEN, name));
+    expect(await describeStore(join(GOLDEN, name, "store"))).toEqual(expected(name));
+    expect(digest(join(GOLDEN, name))).toBe(before);
   });
 
+  it("opens for writing, and again for reading", async () => {
+    const copy = copyOf(name, "store");
+    expect(await describeStore(copy, {})).toEqual(expected(name));
+    expect(await describeStore(copy)).toEqual(expected(name));
+  });
+});
+
+describe("golden store", () => {
   it("opens for writing, and its groups go on", async () => {
     const copy = copyOf("store", "store");
-    expect(await describeStore(copy, {})).toEqual(expected("store"));
     const store = await LogStore.open(copy);
     await store.group("kitchen").commit({ Orders: 1 });
     await store.append("..", "another");
@@ -74,8 +85,8 @@ describe("golden store", () => {
 });
 
 describe.skipIf(!hasPython)("a reader written from docs/file-format.md (needs python3)", () => {
-  it.each([...LOGS, "store"])("reads golden %s", (name) => {
-    const kind = name === "store" ? "store" : "log";
+  it.each([...LOGS, ...STORES])("reads golden %s", (name) => {
+    const kind = STORES.includes(name) ? "store" : "log";
     expect(readIndependently(kind, join(GOLDEN, name, kind))).toEqual(expected(name));
   });
 
@@ -104,6 +115,57 @@ describe.skipIf(!hasPython)("a reader written from docs/file-format.md (needs py
     const [first, second] = readIndependently("store", directory).keys;
     expect([first.endOffset, second.endOffset]).toEqual([1, 2]);
     await store.close();
+  });
+
+  it("finds what stands in the journal and nowhere else", async () => {
+    const directory = join(work, "store");
+    await leaveJournaled(directory, ["a", "b", "c"], {
+      count: 12,
+      use: async (store) => {
+        await store.appendBatch("a", [
+          { value: "keyed", key: "k", timestamp: 5 },
+          { value: "", key: "", headers: { h: "v" } },
+          // Too long for the journal: all before it moves to the segments.
+          "x".repeat(50_000),
+        ]);
+        await store.append("a", "behind it");
+        await (await store.log("b")).truncateTo(7);
+        await store.append("b", "another 7");
+        await (await store.log("c")).truncateTo(5);
+        await store.deleteKey("warm-up");
+        await store.append("warm-up", "a new log of that name");
+        // While its writer lives.
+        expect(readIndependently("store", directory)).toEqual(await describeStore(directory));
+      },
+    });
+    const described = await describeStore(directory);
+    expect(described.directories).toContain(".journal");
+    expect(described.keys.map(({ endOffset }) => endOffset)).toEqual([16, 8, 5, 1]);
+    expect(readIndependently("store", directory)).toEqual(described);
+    const [a] = described.keys;
+    expect(readIndependently("log", join(directory, "logs", "a"))).toEqual({
+      ...a,
+      key: undefined,
+    });
+  });
+
+  it("misses what is missing between the segments and the journal", async () => {
+    const directory = join(work, "store");
+    await leaveJournaled(directory, ["a"], {
+      count: 3,
+      use: async (store) => {
+        await store.append("a", "x".repeat(50_000));
+        await nextTurn();
+        await store.append("a", "behind it");
+      },
+    });
+    const [name] = readdirSync(join(directory, "logs", "a")).filter((each) =>
+      /^\d+\.log$/.test(each),
+    );
+    // The header of the segment, and no block.
+    truncateSync(join(directory, "logs", "a", name!), 80);
+    expect(() => readIndependently("store", directory)).toThrow(/the journal are missing/);
+    await expect(describeStore(directory)).rejects.toMatchObject({ code: "CORRUPTION" });
   });
 });
 

@@ -12,6 +12,7 @@ import { createEnvironment, type LogEnvironment } from "../../src/log/environmen
 import { writeCleanLog } from "./clean-log.js";
 import { writeCraftedLog } from "./crafted-log.js";
 import { describeLog, describeStore } from "./describe.js";
+import { writeJournaledStore } from "./journaled-store.js";
 import { writeKilledLog } from "./killed-log.js";
 import { writeStore } from "./store.js";
 
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
   await make("killed-log", "log", writeKilledLog, describeLog);
   await make("crafted-log", "log", async (_, directory) => writeCraftedLog(directory), describeLog);
   await make("store", "store", writeStore, describeStore);
+  await make("journaled-store", "store", writeJournaledStore, describeStore);
 }
 
 /** Writes one golden directory, and what the library reads from it. */

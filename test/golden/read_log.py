@@ -332,7 +332,8 @@ def find_slot(data, log_id):
 
 
 class Log:
-    def __init__(self, directory):
+    def __init__(self, directory, is_journal=False):
+        self.is_journal = is_journal
         for _ in range(100):
             try:
                 if self.look(directory):
@@ -357,6 +358,25 @@ class Log:
         return any(epoch > self.epoch or start > self.start_offset for epoch, start in bounds)
 
     def look(self, directory):
+        """What stands in the segments, and behind it in the journal. False: of no one moment."""
+        before, end = read_bounds(directory)
+        epoch = end[0] if end else before.epoch
+        # Before the log's own end is read: what leaves the journal is in the segments by then.
+        run = journaled_run(directory, before.log_id) if before.in_store and not self.is_journal else []
+        if not self.look_at_segments(directory):
+            return False
+        if self.epoch != epoch:
+            # A truncation came between: the run may be from before it.
+            return False
+        first = run[0]["offset"] if run else 0
+        if first > self.end_offset:
+            raise Damage("records between the segments and the journal are missing")
+        tail = run[self.end_offset - first :]
+        self.records += [record for record in tail if record["offset"] >= self.start_offset]
+        self.end_offset += len(tail)
+        return True
+
+    def look_at_segments(self, directory):
         meta, end = read_bounds(directory)
         self.session = end and end[5]
         bases = sorted(
@@ -441,6 +461,32 @@ class Log:
             "endOffset": self.end_offset,
             "records": self.records,
         }
+
+
+def journaled_run(directory, log_id):
+    """What the journal of the store has of a log: records whose offsets follow each other."""
+    journal = os.path.join(directory, "..", ".journal")
+    if os.path.islink(journal):
+        raise Damage(f"{journal} is a symbolic link")
+    if not os.path.exists(os.path.join(journal, "log.meta")):
+        return []
+    run = []
+    for record in Log(journal, is_journal=True).records:
+        name = bytes.fromhex(record.get("key", ""))
+        if len(name) < 25 or name[:16] != log_id:
+            continue
+        offset, flags = u64(name, 16), name[24]
+        if flags & 2:
+            run = []
+            continue
+        own = {**record, "offset": offset}
+        del own["key"]
+        if flags & 1:
+            own["key"] = name[25:].hex()
+        if run and offset != run[-1]["offset"] + 1:
+            run = []
+        run.append(own)
+    return run
 
 
 def read_bounds(directory):

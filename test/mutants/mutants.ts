@@ -3,6 +3,7 @@ import { directoryBugs } from "./bugs/directories.js";
 import { failureBugs } from "./bugs/failures.js";
 import { formatBugs } from "./bugs/formats.js";
 import { indexBugs } from "./bugs/indexes.js";
+import { journalBugs } from "./bugs/journal.js";
 import { orderBugs } from "./bugs/order.js";
 import { readerBugs } from "./bugs/readers.js";
 import { recoveryBugs } from "./bugs/recovery.js";
@@ -26,6 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...readerBugs,
   ...retentionBugs,
   ...commitBugs,
+  ...journalBugs,
 ];
 
 /** @throws Error if no mutant has this name. */

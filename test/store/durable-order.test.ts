@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { durableSteps } from "../support/durable-steps.js";
 import { codeOf } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
+import { leaveJournaled } from "../support/journaled-store.js";
 import { newPath } from "../support/temporary-directory.js";
 import { kill, leaveUnclean, openStore } from "./stores.js";
 
@@ -121,5 +122,42 @@ describe("what is durable before what, when", () => {
       "datasync committed-offsets",
       "removeTree logs/.deleted-k",
     ]);
+  });
+
+  it("a log is cut whose end stands in the journal: its segment, then a mark, then the bound", async () => {
+    const directory = newPath();
+    await leaveJournaled(directory, ["k"], { count: 10 });
+    const system = new FaultyFileSystem();
+    const store = await openStore(directory, { durability: "os" }, system);
+    const log = await store.log("k");
+    system.forget();
+    await log.truncateTo(5);
+    const steps = durableSteps(system, directory);
+    expect(steps.slice(0, steps.indexOf("rename logs/k/log.meta") + 1)).toEqual([
+      `datasync logs/k/${DATA}`,
+      `datasync logs/.journal/${DATA}`,
+      "datasync logs/k/log.meta.tmp",
+      "rename logs/k/log.meta",
+    ]);
+  });
+
+  it("a journal is emptied: the segments of its logs, then its start offset", async () => {
+    const directory = newPath();
+    await leaveJournaled(directory, ["k", "l"], { count: 10 });
+    const system = new FaultyFileSystem();
+    const store = await openStore(directory, { durability: "os" }, system);
+    for (const key of store.keys()) await store.log(key);
+    system.forget();
+    await store.close();
+    const steps = durableSteps(system, directory);
+    const freed = steps.indexOf("rename logs/.journal/log.meta");
+    // The logs are closed beside each other.
+    expect(steps.slice(0, freed)).toEqual(
+      expect.arrayContaining([
+        `datasync logs/k/${DATA}`,
+        `datasync logs/l/${DATA}`,
+        `datasync logs/warm-up/${DATA}`,
+      ]),
+    );
   });
 });

@@ -14,8 +14,9 @@ export const failureBugs: readonly Mutant[] = [
     name: "retry-failed-sync",
     bug: "syncs a second time after a sync failed, and believes the answer",
     file: "log/log-writer.ts",
-    find: "      await file.datasync();\n",
-    replace: "      await file.datasync().catch(() => file.datasync());\n",
+    find: "      handle.hasUnsyncedWrites = false;\n      await file.datasync();\n",
+    replace:
+      "      handle.hasUnsyncedWrites = false;\n      await file.datasync().catch(() => file.datasync());\n",
     suite: { files: ["log/poisoned.test.ts"] },
   },
   {
@@ -30,8 +31,9 @@ export const failureBugs: readonly Mutant[] = [
     name: "failed-sync-is-no-failure",
     bug: "acknowledges appends whose sync failed",
     file: "log/log-writer.ts",
-    find: "      await file.datasync();\n",
-    replace: "      await file.datasync().catch(() => undefined);\n",
+    find: "      handle.hasUnsyncedWrites = false;\n      await file.datasync();\n",
+    replace:
+      "      handle.hasUnsyncedWrites = false;\n      await file.datasync().catch(() => undefined);\n",
     suite: { files: ["log/poisoned.test.ts"] },
   },
   {

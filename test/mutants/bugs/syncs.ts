@@ -8,8 +8,8 @@ export const syncBugs: readonly Mutant[] = [
     name: "skip-segment-sync",
     bug: "acknowledges appends that were written and never synced",
     file: "log/log-writer.ts",
-    find: "      await file.datasync();\n",
-    replace: "",
+    find: "      handle.hasUnsyncedWrites = false;\n      await file.datasync();\n",
+    replace: "      handle.hasUnsyncedWrites = false;\n",
     suite: { files: ["log/durability.test.ts"], pattern: "a new log" },
   },
   {
@@ -32,8 +32,8 @@ export const syncBugs: readonly Mutant[] = [
     name: "skip-sync-in-flush",
     bug: "flush resolves without a sync",
     file: "log/log-writer.ts",
-    find: "    try {\n      await this.#sync();\n    } catch (error) {\n      throw this.#judge(error);",
-    replace: "    try {\n    } catch (error) {\n      throw this.#judge(error);",
+    find: "      await this.#journaled?.drained();\n      await this.#sync();\n    } catch (error) {",
+    replace: "      await this.#journaled?.drained();\n    } catch (error) {",
     suite: { files: ["log/durability.test.ts"], pattern: "flush and close sync" },
   },
   {

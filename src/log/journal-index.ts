@@ -1,0 +1,105 @@
+/** Where the records of one log stand in the journal: a run of offsets that follow each other. */
+export interface JournaledRun {
+  /** Of the first record, in its log. */
+  readonly firstOffset: number;
+  /** One past the last record's. */
+  readonly endOffset: number;
+  /** Offsets in the journal, one for each record; there may be later ones behind the run. */
+  readonly places: readonly number[];
+}
+
+interface Run {
+  readonly firstOffset: number;
+  readonly places: number[];
+  /** So many of them, from the first on, are in the log's segments, on stable storage. */
+  settledCount: number;
+  maxTimestamp: number;
+}
+
+/**
+ * Which records of which logs stand in a journal. Of each log, the last run counts: where offsets
+ * do not follow each other, those between went straight to the log's segments, or were truncated,
+ * and either is done only when the segments have all that came before.
+ */
+export class JournalIndex {
+  readonly #runs = new Map<string, Run>();
+  #endPlace = 0;
+
+  /** One past the last place that was added: all before it are known. */
+  get endPlace(): number {
+    return this.#endPlace;
+  }
+
+  /** The logs that have records here which their segments may lack. */
+  *unsettled(): Generator<string, void, void> {
+    for (const [log, run] of this.#runs) if (run.settledCount < run.places.length) yield log;
+  }
+
+  /** The first place of a record that segments may lack; infinity if there is none. */
+  firstUnsettledPlace(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { places, settledCount } of this.#runs.values()) {
+      first = Math.min(first, places[settledCount] ?? first);
+    }
+    return first;
+  }
+
+  /** What stands here of a log now; what is added or dropped later does not change it. */
+  runOf(log: string): JournaledRun | undefined {
+    const run = this.#runs.get(log);
+    if (run === undefined) return undefined;
+    const { firstOffset, places } = run;
+    return { firstOffset, endOffset: firstOffset + places.length, places };
+  }
+
+  /** The latest timestamp of the records of a log that were added since its run began. */
+  maxTimestampOf(log: string): number {
+    return this.#runs.get(log)?.maxTimestamp ?? 0;
+  }
+
+  /** Records are added in the order of their places. */
+  add(log: string, offset: number, place: number, timestamp: number): void {
+    this.#endPlace = place + 1;
+    const run = this.#runs.get(log);
+    if (run !== undefined && offset === run.firstOffset + run.places.length) {
+      run.places.push(place);
+      if (timestamp > run.maxTimestamp) run.maxTimestamp = timestamp;
+    } else {
+      const places = [place];
+      this.#runs.set(log, {
+        firstOffset: offset,
+        places,
+        settledCount: 0,
+        maxTimestamp: timestamp,
+      });
+    }
+  }
+
+  /** The segments of a log have all that stands here, on stable storage; or the log is no more. */
+  settled(log: string): void {
+    const run = this.#runs.get(log);
+    if (run !== undefined) run.settledCount = run.places.length;
+  }
+
+  /** What stands here of a log no longer counts. */
+  forget(log: string): void {
+    this.#runs.delete(log);
+  }
+
+  /** Drops what stands before a place: the journal no longer has it. */
+  dropBefore(place: number): void {
+    for (const [log, run] of this.#runs) {
+      const dropped = run.places.findIndex((each) => each >= place);
+      if (dropped < 0) {
+        this.#runs.delete(log);
+      } else if (dropped > 0) {
+        this.#runs.set(log, {
+          ...run,
+          firstOffset: run.firstOffset + dropped,
+          places: run.places.slice(dropped),
+          settledCount: Math.max(run.settledCount - dropped, 0),
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import type { SeglogError } from "../errors.js";
+import { encodeJournalKey, JOURNAL_KEY_BYTES, journalName } from "../format/journal-key.js";
+import { encodedLength, type StructuredRecord } from "../format/record-codec.js";
+import { AppendedBatch } from "./appended-batch.js";
+import type { Journal } from "./journal.js";
+import { LogTail } from "./log-tail.js";
+import type { PreparedRecord } from "./prepared-record.js";
+
+/** Longer appends go to the log's own segments at once: the sync is then the smaller part. */
+const MOST_BYTES = 16 * 1024;
+
+/** For the key of a record that is about to be copied. */
+const keyBytes = new Uint8Array(JOURNAL_KEY_BYTES);
+
+/** What a log does when something has become of its appends in the journal. */
+export interface JournalingLog {
+  readonly logId: Uint8Array;
+  onJournaled(): void;
+  onJournalFailed(error: SeglogError): void;
+}
+
+/** The side of the journal that one log sees: its appends there, and where its tail stands. */
+export class JournaledAppends {
+  readonly #journal: Journal;
+  readonly #log: JournalingLog;
+  readonly #name: string;
+  readonly #maxPendingBytes: number;
+  /** Appends that are not yet answered, their records and bytes. */
+  #pending = 0;
+  #pendingRecords = 0;
+  #pendingBytes = 0;
+  /** Set while appends that were to follow one that failed are yet to fail. */
+  #isFailing = false;
+  #waiting: (() => void)[] = [];
+  #tail: LogTail | undefined;
+  #endOffset: number;
+
+  /** @param segmentsEnd - End offset of the log's segments, with which the journal must meet. */
+  constructor(journal: Journal, log: JournalingLog, segmentsEnd: number, maxPendingBytes: number) {
+    this.#journal = journal;
+    this.#log = log;
+    this.#name = journalName(log.logId);
+    this.#maxPendingBytes = maxPendingBytes;
+    this.#endOffset = Math.max(segmentsEnd, journal.index.runOf(this.#name)?.endOffset ?? 0);
+  }
+
+  /** One past the last offset that is acknowledged, as far as the journal has it. */
+  get endOffset(): number {
+    return this.#endOffset;
+  }
+
+  get tail(): LogTail | undefined {
+    const { view, index } = this.#journal;
+    if (view !== undefined) {
+      this.#tail ??= new LogTail(view, () => index.runOf(this.#name), this.#name);
+    }
+    return this.#tail;
+  }
+
+  /** Whether there is more of the log than its segments have. */
+  hasTail(segmentsEnd: number): boolean {
+    return this.#pending > 0 || this.#endOffset > segmentsEnd;
+  }
+
+  /** Whether an append of so many bytes should go to the journal, and can at once. */
+  mayTake(byteLength: number): boolean {
+    if (this.#isFailing || byteLength > MOST_BYTES) return false;
+    if (this.#pendingBytes + byteLength > this.#maxPendingBytes) return false;
+    return this.#journal.mayTake(byteLength);
+  }
+
+  /** Resolves with the record's offset when the journal is synced. */
+  append(record: PreparedRecord, timestamp: number): Promise<number> {
+    const offset = this.#next();
+    // It is copied before the next one is made.
+    const journaled = this.#journaled(record, offset, timestamp, keyBytes);
+    const { byteLength } = journaled;
+    return new Promise((resolve, reject) => {
+      this.#journal.append(
+        journaled,
+        (place) => {
+          this.#journal.index.add(this.#name, offset, place, timestamp);
+          this.#acknowledge(offset + 1, 1, byteLength);
+          resolve(offset);
+        },
+        (error) => reject(this.#failed(1, byteLength, error)),
+      );
+      this.#begin(1, byteLength);
+    });
+  }
+
+  /** As {@link append}, of a batch: all of it is stored or nothing. */
+  appendBatch(records: readonly PreparedRecord[], now: number): Promise<AppendedBatch> {
+    const baseOffset = this.#next();
+    const journaled = records.map((record, index) =>
+      this.#journaled(record, baseOffset + index, record.timestamp ?? now),
+    );
+    const byteLength = journaled.reduce((sum, record) => sum + record.byteLength, 0);
+    const count = records.length;
+    return new Promise((resolve, reject) => {
+      this.#journal.appendBatch(
+        journaled,
+        ({ baseOffset: place }) => {
+          for (let index = 0; index < count; index++) {
+            const { timestamp } = journaled[index]!;
+            this.#journal.index.add(this.#name, baseOffset + index, place + index, timestamp!);
+          }
+          this.#acknowledge(baseOffset + count, count, byteLength);
+          resolve(new AppendedBatch(baseOffset, baseOffset + count - 1));
+        },
+        (error) => reject(this.#failed(count, byteLength, error)),
+      );
+      this.#begin(count, byteLength);
+    });
+  }
+
+  /** Resolves when no append of this log is on its way to the journal. */
+  async drained(): Promise<void> {
+    while (this.#pending > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The segments end here now. */
+  reach(segmentsEnd: number): void {
+    this.#endOffset = Math.max(this.#endOffset, segmentsEnd);
+  }
+
+  /** The log was cut. */
+  setEndOffset(endOffset: number): void {
+    this.#endOffset = endOffset;
+  }
+
+  /** The log's own segments have all of it, on stable storage. */
+  settled(): void {
+    this.#journal.index.settled(this.#name);
+  }
+
+  /** Before the log is cut: what the journal has of it must never come back. */
+  mark(): Promise<void> {
+    return this.#journal.mark(this.#log.logId, this.#name);
+  }
+
+  #next(): number {
+    return this.#endOffset + this.#pendingRecords;
+  }
+
+  #journaled(
+    record: PreparedRecord,
+    offset: number,
+    timestamp: number,
+    reused?: Uint8Array,
+  ): PreparedRecord {
+    const { value: bytes, parts } = record;
+    const value = parts?.value ?? (typeof bytes === "string" ? Buffer.from(bytes) : bytes!);
+    const key = encodeJournalKey(this.#log.logId, offset, parts?.key, reused);
+    const headers = parts?.headers;
+    const byteLength = encodedLength({ value, key, headers });
+    const structured: StructuredRecord = { value, key, headers, timestamp, byteLength };
+    return { value: undefined, parts: structured, byteLength, timestamp };
+  }
+
+  #begin(records: number, byteLength: number): void {
+    if (this.#pending === 0) this.#journal.beginWork();
+    this.#pending++;
+    this.#pendingRecords += records;
+    this.#pendingBytes += byteLength;
+  }
+
+  #acknowledge(endOffset: number, records: number, byteLength: number): void {
+    this.#endOffset = endOffset;
+    this.#end(records, byteLength);
+    this.#journal.hasGrown(byteLength);
+    this.#log.onJournaled();
+  }
+
+  #failed(records: number, byteLength: number, error: SeglogError): SeglogError {
+    this.#isFailing = true;
+    this.#end(records, byteLength);
+    if (error.code === "LOG_POISONED") this.#journal.doubt(this.#name, error);
+    this.#log.onJournalFailed(error);
+    return error;
+  }
+
+  #end(records: number, byteLength: number): void {
+    this.#pending--;
+    this.#pendingRecords -= records;
+    this.#pendingBytes -= byteLength;
+    if (this.#pending > 0) return;
+    this.#isFailing = false;
+    this.#journal.endWork();
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+}

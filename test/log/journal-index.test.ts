@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import { JournalIndex } from "../../src/log/journal-index.js";
+
+/** Adds records of logs, named by letters, at the places 0, 1 and so on. */
+function indexOf(logs: string): JournalIndex {
+  const index = new JournalIndex();
+  const next = new Map<string, number>();
+  [...logs].forEach((log, place) => {
+    const offset = next.get(log) ?? 0;
+    index.add(log, offset, place, 0);
+    next.set(log, offset + 1);
+  });
+  return index;
+}
+
+describe("the index of a journal", () => {
+  it("tells what segments may lack, after records that they have are freed", () => {
+    const index = indexOf("aabaa");
+    index.settled("a");
+    expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["b"], 2]);
+    index.dropBefore(2);
+    expect(index.runOf("a")).toEqual({ firstOffset: 2, endOffset: 4, places: [3, 4] });
+    index.add("a", 4, 5, 0);
+    index.settled("b");
+    expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a"], 5]);
+  });
+
+  it("begins a run anew where offsets do not follow each other", () => {
+    const index = indexOf("aaa");
+    index.settled("a");
+    index.add("a", 7, 3, 0);
+    expect(index.runOf("a")).toEqual({ firstOffset: 7, endOffset: 8, places: [3] });
+    expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a"], 3]);
+    index.add("a", 5, 4, 0);
+    expect(index.runOf("a")).toEqual({ firstOffset: 5, endOffset: 6, places: [4] });
+  });
+
+  it("gives a run that stays as it is when records are added and freed", () => {
+    const index = indexOf("aa");
+    const run = index.runOf("a")!;
+    index.add("a", 2, 2, 0);
+    index.dropBefore(2);
+    expect([run.firstOffset, run.endOffset, run.places.slice(0, 2)]).toEqual([0, 2, [0, 1]]);
+    index.dropBefore(3);
+    expect(index.runOf("a")).toBeUndefined();
+  });
+});
