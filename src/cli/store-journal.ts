@@ -27,11 +27,12 @@ export async function findJournal(
   { kind, directory }: Location,
 ): Promise<string | undefined> {
   if (kind === "log" && !(await belongsToStore(fileSystem, directory))) return undefined;
-  // No name is joined to a log's directory, which would take `..` away: it may be a symbolic link.
+  // Only the system knows what lies above a log's directory, which may be a symbolic link.
   const path =
     kind === "log" ? `${directory}/../${JOURNAL_DIRECTORY}` : keyPath(directory, JOURNAL_DIRECTORY);
   await assertKeyDirectory(fileSystem, path);
-  return (await fileSystem.kindOf(path)) === undefined ? undefined : path;
+  if ((await fileSystem.kindOf(path)) === undefined) return undefined;
+  return kind === "log" ? fileSystem.realPath(path) : path;
 }
 
 /** Where damage hides it, what lies around tells. */

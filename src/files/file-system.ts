@@ -75,4 +75,6 @@ export interface FileSystem {
    * from a dead machine; zeros where the system does not say.
    */
   bootId(): Promise<Uint8Array>;
+  /** The path of what is at `path`, without symbolic links, `.` and `..`; it must exist. */
+  realPath(path: string): Promise<string>;
 }

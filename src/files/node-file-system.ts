@@ -177,8 +177,7 @@ export const nodeFileSystem: FileSystem = {
       try {
         return kindOf(await fs.promises.lstat(path));
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
         throw error;
       }
     }),
@@ -200,6 +199,8 @@ export const nodeFileSystem: FileSystem = {
         await directory.close();
       }
     }),
+
+  realPath: (path) => attempt("resolve", path, () => fs.promises.realpath(path)),
 
   async bootId() {
     try {

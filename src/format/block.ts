@@ -95,7 +95,7 @@ export class Block {
 
   /** A block with the same records in memory of its own. */
   copy(): Block {
-    return new Block(this.header, copyOf(this.#body, 0, this.#body.length), this.#file);
+    return new Block(this.header, new Uint8Array(this.#body), this.#file);
   }
 
   #recordAt(index: number, isCopied: boolean): LogRecord {

@@ -9,7 +9,8 @@ export interface LogRecord {
   readonly timestamp: number;
   /**
    * A view of the bytes that were read, never overwritten later. It keeps its surroundings in
-   * memory: up to 1 MiB that was read in one piece. Copy what you keep for long (`value.slice()`).
+   * memory: up to 1 MiB that was read in one piece. Copy what you keep for long, or send to
+   * another thread (`value.slice()`): `value.buffer` holds more than this record.
    */
   readonly value: Uint8Array;
   /** What the record is about, if it was given a key; a view as {@link value} is. */

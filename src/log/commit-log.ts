@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { hasSystemCode } from "../files/file-errors.js";
+import type { FileSystem } from "../files/file-system.js";
 import { runSteps, runStepsSync } from "../files/steps.js";
 import { JOURNAL_DIRECTORY, LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
@@ -188,13 +190,15 @@ export class CommitLog {
     const startedAt = performance.now();
     const { fileSystem } = environment;
     // A log of many segments is listed once: when no other writer can change it.
-    const metadataKind = await fileSystem.kindOf(join(directory, LOG_METADATA_FILE));
-    if (metadataKind !== undefined) {
+    const isThere = await hasMetadata(fileSystem, directory);
+    if (isThere) {
       assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
     } else {
       const before = await listLog(fileSystem, directory);
       const isOfStore = membership !== undefined;
-      if (before !== undefined) await assertMayCreate(environment, directory, before, isOfStore);
+      // Another writer may have made it meanwhile.
+      if (before?.hasMetadata === false)
+        await assertMayCreate(environment, directory, before, isOfStore);
       if (membership === undefined) await makeDirectories(fileSystem, directory);
     }
     const session = membership?.session ?? (await WriterSession.open(environment, directory));
@@ -204,8 +208,11 @@ export class CommitLog {
       const lastPublished = (logId: Uint8Array) => session.lastPublished(logId);
       const context = { environment, directory, options, bootId, lastPublished, opened };
       // Somebody may have moved it here, or died before its name was durable.
-      if (metadataKind !== undefined) await syncParent(fileSystem, directory);
+      if (isThere) await syncParent(fileSystem, directory);
       const listing = await listLog(fileSystem, directory);
+      if (listing?.hasMetadata === true && !isThere) {
+        assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
+      }
       const recovered =
         listing?.hasMetadata === true
           ? await recoverLog(context, listing)
@@ -515,6 +522,17 @@ export class CommitLog {
     if (this.#closing !== undefined) throw closed(this.directory);
     this.#view.assertOpen();
     assertOffset(offset, name);
+  }
+}
+
+/** Whether there is a log already, as far as a look at one name tells. */
+async function hasMetadata(fileSystem: FileSystem, directory: string): Promise<boolean> {
+  try {
+    return (await fileSystem.kindOf(join(directory, LOG_METADATA_FILE))) !== undefined;
+  } catch (error) {
+    // The directory is a file; whoever lists it says so.
+    if (hasSystemCode(error, "ENOTDIR")) return false;
+    throw error;
   }
 }
 

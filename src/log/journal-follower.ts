@@ -14,7 +14,7 @@ import { MAX_ATTEMPTS } from "./polling.js";
 /** The journal of a store that another process may be writing to, as the store's readers need it. */
 export class JournalFollower implements FollowedJournal {
   readonly #environment: LogEnvironment;
-  readonly #directory: string;
+  #directory: string;
   #index = new JournalIndex();
   #follower: LogFollower | undefined;
   /** Up to here, {@link index} knows it. */
@@ -93,6 +93,9 @@ export class JournalFollower implements FollowedJournal {
     const kind = await fileSystem.kindOf(this.#directory);
     if (kind === undefined) return undefined;
     assertDirectoryKind(this.#directory, kind);
+    // Names are joined to it from here on, which takes `..` away: what lies above a symbolic link
+    // to a log is not what the log lies in.
+    this.#directory = await fileSystem.realPath(this.#directory);
     // The directory gets its name when all of it is there.
     const path = join(this.#directory, LOG_METADATA_FILE);
     if ((await fileSystem.kindOf(path)) === undefined) {

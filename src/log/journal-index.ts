@@ -75,10 +75,12 @@ export class JournalIndex {
     }
   }
 
-  /** The segments of a log have all that stands here, on stable storage; or the log is no more. */
-  settled(log: string): void {
+  /** The segments of a log have all that it has below `endOffset`, on stable storage. */
+  settled(log: string, endOffset: number): void {
     const run = this.#runs.get(log);
-    if (run !== undefined) run.settledCount = run.places.length;
+    if (run === undefined) return;
+    const count = Math.min(endOffset - run.firstOffset, run.places.length);
+    run.settledCount = Math.max(run.settledCount, count);
   }
 
   /** What stands here of a log no longer counts. */

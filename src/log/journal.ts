@@ -134,7 +134,8 @@ export class Journal {
     if (run !== undefined && run.firstOffset > segmentsEnd) {
       throw missingBeforeJournal(directory, segmentsEnd);
     }
-    return this.index.maxTimestampOf(name);
+    // What the segments have, they tell themselves.
+    return run !== undefined && run.endOffset > segmentsEnd ? this.index.maxTimestampOf(name) : 0;
   }
 
   /** Nobody knows whether the last appends of a log stand here. */
@@ -273,11 +274,15 @@ export class Journal {
     const end = this.index.endPlace;
     const absent = new Set<string>();
     for (const name of this.index.unsettled()) if (!this.#members.has(name)) absent.add(name);
-    if (absent.size > 0) {
-      for (const name of await this.#owner.openLogs(absent)) this.index.settled(name);
-    }
     const failures: unknown[] = [];
-    const rest = this.index.unsettled();
+    if (absent.size > 0) {
+      const gone = await this.#owner.openLogs(absent).catch((error) => {
+        failures.push(error);
+        return [];
+      });
+      for (const name of gone) this.index.forget(name);
+    }
+    const rest = [...this.index.unsettled()].values();
     const settleSome = async () => {
       for (const name of rest) {
         const member = this.#members.get(name);

@@ -129,9 +129,9 @@ export class JournaledAppends {
     this.#endOffset = endOffset;
   }
 
-  /** The log's own segments have all of it, on stable storage. */
-  settled(): void {
-    this.#journal.index.settled(this.#name);
+  /** The log's own segments have what is below `endOffset`, on stable storage. */
+  settled(endOffset: number): void {
+    this.#journal.index.settled(this.#name, endOffset);
   }
 
   /** Before the log is cut: what the journal has of it must never come back. */

@@ -208,8 +208,6 @@ export class LogFollower implements LogView {
 
   async #look(): Promise<void> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      // Whatever a writer is about to do takes it a while.
-      if (attempt > 0) await pause(POLL_MS, undefined);
       const { epoch } = this;
       // Before the log's own end is looked at: what leaves the journal is in the segments by then.
       await this.#journal?.refresh();
@@ -222,8 +220,13 @@ export class LogFollower implements LogView {
         state?.end === undefined
           ? await this.#lookAtFiles(isNewSession)
           : await this.#adopt(state.end, isNewSession);
+      if (!isOfOneMoment) {
+        // Whatever a writer is about to do takes it a while.
+        await pause(POLL_MS, undefined);
+        continue;
+      }
       // What leaves the journal because the log is truncated is nowhere.
-      if (!isOfOneMoment || this.epoch !== epoch) continue;
+      if (this.epoch !== epoch) continue;
       this.#run = run;
       this.#checkTail();
       // Only now: a look that fails must not keep the next one from opening files anew.

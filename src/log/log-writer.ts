@@ -284,7 +284,7 @@ export class LogWriter implements LogView, QueueOwner {
       if (this.#failure !== undefined) throw this.#failure;
     }
     await this.flush();
-    this.#journaled.settled();
+    this.#journaled.settled(this.#durable.endOffset);
   }
 
   /**

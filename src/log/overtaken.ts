@@ -13,6 +13,7 @@ export async function unlessOvertaken<T>(
   read: () => Promise<T>,
 ): Promise<T> {
   const { epoch } = view;
+  let hasLookedAgain = false;
   for (let attempt = 1; ; attempt++) {
     try {
       return await read();
@@ -22,7 +23,8 @@ export async function unlessOvertaken<T>(
         continue;
       }
       if (!(error instanceof CorruptionError)) throw error;
-      if (view.tail !== undefined && attempt === 1) {
+      if (view.tail !== undefined && !hasLookedAgain) {
+        hasLookedAgain = true;
         // The journal's writer may have removed files of it: the segments have that by now.
         await view.refresh();
         continue;

@@ -727,7 +727,7 @@ export class LogStore implements KeyedLog {
     const gone = new Set(names);
     let areAllKnown = true;
     await forEach(this.keys(), async (key) => {
-      const metadata = await this.#metadataOf(key);
+      const metadata = await this.#metadataOf(key).catch(() => undefined);
       if (metadata === undefined) areAllKnown = false;
       else if (!gone.delete(journalName(metadata.logId))) return;
       // One that cannot be opened keeps what it has in the journal. While the store is being

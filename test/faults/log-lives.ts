@@ -74,17 +74,9 @@ function dyingAt(pattern: Pattern, tornBytes: number, script: Script): Script {
   return async (actor, world) => {
     await filled(actor, world);
     await actor.open();
-    const hold = world.system.hold(pattern);
-    const done = script(actor, world).then(
-      () => undefined,
-      () => undefined,
-    );
-    const reached = await Promise.race([hold.reached, done]);
-    if (reached === undefined) throw new Error("the script does nothing like that");
-    const { number } = reached;
-    world.system.dieAt(number, tornBytes);
-    hold.release();
-    await done;
+    world.system.dieAtNext(pattern, tornBytes);
+    await script(actor, world).catch(() => undefined);
+    if (!world.system.isDead) throw new Error("the script does nothing like that");
     await world.system.die();
   };
 }

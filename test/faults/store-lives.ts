@@ -80,16 +80,9 @@ function dyingAt(pattern: Pattern, script: Script): Script {
   return async (actor, world) => {
     await filled(actor, world);
     await actor.open();
-    const hold = world.system.hold(pattern);
-    const done = script(actor, world).then(
-      () => undefined,
-      () => undefined,
-    );
-    const reached = await Promise.race([hold.reached, done]);
-    if (reached === undefined) throw new Error("the script does nothing like that");
-    world.system.dieAt(reached.number);
-    hold.release();
-    await done;
+    world.system.dieAtNext(pattern);
+    await script(actor, world).catch(() => undefined);
+    if (!world.system.isDead) throw new Error("the script does nothing like that");
     await world.system.die();
     actor.died();
   };

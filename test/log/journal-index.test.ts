@@ -14,20 +14,29 @@ function indexOf(logs: string): JournalIndex {
 }
 
 describe("the index of a journal", () => {
-  it("tells what segments may lack, after records that they have are freed", () => {
+  it("tells what segments may lack", () => {
     const index = indexOf("aabaa");
-    index.settled("a");
+    index.settled("a", 3);
+    expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a", "b"], 2]);
+    index.settled("b", 1);
+    index.settled("a", 2);
+    expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a"], 4]);
+  });
+
+  it("tells what segments may lack, after records that they have are freed, too", () => {
+    const index = indexOf("aabaa");
+    index.settled("a", 4);
     expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["b"], 2]);
     index.dropBefore(2);
     expect(index.runOf("a")).toEqual({ firstOffset: 2, endOffset: 4, places: [3, 4] });
     index.add("a", 4, 5, 0);
-    index.settled("b");
+    index.settled("b", 9);
     expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a"], 5]);
   });
 
   it("begins a run anew where offsets do not follow each other", () => {
     const index = indexOf("aaa");
-    index.settled("a");
+    index.settled("a", 3);
     index.add("a", 7, 3, 0);
     expect(index.runOf("a")).toEqual({ firstOffset: 7, endOffset: 8, places: [3] });
     expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a"], 3]);

@@ -4,8 +4,10 @@ import { expect, it } from "vitest";
 import { CommitLog } from "../../src/index.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import { verifyLog } from "../../src/log/verify.js";
+import { seglog } from "../cli/program.js";
 import { openStore } from "../store/stores.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
+import { leaveJournaled } from "../support/journaled-store.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 
 it("a log that is reached through a link from outside shows only what its writer published", async () => {
@@ -32,4 +34,20 @@ it("a log that is reached through a link from outside shows only what its writer
   }
   hold.release();
   expect(await appended).toBe(1);
+});
+
+it("a log that is reached through a link has what its store's journal holds of it", async () => {
+  const root = temporaryDirectory();
+  mkdirSync(join(root, "deep", "er"), { recursive: true });
+  const directory = join(root, "deep", "er", "store");
+  await leaveJournaled(directory, ["k"], { count: 3 });
+  const path = join(root, "to the log");
+  symlinkSync(join(directory, "logs", "k"), path);
+  // Not the one beside the link.
+  mkdirSync(join(root, ".journal"));
+  await using log = await CommitLog.open(path, { readOnly: true });
+  const records = await log.readFrom(0);
+  expect(records.map(({ value }) => Buffer.from(value).toString())).toEqual(["k 0", "k 1", "k 2"]);
+  const cat = await seglog(root, ["cat", path]);
+  expect([cat.code, cat.out]).toEqual([0, "k 0\nk 1\nk 2\n"]);
 });

@@ -28,7 +28,8 @@ export type OperationKind =
   | "unlink"
   | "removeTree"
   | "syncDirectory"
-  | "bootId";
+  | "bootId"
+  | "realPath";
 
 /** Operations that change what is on the disk, or what of it is durable. */
 export const CHANGES: readonly OperationKind[] = [
@@ -119,6 +120,7 @@ export class FaultyFileSystem implements FileSystem {
   #dead = false;
   #next = 0;
   #deathAt = Number.POSITIVE_INFINITY;
+  #deathPattern: Pattern | undefined;
   #tornBytes = 0;
   /** Everything since the last {@link forget}. */
   operations: Operation[] = [];
@@ -220,6 +222,12 @@ export class FaultyFileSystem implements FileSystem {
     this.#tornBytes = tornBytes;
   }
 
+  /** As {@link dieAt}, at the next operation that matches. */
+  dieAtNext(pattern: Pattern, tornBytes = 0): void {
+    this.#deathPattern = pattern;
+    this.#tornBytes = tornBytes;
+  }
+
   async open(path: string, mode: OpenMode): Promise<OpenFile> {
     const operation = this.#note("open", path, { mode });
     return this.#run(operation, async () => {
@@ -270,6 +278,10 @@ export class FaultyFileSystem implements FileSystem {
 
   bootId(): Promise<Uint8Array> {
     return this.#plain("bootId", "", async () => this.machine ?? (await this.#base.bootId()));
+  }
+
+  realPath(path: string): Promise<string> {
+    return this.#plain("realPath", path, () => this.#base.realPath(path));
   }
 
   /** @internal */
@@ -358,7 +370,10 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   #faultFor(operation: Operation): Fault | undefined {
-    if (operation.number >= this.#deathAt && !this.#dead) {
+    const isDeath =
+      operation.number >= this.#deathAt ||
+      (this.#deathPattern !== undefined && matches(this.#deathPattern, operation));
+    if (isDeath && !this.#dead) {
       this.#dead = true;
       return { errno: "EIO", shortBytes: this.#tornBytes };
     }

@@ -1,3 +1,4 @@
+import { normalize } from "node:path";
 import { systemFailure } from "../../src/files/file-errors.js";
 import type {
   DirectoryEntry,
@@ -152,6 +153,11 @@ export class MemoryFileSystem implements FileSystem {
       node.state = { ...node.state, durable, changes: [] };
       this.changed("syncDirectory", path);
     });
+  }
+
+  /** Nothing here is a link. */
+  async realPath(path: string): Promise<string> {
+    return normalize(path);
   }
 
   async bootId(): Promise<Uint8Array> {

@@ -30,7 +30,7 @@ export const directoryBugs: readonly Mutant[] = [
     name: "skip-directory-sync-at-open",
     bug: "believes that whoever made or moved a log's directory lived to sync its parent",
     file: "log/commit-log.ts",
-    find: `      if (metadataKind !== undefined) await syncParent(fileSystem, directory);
+    find: `      if (isThere) await syncParent(fileSystem, directory);
 `,
     replace: "",
     suite: { files: ["log/durable-order.test.ts"], pattern: "finds all in order" },
