@@ -442,12 +442,15 @@ export class LogStore implements KeyedLog {
       if (!this.#keys.has(key)) return false;
       const { fileSystem } = this.#environment;
       const target = deletedPath(this.directory, name);
+      const metadata = await this.#metadataOf(key).catch(() => undefined);
       // An earlier deletion of a key of this name may have failed half-way.
       await fileSystem.removeTree(target);
       await fileSystem.rename(keyPath(this.directory, name), target);
       this.#keys.delete(key);
       this.#settled.delete(key);
       await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
+      // Nobody will look for it any more, and the journal need not keep what it has of it.
+      if (metadata !== undefined) this.#journal?.index.forget(journalName(metadata.logId));
       await this.#finishDeletion(key);
       return true;
     });

@@ -118,6 +118,12 @@ async function fillJournal(
   expect.fail("the journal grows for ever");
 }
 
+async function journalBounds(directory: string) {
+  const path = join(directory, "logs", ".journal");
+  await using journal = await CommitLog.open(path, { readOnly: true });
+  return { startOffset: journal.startOffset, endOffset: journal.endOffset };
+}
+
 describe("a journal", () => {
   it("is emptied when it has grown, and its files are removed", async () => {
     const directory = newPath();
@@ -433,6 +439,24 @@ describe("a journal", () => {
     await kill(store, fileSystem);
     flipBit(join(directory, "logs", "b", name), position);
     await expectAll(await openJournaling(directory), ["b", "c", "d"], 3);
+  });
+
+  it("frees what a deleted key had, while another one cannot be looked at", async () => {
+    const directory = newPath();
+    await using first = await openJournaling(directory);
+    await appendTo(first, ["b"], 3);
+    await first.close();
+    const before = new FaultyFileSystem();
+    const killed = await openJournaling(directory, {}, { fileSystem: before });
+    await appendTo(killed, ["d"], 3);
+    await kill(killed, before);
+    flipBit(join(directory, "logs", "b", "log.meta"), 40);
+    const onError = () => undefined;
+    const store = await openJournaling(directory, { onError }, { settleBytes: 2000 });
+    const { endOffset } = await journalBounds(directory);
+    await store.deleteKey("d");
+    await growUntilEmptied(store, watchEmptying());
+    expect((await journalBounds(directory)).startOffset).toBeGreaterThan(endOffset);
   });
 
   it.each([
