@@ -17,7 +17,10 @@ import { newPath } from "../support/temporary-directory.js";
 const DATA = /\.log$/;
 const FOREVER = Number.POSITIVE_INFINITY;
 
-describe("a write for which there is no space", () => {
+describe.each([
+  ["in place", FOREVER],
+  ["beside the event loop", 0],
+])("a write %s for which there is no space", (_, smallWriteBytes) => {
   for (const [name, fault] of [
     ["ENOSPC", { errno: "ENOSPC" }],
     ["EDQUOT after a part", { errno: "EDQUOT", shortBytes: 30 }],
@@ -27,7 +30,7 @@ describe("a write for which there is no space", () => {
     test(`${name}: NO_SPACE, cut back, readable, and appends go on when there is space`, async () => {
       const directory = newPath();
       const system = new FaultyFileSystem();
-      const log = await openLog(directory, {}, { fileSystem: system });
+      const log = await openLog(directory, {}, { fileSystem: system, smallWriteBytes });
       await appendEach(log, 3);
       const length = fileLength(segmentPath(directory, 0));
       system.fail({ kind: "write", path: DATA }, fault);
@@ -49,7 +52,7 @@ describe("a write for which there is no space", () => {
 
   test("short writes that make progress are no failure", async () => {
     const system = new FaultyFileSystem();
-    const log = await openLog(newPath(), {}, { fileSystem: system });
+    const log = await openLog(newPath(), {}, { fileSystem: system, smallWriteBytes });
     system.fail({ kind: "write", path: DATA }, { shortBytes: 17, times: 40 });
     await log.appendBatch(expectedValues(0, 50));
     expect(system.countOf("write", DATA)).toBeGreaterThan(30);

@@ -104,7 +104,10 @@ export const failureBugs: readonly Mutant[] = [
     file: "files/whole-file.ts",
     find: "  let written = await file.write(bytes, position);\n  while (written < bytes.length) {",
     replace: "  let written = await file.write(bytes, position);\n  while (written === 0) {",
-    suite: { files: ["log/full-disk.test.ts"], pattern: "short writes that make progress are no" },
+    suite: {
+      files: ["log/full-disk.test.ts"],
+      pattern: "beside the event loop.*short writes that make progress are no",
+    },
   },
   {
     name: "no-progress-is-success",
@@ -113,7 +116,10 @@ export const failureBugs: readonly Mutant[] = [
     find: "    const count = await file.write(bytes.subarray(written), position + written);\n    if (count === 0) throw",
     replace:
       "    const count = await file.write(bytes.subarray(written), position + written);\n    if (count === 0) break;\n    if (count < 0) throw",
-    suite: { files: ["log/full-disk.test.ts"], pattern: "a short write, and then no progress:" },
+    suite: {
+      files: ["log/full-disk.test.ts"],
+      pattern: "beside the event loop.*a short write, and then no progress:",
+    },
   },
   {
     name: "rest-of-short-write-at-start",
@@ -121,7 +127,44 @@ export const failureBugs: readonly Mutant[] = [
     file: "files/whole-file.ts",
     find: "await file.write(bytes.subarray(written), position + written);",
     replace: "await file.write(bytes.subarray(written), position);",
-    suite: { files: ["log/full-disk.test.ts"], pattern: "short writes that make progress are no" },
+    suite: {
+      files: ["log/full-disk.test.ts"],
+      pattern: "beside the event loop.*short writes that make progress are no",
+    },
+  },
+  {
+    name: "ignore-short-write-in-place",
+    bug: "takes a write in place that stored a part of its bytes for a whole one",
+    file: "files/whole-file.ts",
+    find: "  let written = file.writeSync(bytes, position);\n  while (written < bytes.length) {",
+    replace: "  let written = file.writeSync(bytes, position);\n  while (written === 0) {",
+    suite: {
+      files: ["log/full-disk.test.ts"],
+      pattern: "in place.*short writes that make progress are no",
+    },
+  },
+  {
+    name: "no-progress-in-place-is-success",
+    bug: "takes a write in place that stores nothing for the end of the work",
+    file: "files/whole-file.ts",
+    find: "    const count = file.writeSync(bytes.subarray(written), position + written);\n    if (count === 0) throw",
+    replace:
+      "    const count = file.writeSync(bytes.subarray(written), position + written);\n    if (count === 0) break;\n    if (count < 0) throw",
+    suite: {
+      files: ["log/full-disk.test.ts"],
+      pattern: "in place.*a short write, and then no progress:",
+    },
+  },
+  {
+    name: "rest-of-short-write-in-place-at-start",
+    bug: "writes the rest after a short write in place where the write began",
+    file: "files/whole-file.ts",
+    find: "file.writeSync(bytes.subarray(written), position + written);",
+    replace: "file.writeSync(bytes.subarray(written), position);",
+    suite: {
+      files: ["log/full-disk.test.ts"],
+      pattern: "in place.*short writes that make progress are no",
+    },
   },
   {
     name: "half-written-group-stays",
