@@ -1,20 +1,16 @@
 import { CorruptionError } from "../errors.js";
 import type { Steps } from "../files/steps.js";
 import { type Block, openBlock } from "../format/block.js";
-import { isInvalid, readBlockHeader } from "../format/block-header.js";
+import { isInvalid } from "../format/block-header.js";
 import { decodeJournalKey } from "../format/journal-key.js";
 import type { LogRecord } from "../format/record.js";
-import { viewOf } from "../format/uint64.js";
 import type { JournaledRun } from "./journal-index.js";
 import { readRecord } from "./log-reader.js";
 import type { LogView, TailView } from "./log-view.js";
-import { PendingGroup } from "./pending.js";
-import { prepare } from "./prepared-record.js";
+import { madeBlocks } from "./made-blocks.js";
 import { quickReadSync } from "./quick-read.js";
 import { TailMovedError } from "./tail-moved-error.js";
 
-/** Length of the blocks that are made of a tail: nobody writes them. */
-const BLOCK_BYTES = 64 * 1024;
 /** What a record counts for beside its value: keys and headers are not looked at. */
 const RECORD_BYTES = 100;
 /** The most that is made at a time, in one turn of the event loop. */
@@ -93,25 +89,9 @@ export function missingBeforeJournal(directory: string, segmentsEnd: number): Co
   });
 }
 
-/** Records that follow each other, as the blocks that they would be in a segment. */
 function blocksOf(records: readonly LogRecord[], path: string): readonly Block[] {
-  const group = new PendingGroup(Buffer.allocUnsafeSlow(BLOCK_BYTES), BLOCK_BYTES, "none");
-  const batch = group.beginAcknowledged();
-  for (const record of records) group.addRecord(batch, prepare(record), record.timestamp);
-  group.endBatch();
-  const { encoder } = group;
-  let baseOffset = records[0]!.offset;
-  for (const block of encoder.blocks) {
-    const place = { position: block.start, previousChecksum: 0, baseOffset };
-    encoder.stamp(block, { ...place, durableEndOffset: baseOffset }, 0);
-    baseOffset += block.recordCount;
-  }
-  const { buffer, byteOffset } = encoder.bytes;
-  const bytes = new Uint8Array(buffer, byteOffset, encoder.length);
-  const view = viewOf(bytes);
-  return encoder.blocks.map(({ start }) => {
-    const header = readBlockHeader(bytes, view, start, start, 0);
-    const block = isInvalid(header) ? header : openBlock(bytes, start, header, path);
+  return madeBlocks(records).map(({ bytes, start, header }) => {
+    const block = openBlock(bytes, start, header, path);
     if (isInvalid(block)) throw new Error(`A block of a tail came out wrong: ${block.reason}`);
     return block;
   });
