@@ -42,6 +42,11 @@ export interface QueueOwner {
    * @returns What answers their callers, as far as they are not answered yet.
    */
   commit(batches: readonly PendingBatch[]): Promise<() => void>;
+  /**
+   * Told, while a commit waits for the disk, which complete batches will be committed next: what can
+   * be done about them already need not be done while the disk waits.
+   */
+  prepareNext(batches: readonly PendingBatch[]): void;
 }
 
 /**
@@ -353,8 +358,9 @@ export class AppendQueue {
         this.#isBusy = true;
         const groups = this.#takeGroups();
         const committing = this.#owner.commit(groups.flatMap((group) => group.batches));
-        // While the disk is busy there is time for callers.
+        // While the disk is busy there is time for callers, and for what it gets next.
         answer();
+        this.#prepareNext();
         answer = await committing;
         this.#isBusy = false;
         for (const group of groups) this.#owner.buffers.give(group.encoder.bytes);
@@ -374,6 +380,13 @@ export class AppendQueue {
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
     this.#running = false;
+  }
+
+  #prepareNext(): void {
+    const next = this.#items[0];
+    if (!(next instanceof PendingGroup) || !this.#isFullGroupNext()) return;
+    next.endBatch();
+    this.#owner.prepareNext(next.batches);
   }
 
   /** Whether the next group takes no more: then nothing is won by waiting for callers. */

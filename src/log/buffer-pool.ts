@@ -1,7 +1,5 @@
 const SMALLEST_BYTES = 4096;
-/** Buffers above this are made for one use. */
-const LARGEST_BYTES = 1024 * 1024;
-/** How much memory the pool keeps for later. */
+/** How much memory the pool keeps for later; a longer buffer is made for one use. */
 const MAX_KEPT_BYTES = 8 * 1024 * 1024;
 
 /**
@@ -26,7 +24,7 @@ export class BufferPool {
   give(buffer: Buffer): void {
     const size = buffer.length;
     const isPoolSize = size >= SMALLEST_BYTES && (size & (size - 1)) === 0;
-    if (!isPoolSize || size > LARGEST_BYTES || this.#keptBytes + size > MAX_KEPT_BYTES) return;
+    if (!isPoolSize || this.#keptBytes + size > MAX_KEPT_BYTES) return;
     const list = this.#free.get(size);
     if (list === undefined) this.#free.set(size, [buffer]);
     else list.push(buffer);

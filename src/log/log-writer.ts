@@ -30,7 +30,7 @@ import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
 import { RetentionClock } from "./retention-clock.js";
 import { removeSegment } from "./segment-removal.js";
-import { pieces, stampRun } from "./stamping.js";
+import { assertNumbersLast, pieces, type StampedRun, stampRun } from "./stamping.js";
 import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
 import type { PublishedSlots } from "./writer-session.js";
 
@@ -95,6 +95,10 @@ export class LogWriter implements LogView, QueueOwner {
   #written: LogEnd;
   #durable: LogEnd;
   #published: LogEnd;
+  /** Where the log ends when the write that is on its way is done. */
+  #writing: LogEnd;
+  /** What is to be written after that. */
+  #next: StampedRun | undefined;
   /**
    * When the active segment got its first record, by the clock; of one with records from an earlier
    * session, when it was made.
@@ -129,6 +133,7 @@ export class LogWriter implements LogView, QueueOwner {
     this.#written = recovered.end;
     this.#durable = recovered.end;
     this.#published = recovered.end;
+    this.#writing = recovered.end;
     const { maxClockStepMs, onError } = parts.options;
     const { maxTimestamp } = recovered.end;
     const { now, monotonicNow } = environment;
@@ -362,7 +367,7 @@ export class LogWriter implements LogView, QueueOwner {
           this.#acknowledge(unsynced);
           await this.#roll();
         }
-        const run = this.#takeRun(batches, next);
+        const run = this.#takeRun(batches, next, this.#written);
         await this.#write(run);
         unsynced.push(...run);
         next += run.length;
@@ -659,11 +664,11 @@ export class LogWriter implements LogView, QueueOwner {
     return this.#environment.now() - this.#activeSince >= segmentMs;
   }
 
-  /** The batches from `first` on that go into the active segment together; at least one. */
-  #takeRun(batches: readonly PendingBatch[], first: number): PendingBatch[] {
+  /** The batches from `first` on that go together behind `end`; at least one. */
+  #takeRun(batches: readonly PendingBatch[], first: number, end: LogEnd): PendingBatch[] {
     const run = [batches[first]!];
-    let position = this.#written.endPosition + run[0]!.end - run[0]!.start;
-    let offset = this.#written.endOffset + run[0]!.recordCount;
+    let position = end.endPosition + run[0]!.end - run[0]!.start;
+    let offset = end.endOffset + run[0]!.recordCount;
     for (const batch of batches.slice(first + 1)) {
       if (!this.#fits(position, offset, batch)) break;
       run.push(batch);
@@ -673,17 +678,42 @@ export class LogWriter implements LogView, QueueOwner {
     return run;
   }
 
+  prepareNext(batches: readonly PendingBatch[]): void {
+    // What is durable is known too late under "always", where each group vouches for the one before.
+    if (this.options.durability === "always" || batches.length === 0) return;
+    const blockSeed = this.#active.knownHeader?.blockSeed;
+    if (blockSeed === undefined) return;
+    this.#next = this.#stamp(this.#takeRun(batches, 0, this.#writing), this.#writing, blockSeed);
+  }
+
+  /** The batches with their places behind what is written, given to them just now if need be. */
+  #stamped(run: readonly PendingBatch[], blockSeed: number): StampedRun {
+    const next = this.#next;
+    this.#next = undefined;
+    const isNext =
+      next?.before === this.#written &&
+      next.batches.length === run.length &&
+      run.every((batch, index) => batch === next.batches[index]);
+    return isNext ? next : this.#stamp(run, this.#written, blockSeed);
+  }
+
+  #stamp(run: readonly PendingBatch[], before: LogEnd, blockSeed: number): StampedRun {
+    const durableEndOffset = this.#durable.endOffset;
+    return stampRun(run, before, { durableEndOffset, blockSeed, maxTimestamp: this.#clock.latest });
+  }
+
   /** Writes batches at the end of the active segment, or leaves the file as it was. */
   async #write(run: readonly PendingBatch[]): Promise<void> {
     const active = this.#active;
     const loading = this.#activeIndex();
     const index = loading instanceof Promise ? await loading : loading;
     const header = active.knownHeader ?? (await runSteps(active.header()));
-    const before = this.#written;
-    const blocks = stampRun(run, before, this.#durable.endOffset, header.blockSeed);
+    assertNumbersLast(run, this.#written);
+    const { blocks, before, after } = this.#stamped(run, header.blockSeed);
     const file = active.file.acquireOpen() ?? (await active.file.acquire());
     try {
       active.file.hasUnsyncedWrites = true;
+      this.#writing = after;
       let position = before.endPosition;
       for (const bytes of pieces(run)) {
         if (bytes.length <= this.#environment.smallWriteBytes) {
@@ -703,15 +733,7 @@ export class LogWriter implements LogView, QueueOwner {
     for (const block of blocks) index.add(block, this.options.indexIntervalBytes);
     this.#environment.indexCache.touch(active);
     this.#activeSince ??= this.#environment.now();
-    const last = blocks[blocks.length - 1]!;
-    this.#written = {
-      activeBaseOffset: before.activeBaseOffset,
-      endOffset: last.lastOffset + 1,
-      maxTimestamp: this.#clock.latest,
-      endPosition: last.position + last.length,
-      lastBlockPosition: last.position,
-      lastChecksum: last.checksum,
-    };
+    this.#written = after;
   }
 
   /**

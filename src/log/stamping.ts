@@ -3,36 +3,54 @@ import type { LogEnd } from "../format/log-metadata.js";
 import type { IndexedBlock } from "../segment/segment-index.js";
 import type { PendingBatch } from "./pending.js";
 
+/** Batches whose blocks have their places, ready to be written. */
+export interface StampedRun {
+  readonly batches: readonly PendingBatch[];
+  readonly blocks: readonly IndexedBlock[];
+  /** Where the log ends before they are written; their places are right behind it alone. */
+  readonly before: LogEnd;
+  /** Where it ends afterwards. */
+  readonly after: LogEnd;
+}
+
+/** What blocks say beside their places. */
+export interface Stamp {
+  /** What is on stable storage now; every block says so. */
+  readonly durableEndOffset: number;
+  /** Of the segment that they are written to. */
+  readonly blockSeed: number;
+  /** The latest timestamp of the log, them included. */
+  readonly maxTimestamp: number;
+}
+
+/** @throws SeglogError `OFFSET_OUT_OF_RANGE` where the numbers end, which only a forged log reaches. */
+export function assertNumbersLast(run: readonly PendingBatch[], { endOffset }: LogEnd): void {
+  const records = run.reduce((sum, batch) => sum + batch.recordCount, 0);
+  if (Number.isSafeInteger(endOffset + records)) return;
+  throw new SeglogError(
+    "OFFSET_OUT_OF_RANGE",
+    `Offsets end at ${Number.MAX_SAFE_INTEGER}; after ${endOffset} there is no room.`,
+  );
+}
+
 /**
- * Gives every block of a run of batches its place behind `end`: offsets, position, and the link to
- * the block before it.
- *
- * @param durableEndOffset - What is on stable storage now; every block says so.
- * @param blockSeed - Of the segment that they are written to.
- * @throws SeglogError `OFFSET_OUT_OF_RANGE` where the numbers end, which only a forged log reaches.
+ * Gives every block of a run of batches its place behind `before`: offsets, position, and the link
+ * to the block before it. It may be done again, for another place.
  */
 export function stampRun(
-  run: readonly PendingBatch[],
-  end: LogEnd,
-  durableEndOffset: number,
-  blockSeed: number,
-): IndexedBlock[] {
-  let { endPosition: position, endOffset: baseOffset, lastChecksum } = end;
-  const stamped: IndexedBlock[] = [];
-  const records = run.reduce((sum, batch) => sum + batch.recordCount, 0);
-  if (!Number.isSafeInteger(baseOffset + records)) {
-    throw new SeglogError(
-      "OFFSET_OUT_OF_RANGE",
-      `Offsets end at ${Number.MAX_SAFE_INTEGER}; after ${baseOffset} there is no room.`,
-    );
-  }
-  for (const batch of run) {
+  batches: readonly PendingBatch[],
+  before: LogEnd,
+  { durableEndOffset, blockSeed, maxTimestamp }: Stamp,
+): StampedRun {
+  let { endPosition: position, endOffset: baseOffset, lastChecksum, lastBlockPosition } = before;
+  const blocks: IndexedBlock[] = [];
+  for (const batch of batches) {
     const { encoder } = batch.group;
     for (let at = batch.firstBlock; at < batch.endBlock; at++) {
       const block = encoder.blocks[at]!;
       const place = { position, previousChecksum: lastChecksum, baseOffset, durableEndOffset };
       lastChecksum = encoder.stamp(block, place, blockSeed);
-      stamped.push({
+      blocks.push({
         checksum: lastChecksum,
         attributes: block.attributes,
         position,
@@ -44,11 +62,20 @@ export function stampRun(
         baseTimestamp: block.baseTimestamp,
         maxTimestamp: block.maxTimestamp,
       });
+      lastBlockPosition = position;
       position += block.length;
       baseOffset += block.recordCount;
     }
   }
-  return stamped;
+  const after: LogEnd = {
+    activeBaseOffset: before.activeBaseOffset,
+    endOffset: baseOffset,
+    maxTimestamp,
+    endPosition: position,
+    lastBlockPosition,
+    lastChecksum,
+  };
+  return { batches, blocks, before, after };
 }
 
 /** The stretches of buffers that a run of batches lies in, each contiguous. */

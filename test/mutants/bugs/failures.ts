@@ -3,6 +3,22 @@ import type { Mutant } from "../mutant.js";
 /** Failures of the disk that are taken too lightly, and files that are let go of too early. */
 export const failureBugs: readonly Mutant[] = [
   {
+    name: "prepared-group-keeps-its-place",
+    bug: "writes a group with the places that it got for behind one that failed",
+    file: "log/log-writer.ts",
+    find: "next?.before === this.#written &&",
+    replace: "next !== undefined &&",
+    suite: { files: ["log/prepared-groups.test.ts"] },
+  },
+  {
+    name: "prepared-group-vouches-for-too-little",
+    bug: "blocks that were made ready early do not say that those before them are durable",
+    file: "log/log-writer.ts",
+    find: 'if (this.options.durability === "always" || batches.length === 0) return;',
+    replace: "if (batches.length === 0) return;",
+    suite: { files: ["log/prepared-groups.test.ts"] },
+  },
+  {
     name: "acknowledge-after-sync-ahead-failed",
     bug: "resolves an append that was being written when a sync beside it failed",
     file: "log/log-writer.ts",

@@ -15,9 +15,9 @@ export const orderBugs: readonly Mutant[] = [
     name: "publish-early",
     bug: "shows readers what is written and not yet synced",
     file: "log/log-writer.ts",
-    find: "      lastChecksum: last.checksum,\n    };\n  }\n",
+    find: "    this.#written = after;\n",
     replace:
-      "      lastChecksum: last.checksum,\n    };\n    this.#published = this.#written;\n    this.#tellReaders();\n  }\n",
+      "    this.#written = after;\n    this.#published = this.#written;\n    this.#tellReaders();\n",
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
   },
   {
