@@ -26,13 +26,13 @@ export function workloads(): Workload[] {
   const unsynced = { ...singles, isSynced: false };
   const synced = { ...singles, isSynced: true };
   return [
-    appendBatches("batches-100", small, 3_000_000, [
+    appendBatches("batches-100", small, 15_000_000, [
       { contender: "seglog", over: "lmdb", atLeast: 5 },
       { contender: "seglog", over: "length prefix + writeSync", atLeast: 1.5 },
       { contender: "seglog", over: "bare pipeline", atLeast: 0.8 },
       PROMPT,
     ]),
-    appendBatches("batches-1024", large, 600_000, [
+    appendBatches("batches-1024", large, 1_500_000, [
       { contender: "seglog", over: "bare pipeline", atLeast: 0.8 },
       { contender: "seglog", over: "write, 1 MiB a call", atLeast: 0.6 },
       PROMPT,
@@ -50,14 +50,14 @@ export function workloads(): Workload[] {
       ...synced,
       name: "synced-1",
       callers: 1,
-      count: 2000,
+      count: 4000,
       targets: [{ contender: "seglog", over: "write + fdatasync", atLeast: 1 / 1.15 }, PROMPT],
     }),
     appendSingles({
       ...synced,
       name: "synced-64",
       callers: 64,
-      count: 50_000,
+      count: 200_000,
       targets: [
         { contender: "seglog", over: "bare group commit", atLeast: 0.85 },
         { contender: "seglog", over: "lmdb", atLeast: 5 },
@@ -69,7 +69,7 @@ export function workloads(): Workload[] {
       ...synced,
       name: "synced-1024",
       callers: 1024,
-      count: 600_000,
+      count: 1_000_000,
       targets: [
         { contender: "seglog", over: "bare group commit", atLeast: 0.85 },
         { contender: "seglog", over: "lmdb", atLeast: 5 },
@@ -99,7 +99,7 @@ export function workloads(): Workload[] {
       name: "keys-synced",
       records: small,
       isSynced: true,
-      counts: { 1: 600_000, 100: 200_000, 10000: 20_000 },
+      counts: { 1: 1_000_000, 100: 400_000, 10000: 200_000 },
       peerCount: 200_000,
       targets: [{ contender: "10,000 keys", over: "1 key", atLeast: 0.5 }],
     }),
