@@ -7,7 +7,7 @@ import { BufferPool } from "./buffer-pool.js";
 import { IndexCache } from "./index-cache.js";
 
 /** Open data files of one log, or of all logs of a store, unless an option says otherwise. */
-const DEFAULT_MAX_OPEN_FILES = 2048;
+const DEFAULT_MAX_OPEN_FILES = 16_384;
 /** The part of what the process may open that they take at most. */
 const SHARE_OF_LIMIT = 1 / 2;
 /** How many they are where the system does not tell what the process may open. */

@@ -302,9 +302,9 @@ export class LogWriter implements LogView, QueueOwner {
     if (tail === undefined) return [];
     const { blockBytes, compression, segmentBytes } = this.options;
     const mostBytes = Math.min(TAIL_PIECE_BYTES, segmentBytes / 2);
-    const group = new PendingGroup(this.buffers.take(0), blockBytes, compression);
     const from = this.#published.endOffset;
     if (from === this.endOffset) return [];
+    const group = new PendingGroup(this.buffers.take(0), blockBytes, compression);
     const batch = group.beginAcknowledged();
     for (let offset = from; offset < this.endOffset; offset++) {
       const record = await runSteps(tail.record(offset));
@@ -334,6 +334,7 @@ export class LogWriter implements LogView, QueueOwner {
         tail = await this.#tailBatches();
         if (this.#isWholeTail(tail)) break;
         (await this.#commit(tail))();
+        this.#giveBack(tail);
         if (this.#failure !== undefined) throw this.#failure;
         tail = [];
       }
@@ -345,7 +346,14 @@ export class LogWriter implements LogView, QueueOwner {
       this.queue.settle(appended, (batch) => batch.reject(verdict));
       return () => {};
     }
-    return this.#commit([...tail, ...appended]);
+    const answer = await this.#commit([...tail, ...appended]);
+    this.#giveBack(tail);
+    return answer;
+  }
+
+  /** Lets others use the buffers of batches that were made here. */
+  #giveBack(tail: readonly PendingBatch[]): void {
+    for (const { group } of tail) this.buffers.give(group.encoder.bytes);
   }
 
   #isWholeTail(batches: readonly PendingBatch[]): boolean {

@@ -56,7 +56,7 @@ export interface StoreOptions extends LogOptions {
   /**
    * How many files of logs may be open at a time, over all keys. The least recently used are
    * closed; one that was written to is synced first. Where the process has fewer handles than
-   * that, the store makes do with fewer. Default: half of what the process may open, at most 2048
+   * that, the store makes do with fewer. Default: half of what the process may open, at most 16384
    * (128 where the system does not tell); at least 16.
    */
   readonly maxOpenFiles?: number | undefined;
