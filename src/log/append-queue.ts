@@ -385,8 +385,12 @@ export class AppendQueue {
   #prepareNext(): void {
     const next = this.#items[0];
     if (!(next instanceof PendingGroup) || !this.#isFullGroupNext()) return;
-    next.endBatch();
-    this.#owner.prepareNext(next.batches);
+    try {
+      next.endBatch();
+      this.#owner.prepareNext(next.batches);
+    } catch {
+      // It comes again when they are committed, and their callers are told.
+    }
   }
 
   /** Whether the next group takes no more: then nothing is won by waiting for callers. */

@@ -24,10 +24,21 @@ export class BufferPool {
   give(buffer: Buffer): void {
     const size = buffer.length;
     const isPoolSize = size >= SMALLEST_BYTES && (size & (size - 1)) === 0;
-    if (!isPoolSize || this.#keptBytes + size > MAX_KEPT_BYTES) return;
+    if (!isPoolSize || size > MAX_KEPT_BYTES || !this.#makeRoom(size)) return;
     const list = this.#free.get(size);
     if (list === undefined) this.#free.set(size, [buffer]);
     else list.push(buffer);
     this.#keptBytes += size;
+  }
+
+  /** Lets go of buffers of other sizes, if need be: nobody may ask for those any more. */
+  #makeRoom(size: number): boolean {
+    for (const [other, list] of this.#free) {
+      while (other !== size && list.length > 0 && this.#keptBytes + size > MAX_KEPT_BYTES) {
+        list.pop();
+        this.#keptBytes -= other;
+      }
+    }
+    return this.#keptBytes + size <= MAX_KEPT_BYTES;
   }
 }

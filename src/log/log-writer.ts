@@ -687,10 +687,8 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   prepareNext(batches: readonly PendingBatch[]): void {
-    // What is durable is known too late under "always", where each group vouches for the one before.
-    if (this.options.durability === "always" || batches.length === 0) return;
     const blockSeed = this.#active.knownHeader?.blockSeed;
-    if (blockSeed === undefined) return;
+    if (blockSeed === undefined || batches.length === 0) return;
     this.#next = this.#stamp(this.#takeRun(batches, 0, this.#writing), this.#writing, blockSeed);
   }
 
@@ -700,6 +698,8 @@ export class LogWriter implements LogView, QueueOwner {
     this.#next = undefined;
     const isNext =
       next?.before === this.#written &&
+      // Else they would vouch for less than they can.
+      next.durableEndOffset === this.#durable.endOffset &&
       next.batches.length === run.length &&
       run.every((batch, index) => batch === next.batches[index]);
     return isNext ? next : this.#stamp(run, this.#written, blockSeed);
@@ -970,6 +970,7 @@ export class LogWriter implements LogView, QueueOwner {
         "waiting are stored is not known. Close the log and open it again.",
       { cause },
     );
+    this.#next = undefined;
     this.queue.refuse(this.#poison);
     this.queue.rejectQueued(this.#poison);
     return this.#poison;

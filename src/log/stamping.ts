@@ -11,6 +11,8 @@ export interface StampedRun {
   readonly before: LogEnd;
   /** Where it ends afterwards. */
   readonly after: LogEnd;
+  /** See {@link Stamp}. */
+  readonly durableEndOffset: number;
 }
 
 /** What blocks say beside their places. */
@@ -75,7 +77,7 @@ export function stampRun(
     lastBlockPosition,
     lastChecksum,
   };
-  return { batches, blocks, before, after };
+  return { batches, blocks, before, after, durableEndOffset };
 }
 
 /** The stretches of buffers that a run of batches lies in, each contiguous. */

@@ -45,10 +45,10 @@ export interface ClassicLevel {
 
 export interface LevelDatabase {
   open(): Promise<void>;
-  batch(
-    operations: readonly { readonly type: "put"; readonly key: Buffer; readonly value: Buffer }[],
-    options: { readonly sync: boolean },
-  ): Promise<void>;
+  batch(): {
+    put(key: Buffer, value: Buffer): unknown;
+    write(options: { readonly sync: boolean }): Promise<void>;
+  };
   get(key: Buffer): Promise<Buffer | undefined>;
   close(): Promise<void>;
 }
@@ -81,6 +81,10 @@ export interface Sqlite {
 export function isInstalled(name: string): boolean {
   try {
     require.resolve(name);
+    // Its binary, which npm does not compile by itself, is looked for when a database is opened.
+    if (name === "better-sqlite3") {
+      new (load<new (path: string) => Sqlite>(name))(":memory:").close();
+    }
     return true;
   } catch {
     return false;

@@ -28,6 +28,18 @@ describe("a group that was made ready while the one before it was written", () =
     });
   }
 
+  test("is not taken for the first one, which had to wait for the session to begin", async () => {
+    const directory = newPath();
+    const before = await openLog(directory, { durability: "os" });
+    await before.append("first");
+    await before.close();
+    const log = await openLog(directory, { durability: "os" });
+    // So that all is known that places depend on.
+    await log.read(0);
+    await Promise.all(GROUPS.map((value) => log.append(value)));
+    expect(await valuesOf(log)).toEqual(["first", ...GROUPS]);
+  });
+
   test("goes to the next segment when there is no room behind that one", async () => {
     const directory = newPath();
     const options = { durability: "os", segmentBytes: 2.5 * MIB } as const;

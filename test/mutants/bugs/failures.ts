@@ -11,11 +11,19 @@ export const failureBugs: readonly Mutant[] = [
     suite: { files: ["log/prepared-groups.test.ts"] },
   },
   {
+    name: "prepared-group-of-others",
+    bug: "takes the places of another group for those of this one",
+    file: "log/log-writer.ts",
+    find: "      next.batches.length === run.length &&\n      run.every((batch, index) => batch === next.batches[index]);",
+    replace: "      next.batches.length > 0;",
+    suite: { files: ["log/prepared-groups.test.ts"] },
+  },
+  {
     name: "prepared-group-vouches-for-too-little",
     bug: "blocks that were made ready early do not say that those before them are durable",
     file: "log/log-writer.ts",
-    find: 'if (this.options.durability === "always" || batches.length === 0) return;',
-    replace: "if (batches.length === 0) return;",
+    find: "      next.durableEndOffset === this.#durable.endOffset &&\n",
+    replace: "",
     suite: { files: ["log/prepared-groups.test.ts"] },
   },
   {
