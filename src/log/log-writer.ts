@@ -716,8 +716,9 @@ export class LogWriter implements LogView, QueueOwner {
     const loading = this.#activeIndex();
     const index = loading instanceof Promise ? await loading : loading;
     const header = active.knownHeader ?? (await runSteps(active.header()));
-    assertNumbersLast(run, this.#written);
-    const { blocks, before, after } = this.#stamped(run, header.blockSeed);
+    const stamped = this.#stamped(run, header.blockSeed);
+    assertNumbersLast(stamped);
+    const { blocks, before, after } = stamped;
     const file = active.file.acquireOpen() ?? (await active.file.acquire());
     try {
       active.file.hasUnsyncedWrites = true;

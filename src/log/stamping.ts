@@ -26,12 +26,11 @@ export interface Stamp {
 }
 
 /** @throws SeglogError `OFFSET_OUT_OF_RANGE` where the numbers end, which only a forged log reaches. */
-export function assertNumbersLast(run: readonly PendingBatch[], { endOffset }: LogEnd): void {
-  const records = run.reduce((sum, batch) => sum + batch.recordCount, 0);
-  if (Number.isSafeInteger(endOffset + records)) return;
+export function assertNumbersLast({ before, after }: StampedRun): void {
+  if (Number.isSafeInteger(after.endOffset)) return;
   throw new SeglogError(
     "OFFSET_OUT_OF_RANGE",
-    `Offsets end at ${Number.MAX_SAFE_INTEGER}; after ${endOffset} there is no room.`,
+    `Offsets end at ${Number.MAX_SAFE_INTEGER}; after ${before.endOffset} there is no room.`,
   );
 }
 

@@ -18,10 +18,10 @@ test("more than the pool keeps in all is not kept", () => {
   const buffer = pool.take(8 * MIB + 1);
   pool.give(buffer);
   expect(pool.take(8 * MIB + 1) === buffer).toBe(false);
-  const eight = Array.from({ length: 9 }, () => pool.take(MIB));
-  for (const each of eight) pool.give(each);
+  const given = Array.from({ length: 9 }, () => pool.take(MIB));
+  for (const each of given) pool.give(each);
   const again = new Set(Array.from({ length: 9 }, () => pool.take(MIB)));
-  expect(eight.filter((each) => again.has(each)).length).toBe(8);
+  expect(given.filter((each) => again.has(each)).length).toBe(8);
 });
 
 test("sizes that nobody asks for any more do not keep others out", () => {
