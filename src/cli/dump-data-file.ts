@@ -43,14 +43,17 @@ export async function dumpDataFile(
   const fileBytes = await handle.size();
   file.release();
   const end = found?.endPosition ?? fileBytes;
+  const isNewest = found !== undefined && found === survey?.segments.at(-1);
   const dump = new BlockDump(printer, withRecords, header?.checksum, baseOffset);
   for await (const step of walkBlocks(source, header?.headerLength ?? 80, end)) {
     for (const block of step.blocks) await dump.block(block);
-    if (step.damaged !== undefined) await dump.damage(step.damaged);
+    if (step.damaged !== undefined) await dump.damage(step.damaged, isNewest);
   }
   await printer.line(`${end}: end, ${dump.summary()}`);
   if (end < fileBytes) {
-    await printer.line(`${end}: ${fileBytes - end} bytes behind it are not published yet`);
+    await printer.line(
+      `${end}: ${fileBytes - end} bytes behind it are not published: yet to be, or room for more`,
+    );
   }
   file.discard();
 }
@@ -113,7 +116,13 @@ class BlockDump {
     }
   }
 
-  async damage({ position, endPosition, invalid, header }: DamagedStretch): Promise<void> {
+  /** @param isNewest - Whether zeros at the end of the file are what they should be. */
+  async damage(stretch: DamagedStretch, isNewest: boolean): Promise<void> {
+    const { position, endPosition, invalid, header } = stretch;
+    if (isNewest && stretch.isZeros) {
+      await this.#printer.line(`${position}: ${endPosition - position} zeros, room for more`);
+      return;
+    }
     const what = header === undefined ? "" : `; its header is valid: ${describeBlock(header)}`;
     const skipped = `; ${endPosition - position} bytes up to position ${endPosition}${what}`;
     await this.#printer.invalid(position, invalid.reason, skipped);

@@ -5,6 +5,7 @@ import { openFileLimit } from "../files/open-file-limit.js";
 import { BlockCache } from "./block-cache.js";
 import { BufferPool } from "./buffer-pool.js";
 import { IndexCache } from "./index-cache.js";
+import type { RoomLimits } from "./room.js";
 
 /** Open data files of one log, or of all logs of a store, unless an option says otherwise. */
 const DEFAULT_MAX_OPEN_FILES = 16_384;
@@ -19,6 +20,11 @@ const SMALL_WRITE_BYTES = 128 * 1024;
 /** Enough for the disk to be busy with for a while, and a small part of a segment. */
 const SYNC_AHEAD_BYTES = 8 * 1024 * 1024;
 
+/** A few syncs of a length cost less than to write as much again. */
+const ROOM_FROM_BYTES = 64 * 1024;
+/** Enough for hundreds of small groups. */
+const ROOM_BYTES = 1024 * 1024;
+
 /** From so many on, one sync for all costs less than one for each, with what must follow later. */
 const JOURNAL_FROM = 8;
 
@@ -29,7 +35,7 @@ const SETTLE_BYTES = 64 * 1024 * 1024;
 const JOURNAL_SEGMENT_BYTES = 16 * 1024 * 1024;
 
 /** What logs take from the world around them, shared by all logs of a store. */
-export interface LogEnvironment {
+export interface LogEnvironment extends RoomLimits {
   readonly fileSystem: FileSystem;
   readonly pool: HandlePool;
   readonly indexCache: IndexCache;
@@ -69,6 +75,8 @@ export function createEnvironment(
     buffers: new BufferPool(),
     smallWriteBytes: SMALL_WRITE_BYTES,
     syncAheadBytes: SYNC_AHEAD_BYTES,
+    roomFromBytes: ROOM_FROM_BYTES,
+    roomBytes: ROOM_BYTES,
     journalFrom: JOURNAL_FROM,
     settleBytes: SETTLE_BYTES,
     journalSegmentBytes: JOURNAL_SEGMENT_BYTES,

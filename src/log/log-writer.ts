@@ -29,6 +29,7 @@ import { prepare } from "./prepared-record.js";
 import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
 import { RetentionClock } from "./retention-clock.js";
+import { roomBehind } from "./room.js";
 import { removeSegment } from "./segment-removal.js";
 import { assertNumbersLast, pieces, type StampedRun, stampRun } from "./stamping.js";
 import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
@@ -99,6 +100,8 @@ export class LogWriter implements LogView, QueueOwner {
   #writing: LogEnd;
   /** What is to be written after that. */
   #next: StampedRun | undefined;
+  /** Where the room behind the end of the active segment ends; 0 if there is none. */
+  #roomEnd = 0;
   /**
    * When the active segment got its first record, by the clock; of one with records from an earlier
    * session, when it was made.
@@ -531,6 +534,7 @@ export class LogWriter implements LogView, QueueOwner {
       if (this.#poison !== undefined) throw this.#poison;
       await this.settle();
       await this.#change(async () => {
+        await this.#takeRoomBack();
         await this.#sync();
         if (this.#metadata.clean) return;
         await this.#saveActiveIndex();
@@ -723,8 +727,12 @@ export class LogWriter implements LogView, QueueOwner {
     try {
       active.file.hasUnsyncedWrites = true;
       this.#writing = after;
+      if (this.#needsRoom(after.endPosition)) {
+        await this.#makeRoom(file, before.endPosition, after.endPosition);
+      }
       let position = before.endPosition;
       for (const bytes of pieces(run)) {
+        // Nothing on this way waits for a turn unless it has to.
         if (bytes.length <= this.#environment.smallWriteBytes) {
           writeFullySync(file, bytes, position);
         } else {
@@ -745,20 +753,66 @@ export class LogWriter implements LogView, QueueOwner {
     this.#written = after;
   }
 
+  #needsRoom(end: number): boolean {
+    return this.options.durability === "always" && end > this.#roomEnd;
+  }
+
+  /**
+   * Makes room behind the group in [start, end) of the active segment, if so short a one should have
+   * some; it becomes durable with the group. Where there is no space for it, the group goes without.
+   */
+  async #makeRoom(file: OpenFile, start: number, end: number): Promise<void> {
+    const byteLength = roomBehind(start, end, this.options.segmentBytes, this.#environment);
+    if (byteLength === 0) return;
+    this.#roomEnd = end + byteLength;
+    try {
+      await writeFully(file, new Uint8Array(byteLength), end);
+    } catch (error) {
+      await this.#cut(file, start, error);
+    }
+  }
+
+  /** Before the active segment is sealed, or the log closed: takes back what room is left. */
+  async #takeRoomBack(): Promise<void> {
+    const { endPosition } = this.#written;
+    if (this.#roomEnd <= endPosition) return;
+    const { file: handle } = this.#active;
+    const file = await handle.acquire();
+    try {
+      handle.hasUnsyncedWrites = true;
+      await file.truncate(endPosition);
+    } finally {
+      handle.hasUnsyncedWrites = true;
+      handle.release();
+    }
+    this.#roomEnd = 0;
+    await this.#sync();
+  }
+
   /**
    * After a failed write: a full disk is no reason to give the log up, if the file can be cut. That
    * is synced: what is refused must not be there after a power cut, least of all in the journal,
    * where the log may never write again.
    */
   async #undo(file: OpenFile, endPosition: number, error: unknown): Promise<never> {
-    if (!isRetryable(error)) throw this.#poisonWith(error);
+    await this.#cut(file, endPosition, error);
     try {
-      await file.truncate(endPosition);
       await file.datasync();
     } catch (second) {
       throw this.#poisonWith(second);
     }
     throw error;
+  }
+
+  /** Makes the active segment end where it did before a write that failed. */
+  async #cut(file: OpenFile, endPosition: number, error: unknown): Promise<void> {
+    if (!isRetryable(error)) throw this.#poisonWith(error);
+    this.#roomEnd = 0;
+    try {
+      await file.truncate(endPosition);
+    } catch (second) {
+      throw this.#poisonWith(second);
+    }
   }
 
   /** Puts everything written on stable storage, or poisons the log. */
@@ -820,6 +874,7 @@ export class LogWriter implements LogView, QueueOwner {
    * file of the next one, which may be there.
    */
   async #roll(): Promise<void> {
+    await this.#takeRoomBack();
     const sealed = this.#active;
     const { fileSystem, pool } = this.#environment;
     this.#rollBegun = true;
@@ -858,6 +913,7 @@ export class LogWriter implements LogView, QueueOwner {
       lastChecksum: header.checksum,
     };
     this.#segments = segments;
+    this.#roomEnd = 0;
     this.#unentered = [];
     this.#rollBegun = false;
     this.#written = end;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { CorruptionError } from "../errors.js";
 import { prepareFile } from "../files/atomic-file.js";
-import { readStep, runSteps } from "../files/steps.js";
+import { runSteps } from "../files/steps.js";
 import { writeFully } from "../files/whole-file.js";
 import { CUT_MARK, segmentFileName } from "../format/file-names.js";
 import type { LogEnd, LogMetadata, TruncationBound } from "../format/log-metadata.js";
@@ -283,7 +283,7 @@ function emptyEnd(header: SegmentHeader, maxTimestamp: number): LogEnd {
   };
 }
 
-/** Keeps what is about to be cut in a file of its own, unless it is nothing but zeros. */
+/** Keeps what is about to be cut in a file of its own. */
 async function keepCutBytes(
   { environment, directory }: RecoveryContext,
   segment: Segment,
@@ -291,9 +291,7 @@ async function keepCutBytes(
   epoch: number,
 ): Promise<string | undefined> {
   const from = scan.end.endPosition;
-  if (from === scan.fileBytes || (await isAllZeros(segment, from, scan.fileBytes))) {
-    return undefined;
-  }
+  if (from === scan.fileBytes) return undefined;
   const name = `${segmentFileName(segment.baseOffset, "data")}${CUT_MARK}${from}-${epoch}`;
   const path = join(directory, name);
   const temporary = await prepareFile(environment.fileSystem, path, (file) =>
@@ -301,16 +299,4 @@ async function keepCutBytes(
   );
   await environment.fileSystem.rename(temporary, path);
   return path;
-}
-
-async function isAllZeros(segment: Segment, from: number, to: number): Promise<boolean> {
-  const buffer = new Uint8Array(64 * 1024);
-  for (let position = from; position < to; ) {
-    const wanted = buffer.subarray(0, Math.min(buffer.length, to - position));
-    const count = await runSteps(readStep(segment.file, wanted, position));
-    if (count === 0) return true;
-    if (wanted.subarray(0, count).some((byte) => byte !== 0)) return false;
-    position += count;
-  }
-  return true;
 }

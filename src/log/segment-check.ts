@@ -32,6 +32,8 @@ export interface SegmentCheck {
   readonly surveyed: SurveyedSegment;
   readonly flaws: readonly Flaw[];
   readonly complete: CompleteEnd;
+  /** Where the data ends: behind it, the newest segment may have zeros that are no part of it. */
+  readonly dataEnd: number;
   /** Whether a valid block follows {@link complete} that ends no batch before the first flaw. */
   readonly endsInsideBatch: boolean;
   /** One past the last offset of any valid block. */
@@ -48,9 +50,11 @@ export interface SegmentCheck {
 /** Scans the blocks of one segment, in order. */
 export class SegmentChecker {
   readonly #surveyed: SurveyedSegment;
+  readonly #isNewest: boolean;
   readonly #flaws: Flaw[] = [];
   readonly #holes: [number, number][] = [];
   #complete: CompleteEnd;
+  #dataEnd: number;
   #openBatch = false;
   #chain: number | undefined;
   #expectedOffset: number;
@@ -58,9 +62,12 @@ export class SegmentChecker {
   #records = 0;
   #sums: SegmentIndex | undefined;
 
-  constructor(surveyed: SurveyedSegment) {
+  /** @param isNewest - Whether it is the log's last segment: no other may end with zeros. */
+  constructor(surveyed: SurveyedSegment, isNewest: boolean) {
     const { segment, header, firstPosition } = surveyed;
     this.#surveyed = surveyed;
+    this.#isNewest = isNewest;
+    this.#dataEnd = surveyed.endPosition;
     this.#chain = header?.checksum;
     this.#expectedOffset = segment.baseOffset;
     this.#afterDamage = header === undefined;
@@ -98,6 +105,7 @@ export class SegmentChecker {
       surveyed: this.#surveyed,
       flaws: this.#flaws,
       complete: this.#complete,
+      dataEnd: this.#dataEnd,
       endsInsideBatch: this.#openBatch,
       reach: this.#expectedOffset,
       chain: this.#chain,
@@ -138,6 +146,10 @@ export class SegmentChecker {
     const { position, endPosition, invalid, header } = damaged;
     if (invalid.kind === "unsupported") {
       throw blockError(this.#surveyed.segment.path, position, invalid);
+    }
+    if (this.#isNewest && damaged.isZeros) {
+      this.#dataEnd = position;
+      return;
     }
     this.#addFlaw(position, endPosition, invalid.reason, header);
     // A header that holds says what the next block must be linked to, though its body is lost.

@@ -32,14 +32,14 @@ export async function checkTail(
       },
     ];
   }
-  const { segment, endPosition, header } = last.surveyed;
+  const { segment, header } = last.surveyed;
   const { path } = segment;
   const { complete } = last;
   const flaws = last.flaws.map((flaw) => flawFinding(path, flaw));
   const short = shortOf(survey, last) ?? (await replacedOf(survey, last));
   // An interrupted truncation goes through it, or right behind it: the rest is about to go.
   if (pending !== undefined && short === undefined) return [];
-  const torn = endPosition - complete.endPosition;
+  const torn = last.dataEnd - complete.endPosition;
   if (torn === 0) return short === undefined ? [] : [short];
   const isUnknown = metadata === undefined || header === undefined;
   if (isUnknown || short !== undefined || !(await isCut(environment, survey, last, metadata))) {
@@ -79,7 +79,7 @@ export async function tornTailPosition(
 ): Promise<number | undefined> {
   const last = survey.segments.at(-1);
   if (last === undefined || survey.metadata === undefined) return undefined;
-  const check = await new SegmentChecker(last).run(undefined, () => undefined);
+  const check = await new SegmentChecker(last, true).run(undefined, () => undefined);
   const [found] = await checkTail(environment, survey, [check]);
   return found?.remedy === "recovery" ? found.position : undefined;
 }
@@ -88,12 +88,12 @@ export async function tornTailPosition(
 async function isCut(
   environment: LogEnvironment,
   { published, lastPublished }: LogSurvey,
-  { surveyed: { segment, endPosition } }: SegmentCheck,
+  { surveyed: { segment } }: SegmentCheck,
   metadata: LogMetadata,
 ): Promise<boolean> {
   if (published !== undefined) return false;
   const scan = await scanTail(segment);
-  if (scan.end.endPosition === endPosition) return false;
+  if (scan.end.endPosition === scan.fileBytes) return false;
   const bootId = await environment.fileSystem.bootId();
   return damageIn(segment, scan, metadata, { bootId, published: lastPublished }) === undefined;
 }

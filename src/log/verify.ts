@@ -92,7 +92,7 @@ async function verifySurvey(
   for (const surveyed of survey.segments) {
     const isLast = surveyed === survey.segments.at(-1);
     const indexes = await readIndexes(environment, surveyed);
-    const check = await new SegmentChecker(surveyed).run(indexes, onBytes);
+    const check = await new SegmentChecker(surveyed, isLast).run(indexes, onBytes);
     findings.push(...checkLink(survey, checks.at(-1), check));
     if (!isLast) findings.push(...sealedFindings(check));
     checks.push(check);

@@ -49,6 +49,8 @@ export function randomSetting(durability: Durability, random: Random): Setting {
       journalFrom: random.pick([0, 0, 2, Number.POSITIVE_INFINITY]),
       settleBytes: random.pick([300, 2000, Number.POSITIVE_INFINITY]),
       journalSegmentBytes: random.pick([400, 2000]),
+      roomFromBytes: random.pick([0, 0, 300, Number.POSITIVE_INFINITY]),
+      roomBytes: random.pick([3200, 16_000]),
     },
   };
 }

@@ -70,7 +70,8 @@ export class World {
   process(): LogEnvironment {
     const environment = createEnvironment(this.system, MAX_OPEN_FILES, () => this.#now++);
     // The logs of a store share a journal from the first append on.
-    return { ...environment, journalFrom: 0, settleBytes: 600, journalSegmentBytes: 1000 };
+    const journal = { journalFrom: 0, settleBytes: 600, journalSegmentBytes: 1000 };
+    return { ...environment, ...journal, roomFromBytes: 0, roomBytes: 6400 };
   }
 
   /** Lets time pass, for timers too. */

@@ -23,6 +23,8 @@ export interface Setting {
   readonly maxOpenFiles?: number;
   readonly syncAheadBytes?: number;
   readonly smallWriteBytes?: number;
+  readonly roomFromBytes?: number;
+  readonly roomBytes?: number;
 }
 
 /** Opens a log in the world of a test; it is closed with the test, if that did not. */

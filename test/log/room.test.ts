@@ -1,0 +1,168 @@
+import { appendFileSync, readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { createEnvironment } from "../../src/log/environment.js";
+import { verifyLog } from "../../src/log/verify.js";
+import { fileLength, patch } from "../support/damage.js";
+import { FaultyFileSystem } from "../support/faulty-file-system.js";
+import {
+  appendEach,
+  blocksOf,
+  expectedValues,
+  openLog,
+  segmentPath,
+  valuesOf,
+} from "../support/log-builder.js";
+import { newPath } from "../support/temporary-directory.js";
+
+const DATA = /\.log$/;
+/** A log gets 400 bytes of room behind any group of at most 400 bytes. */
+const ROOM = { roomFromBytes: 0, roomBytes: 6400 };
+
+/** Where the last block of a segment ends. */
+function dataEnd(directory: string, baseOffset = 0): number {
+  const last = blocksOf(directory, baseOffset).at(-1)!;
+  return last.position + last.headerLength + last.storedBytes;
+}
+
+async function findings(directory: string): Promise<readonly string[]> {
+  const report = await verifyLog(createEnvironment(), directory);
+  return report.findings.map(({ message }) => message);
+}
+
+describe("room behind the end of a log that syncs each group", () => {
+  test("is zeros, which most groups then leave as long as they are", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, {}, ROOM);
+    const lengths = new Set<number>();
+    for (let count = 0; count < 100; count++) {
+      await appendEach(log, 1);
+      lengths.add(fileLength(segmentPath(directory, 0)));
+    }
+    expect(lengths.size).toBeLessThan(30);
+    const path = segmentPath(directory, 0);
+    const end = dataEnd(directory);
+    expect(fileLength(path)).toBeGreaterThan(end);
+    expect(
+      readFileSync(path)
+        .subarray(end)
+        .every((byte) => byte === 0),
+    ).toBe(true);
+    expect(await valuesOf(log)).toEqual(expectedValues(0, 100));
+    const reader = await openLog(directory, { readOnly: true });
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 100));
+    expect(await findings(directory)).toEqual([]);
+  });
+
+  test("goes when the log is closed", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, {}, ROOM);
+    await appendEach(log, 10);
+    expect(fileLength(segmentPath(directory, 0))).toBeGreaterThan(dataEnd(directory));
+    await log.close();
+    expect(fileLength(segmentPath(directory, 0))).toBe(dataEnd(directory));
+    const again = await openLog(directory);
+    expect(again.recovery.kind).toBe("clean");
+    expect(await valuesOf(again)).toEqual(expectedValues(0, 10));
+  });
+
+  test("goes before the next segment begins, durably", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const setting = { ...ROOM, fileSystem: system };
+    const log = await openLog(directory, { segmentBytes: 2000 }, setting);
+    await appendEach(log, 60);
+    const bases = log.segments().map(({ baseOffset }) => baseOffset);
+    expect(bases.length).toBeGreaterThan(2);
+    for (const base of bases.slice(0, -1)) {
+      expect(fileLength(segmentPath(directory, base))).toBe(dataEnd(directory, base));
+      expect(fileLength(segmentPath(directory, base))).toBeLessThanOrEqual(2000);
+    }
+    await system.die();
+    expect(await findings(directory)).toEqual([]);
+    expect(await valuesOf(await openLog(directory))).toEqual(expectedValues(0, 60));
+  });
+
+  test("is no torn tail after a kill: nothing is cut, and the epoch stays", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, {}, { ...ROOM, fileSystem: system });
+    await appendEach(log, 10);
+    await system.die();
+    expect(fileLength(segmentPath(directory, 0))).toBeGreaterThan(dataEnd(directory));
+    expect(await findings(directory)).toEqual([]);
+    const reader = await openLog(directory, { readOnly: true });
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 10));
+    expect(reader.recovery.cutBytes).toBe(0);
+    await reader.close();
+    const again = await openLog(directory);
+    expect(again.recovery).toMatchObject({ kind: "unclean", cutBytes: 0, epochRaised: false });
+    expect(fileLength(segmentPath(directory, 0))).toBe(dataEnd(directory));
+    expect(readdirSync(directory).filter((name) => name.includes("cut"))).toEqual([]);
+    expect(await valuesOf(again)).toEqual(expectedValues(0, 10));
+  });
+
+  test("is kept with what was torn in it", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, {}, { ...ROOM, fileSystem: system });
+    await appendEach(log, 10);
+    await system.die();
+    const end = dataEnd(directory);
+    patch(segmentPath(directory, 0), (bytes) => {
+      bytes.fill(0xab, end, end + 10);
+    });
+    expect(fileLength(segmentPath(directory, 0))).toBeGreaterThan(end + 10);
+    expect((await findings(directory)).join()).toContain("torn tail");
+    const again = await openLog(directory);
+    expect(again.recovery).toMatchObject({ cutPosition: end, epochRaised: true });
+    expect(again.recovery.cutBytes).toBeGreaterThan(10);
+    expect(fileLength(again.recovery.quarantineFile!)).toBe(again.recovery.cutBytes);
+    expect(await valuesOf(again)).toEqual(expectedValues(0, 10));
+  });
+
+  test("is done without where there is no space for it", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const log = await openLog(directory, {}, { ...ROOM, fileSystem: system });
+    const injection = system.fail(
+      { kind: "write", path: DATA },
+      { errno: "ENOSPC", shortBytes: 20, times: 1 },
+    );
+    await appendEach(log, 1);
+    expect(injection.hits).toBe(1);
+    expect(fileLength(segmentPath(directory, 0))).toBe(dataEnd(directory));
+    await appendEach(log, 5);
+    expect(fileLength(segmentPath(directory, 0))).toBeGreaterThan(dataEnd(directory));
+    await system.die();
+    expect(await valuesOf(await openLog(directory))).toEqual(expectedValues(0, 6));
+  });
+
+  for (const durability of ["os", "interval"] as const) {
+    test(`is none under "${durability}"`, async () => {
+      const directory = newPath();
+      const log = await openLog(directory, { durability }, ROOM);
+      await appendEach(log, 5);
+      expect(fileLength(segmentPath(directory, 0))).toBe(dataEnd(directory));
+    });
+  }
+
+  test("is none for long groups, nor for small logs", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, {}, { roomFromBytes: 1000, roomBytes: 6400 });
+    await appendEach(log, 2);
+    expect(fileLength(segmentPath(directory, 0))).toBe(dataEnd(directory));
+    await log.append("x".repeat(2000));
+    expect(fileLength(segmentPath(directory, 0))).toBe(dataEnd(directory));
+    await appendEach(log, 1);
+    expect(fileLength(segmentPath(directory, 0))).toBeGreaterThan(dataEnd(directory));
+  });
+});
+
+test("zeros behind the end of a sealed segment are damage", async () => {
+  const directory = newPath();
+  const log = await openLog(directory, { segmentBytes: 500 });
+  await appendEach(log, 10);
+  await log.close();
+  appendFileSync(segmentPath(directory, 0), Buffer.alloc(100));
+  expect((await findings(directory)).length).toBeGreaterThan(0);
+});
