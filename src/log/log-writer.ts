@@ -741,7 +741,8 @@ export class LogWriter implements LogView, QueueOwner {
         position += bytes.length;
       }
     } catch (error) {
-      await this.#undo(file, before.endPosition, error);
+      await this.#cut(file, before.endPosition, error);
+      throw error;
     } finally {
       // Said again: a sync for the pool may have begun before the write and ended during it.
       active.file.hasUnsyncedWrites = true;
@@ -774,14 +775,15 @@ export class LogWriter implements LogView, QueueOwner {
 
   /** Before the active segment is sealed, or the log closed: takes back what room is left. */
   async #takeRoomBack(): Promise<void> {
-    const { endPosition } = this.#written;
-    if (this.#roomEnd <= endPosition) return;
+    const end = this.#written.endPosition;
+    if (this.#roomEnd <= end) return;
     const { file: handle } = this.#active;
     const file = await handle.acquire();
     try {
       handle.hasUnsyncedWrites = true;
-      await file.truncate(endPosition);
+      await file.truncate(end);
     } finally {
+      // Said again: a sync for the pool may have begun before the cut and ended during it.
       handle.hasUnsyncedWrites = true;
       handle.release();
     }
@@ -794,22 +796,12 @@ export class LogWriter implements LogView, QueueOwner {
    * is synced: what is refused must not be there after a power cut, least of all in the journal,
    * where the log may never write again.
    */
-  async #undo(file: OpenFile, endPosition: number, error: unknown): Promise<never> {
-    await this.#cut(file, endPosition, error);
-    try {
-      await file.datasync();
-    } catch (second) {
-      throw this.#poisonWith(second);
-    }
-    throw error;
-  }
-
-  /** Makes the active segment end where it did before a write that failed. */
   async #cut(file: OpenFile, endPosition: number, error: unknown): Promise<void> {
     if (!isRetryable(error)) throw this.#poisonWith(error);
     this.#roomEnd = 0;
     try {
       await file.truncate(endPosition);
+      await file.datasync();
     } catch (second) {
       throw this.#poisonWith(second);
     }

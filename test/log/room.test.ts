@@ -1,8 +1,10 @@
 import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { segmentFileName } from "../../src/format/file-names.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import { verifyLog } from "../../src/log/verify.js";
 import { fileLength, patch } from "../support/damage.js";
+import { durableSteps } from "../support/durable-steps.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import {
   appendEach,
@@ -71,6 +73,11 @@ describe("room behind the end of a log that syncs each group", () => {
     const setting = { ...ROOM, fileSystem: system };
     const log = await openLog(directory, { segmentBytes: 2000 }, setting);
     await appendEach(log, 60);
+    const steps = durableSteps(system, directory);
+    const first = segmentFileName(0, "data");
+    const cut = steps.indexOf(`truncate ${first}`);
+    expect(steps[cut + 1]).toBe(`datasync ${first}`);
+    expect(steps[cut + 2]).toMatch(/^datasync .*\.log\.tmp$/);
     const bases = log.segments().map(({ baseOffset }) => baseOffset);
     expect(bases.length).toBeGreaterThan(2);
     for (const base of bases.slice(0, -1)) {

@@ -8,6 +8,7 @@ import { orderBugs } from "./bugs/order.js";
 import { readerBugs } from "./bugs/readers.js";
 import { recoveryBugs } from "./bugs/recovery.js";
 import { retentionBugs } from "./bugs/retention.js";
+import { roomBugs } from "./bugs/room.js";
 import { syncBugs } from "./bugs/syncs.js";
 import { tailScanBugs } from "./bugs/tail-scan.js";
 import { truncationBugs } from "./bugs/truncation.js";
@@ -28,6 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...retentionBugs,
   ...commitBugs,
   ...journalBugs,
+  ...roomBugs,
 ];
 
 /** @throws Error if no mutant has this name. */
