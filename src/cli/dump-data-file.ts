@@ -119,7 +119,7 @@ class BlockDump {
   /** @param isNewest - Whether zeros at the end of the file are what they should be. */
   async damage(stretch: DamagedStretch, isNewest: boolean): Promise<void> {
     const { position, endPosition, invalid, header } = stretch;
-    if (isNewest && stretch.isZeros) {
+    if (isNewest && stretch.dataEnd === position) {
       await this.#printer.line(`${position}: ${endPosition - position} zeros, room for more`);
       return;
     }

@@ -31,6 +31,7 @@ import { MAX_ATTEMPTS, POLL_MS, pause } from "./polling.js";
 import { PublishedReader } from "./published-reader.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
+import { tornEndOf } from "./torn-end.js";
 import { writerDirectory } from "./writer-directory.js";
 
 /** The journal of a store as its readers see it. */
@@ -39,6 +40,15 @@ export interface FollowedJournal {
   readonly index: JournalIndex;
   /** Looks what its writer has published. */
   refresh(): Promise<void>;
+}
+
+/**
+ * What a scan saw. A later writer may have written into room, so that the file is as long as it was:
+ * but before that it has noted where the log ended when it was opened.
+ */
+interface Scanned extends Pick<LogEnd, "endOffset" | "endPosition"> {
+  readonly baseOffset: number;
+  readonly fileBytes: number;
 }
 
 /**
@@ -60,7 +70,7 @@ export class LogFollower implements LogView {
   #end: LogEnd;
   #session: string | undefined;
   /** The last segment that was scanned without a writer, and the length of its file then. */
-  #scanned: { readonly baseOffset: number; readonly fileBytes: number } | undefined;
+  #scanned: Scanned | undefined;
   #damage: CorruptionError | undefined;
   #report: Omit<RecoveryReport, "durationMs"> = { ...NOTHING_RECOVERED, kind: "read-only" };
   #closed: SeglogError | undefined;
@@ -312,8 +322,8 @@ export class LogFollower implements LogView {
       throw error;
     });
     this.#metadata = metadata;
-    const isScanned = this.#scanned?.baseOffset === last.baseOffset;
-    if (!isReplaced && isScanned && this.#scanned?.fileBytes === fileBytes) {
+    const looked: Scanned = { baseOffset: last.baseOffset, fileBytes, ...metadata.end };
+    if (!isReplaced && this.#scanned !== undefined && isSame(this.#scanned, looked)) {
       await last.file.close();
       known.setEndPosition(this.#end.endPosition);
       return;
@@ -337,10 +347,10 @@ export class LogFollower implements LogView {
         scan.end.endOffset >= truncatedAt ? undefined : damageIn(last, scan, metadata, since);
       // What stands before damage can be read; of another file, nothing.
       if (damage === undefined && replaced !== undefined) throw replaced;
-      this.#adoptScan(scan, truncatedAt);
+      this.#adoptScan(scan, truncatedAt, await tornEndOf(last, scan, metadata, published));
       this.#damage = damage;
     }
-    this.#scanned = { baseOffset: last.baseOffset, fileBytes };
+    this.#scanned = looked;
     last.setEndPosition(this.#end.endPosition);
   }
 
@@ -374,10 +384,10 @@ export class LogFollower implements LogView {
     this.#scanned = undefined;
   }
 
-  #adoptScan(scan: TailScan, truncatedAt: number): void {
+  #adoptScan(scan: TailScan, truncatedAt: number, tornEnd: number): void {
     const { end } = scan;
     this.#end = { ...end, endOffset: Math.min(end.endOffset, truncatedAt) };
-    const cutBytes = scan.fileBytes - end.endPosition;
+    const cutBytes = tornEnd - end.endPosition;
     this.#report = {
       ...this.#report,
       scannedBytes: scan.fileBytes,
@@ -425,5 +435,14 @@ export function notALog(directory: string): SeglogError {
   return new SeglogError(
     "NOT_A_LOG",
     `${directory} holds no log. Check the path, or open it for writing to make one.`,
+  );
+}
+
+function isSame(one: Scanned, other: Scanned): boolean {
+  return (
+    one.baseOffset === other.baseOffset &&
+    one.fileBytes === other.fileBytes &&
+    one.endOffset === other.endOffset &&
+    one.endPosition === other.endPosition
   );
 }

@@ -102,6 +102,8 @@ export class LogWriter implements LogView, QueueOwner {
   #next: StampedRun | undefined;
   /** Where the room behind the end of the active segment ends; 0 if there is none. */
   #roomEnd = 0;
+  /** Set when there was no space for it; a new segment tries again. */
+  #isRoomRefused = false;
   /**
    * When the active segment got its first record, by the clock; of one with records from an earlier
    * session, when it was made.
@@ -755,7 +757,7 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   #needsRoom(end: number): boolean {
-    return this.options.durability === "always" && end > this.#roomEnd;
+    return this.options.durability === "always" && end > this.#roomEnd && !this.#isRoomRefused;
   }
 
   /**
@@ -770,6 +772,7 @@ export class LogWriter implements LogView, QueueOwner {
       await writeFully(file, new Uint8Array(byteLength), end);
     } catch (error) {
       await this.#cut(file, start, error);
+      this.#isRoomRefused = true;
     }
   }
 
@@ -906,6 +909,7 @@ export class LogWriter implements LogView, QueueOwner {
     };
     this.#segments = segments;
     this.#roomEnd = 0;
+    this.#isRoomRefused = false;
     this.#unentered = [];
     this.#rollBegun = false;
     this.#written = end;

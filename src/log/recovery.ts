@@ -9,6 +9,7 @@ import type { PublishedEnd } from "../format/published-end.js";
 import { encodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
 import { saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
+import { endOfData } from "../segment/zeros.js";
 import type { LogEnvironment } from "./environment.js";
 import { epochAfter } from "./epoch.js";
 import {
@@ -25,7 +26,8 @@ import type { ResolvedLogOptions } from "./options.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { removeSegment } from "./segment-removal.js";
 import { copyBytes } from "./segment-rewrite.js";
-import { scanTail, type TailScan } from "./tail-scan.js";
+import { scanTail } from "./tail-scan.js";
+import { tornEndOf } from "./torn-end.js";
 import { applyTruncation, assertSoundBelow } from "./truncation.js";
 
 /** A log whose files are in order, ready to be written to. */
@@ -178,7 +180,8 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   const damage = damageIn(last, scan, log.metadata, since) ?? log.replaced;
   if (damage !== undefined) throw damage;
 
-  const cutBytes = scan.fileBytes - scan.end.endPosition;
+  const tornEnd = await tornEndOf(last, scan, log.metadata, published);
+  const cutBytes = tornEnd - scan.end.endPosition;
   const isEmpty = scan.end.lastBlockPosition === 0;
   // A policy that acknowledges before the sync may have lost records without leaving a trace: even
   // the published end may be an older one that the disk happened to get.
@@ -195,7 +198,7 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   );
   let quarantineFile: string | undefined;
   try {
-    quarantineFile = await keepCutBytes(context, last, scan, epoch);
+    quarantineFile = await keepCutBytes(context, last, scan.end.endPosition, tornEnd, epoch);
     // The epoch first: once the tail is gone, nothing else tells that records may be lost.
     if (mayHaveLost) {
       await writeMetadata(fileSystem, directory, { ...log.metadata, epoch, clean: false });
@@ -283,19 +286,19 @@ function emptyEnd(header: SegmentHeader, maxTimestamp: number): LogEnd {
   };
 }
 
-/** Keeps what is about to be cut in a file of its own. */
+/** Keeps what is about to be cut in a file of its own, unless it is nothing but zeros. */
 async function keepCutBytes(
   { environment, directory }: RecoveryContext,
   segment: Segment,
-  scan: TailScan,
+  from: number,
+  to: number,
   epoch: number,
 ): Promise<string | undefined> {
-  const from = scan.end.endPosition;
-  if (from === scan.fileBytes) return undefined;
+  if ((await endOfData(segment.file, from, to)) === from) return undefined;
   const name = `${segmentFileName(segment.baseOffset, "data")}${CUT_MARK}${from}-${epoch}`;
   const path = join(directory, name);
   const temporary = await prepareFile(environment.fileSystem, path, (file) =>
-    copyBytes(segment.file, from, scan.fileBytes, file),
+    copyBytes(segment.file, from, to, file),
   );
   await environment.fileSystem.rename(temporary, path);
   return path;

@@ -9,6 +9,7 @@ import { SegmentIndex } from "../segment/segment-index.js";
 import type { Finding } from "./finding.js";
 import type { SurveyedSegment } from "./log-survey.js";
 import { continuity } from "./tail-scan.js";
+import { tornEndBefore } from "./torn-end.js";
 
 /** Bytes in a segment that are not what they should be. */
 export interface Flaw {
@@ -32,8 +33,8 @@ export interface SegmentCheck {
   readonly surveyed: SurveyedSegment;
   readonly flaws: readonly Flaw[];
   readonly complete: CompleteEnd;
-  /** Where the data ends: behind it, the newest segment may have zeros that are no part of it. */
-  readonly dataEnd: number;
+  /** Where it ends without room. */
+  readonly tornEnd: number;
   /** Whether a valid block follows {@link complete} that ends no batch before the first flaw. */
   readonly endsInsideBatch: boolean;
   /** One past the last offset of any valid block. */
@@ -50,11 +51,11 @@ export interface SegmentCheck {
 /** Scans the blocks of one segment, in order. */
 export class SegmentChecker {
   readonly #surveyed: SurveyedSegment;
-  readonly #isNewest: boolean;
+  readonly #mayHaveRoom: (endOffset: number) => boolean;
   readonly #flaws: Flaw[] = [];
   readonly #holes: [number, number][] = [];
   #complete: CompleteEnd;
-  #dataEnd: number;
+  #tornEnd: number;
   #openBatch = false;
   #chain: number | undefined;
   #expectedOffset: number;
@@ -62,12 +63,12 @@ export class SegmentChecker {
   #records = 0;
   #sums: SegmentIndex | undefined;
 
-  /** @param isNewest - Whether it is the log's last segment: no other may end with zeros. */
-  constructor(surveyed: SurveyedSegment, isNewest: boolean) {
+  /** @param mayHaveRoom - Whether zeros may be room if the segment's data ends at this offset. */
+  constructor(surveyed: SurveyedSegment, mayHaveRoom: (endOffset: number) => boolean) {
     const { segment, header, firstPosition } = surveyed;
     this.#surveyed = surveyed;
-    this.#isNewest = isNewest;
-    this.#dataEnd = surveyed.endPosition;
+    this.#mayHaveRoom = mayHaveRoom;
+    this.#tornEnd = surveyed.endPosition;
     this.#chain = header?.checksum;
     this.#expectedOffset = segment.baseOffset;
     this.#afterDamage = header === undefined;
@@ -105,7 +106,7 @@ export class SegmentChecker {
       surveyed: this.#surveyed,
       flaws: this.#flaws,
       complete: this.#complete,
-      dataEnd: this.#dataEnd,
+      tornEnd: this.#tornEnd,
       endsInsideBatch: this.#openBatch,
       reach: this.#expectedOffset,
       chain: this.#chain,
@@ -147,9 +148,10 @@ export class SegmentChecker {
     if (invalid.kind === "unsupported") {
       throw blockError(this.#surveyed.segment.path, position, invalid);
     }
-    if (this.#isNewest && damaged.isZeros) {
-      this.#dataEnd = position;
-      return;
+    const isAtEnd = damaged.endPosition === this.#surveyed.endPosition;
+    if (isAtEnd && this.#mayHaveRoom(this.#complete.endOffset)) {
+      this.#tornEnd = Math.min(tornEndBefore(position, damaged.dataEnd), endPosition);
+      if (this.#tornEnd === position) return;
     }
     this.#addFlaw(position, endPosition, invalid.reason, header);
     // A header that holds says what the next block must be linked to, though its body is lost.

@@ -52,6 +52,7 @@ export async function copyBytes(
  * if the cut goes through it or through its batch. The result is on stable storage under a
  * temporary name, which the caller renames.
  *
+ * @param endPosition - Where its complete batches end, which `offset` does not lie behind.
  * @returns The temporary path.
  */
 export async function prepareCutSegment(
@@ -59,9 +60,10 @@ export async function prepareCutSegment(
   options: Pick<ResolvedLogOptions, "blockBytes" | "compression">,
   segment: Segment,
   offset: number,
+  endPosition: number,
 ): Promise<string> {
   const source = await runSteps(segment.source());
-  const last = await findLastKept(segment, source, offset);
+  const last = await findLastKept(segment, source, offset, endPosition);
   if (last === undefined) {
     const headerLength = await runSteps(segment.firstPosition());
     return prepareFile(environment.fileSystem, segment.path, (file) =>
@@ -87,9 +89,13 @@ export async function prepareCutSegment(
  *
  * @throws SeglogError `UNSUPPORTED_FORMAT`, CorruptionError.
  */
-export async function assertCuttable(segment: Segment, offset: number): Promise<void> {
+export async function assertCuttable(
+  segment: Segment,
+  offset: number,
+  endPosition: number,
+): Promise<void> {
   const source = await runSteps(segment.source());
-  const last = await findLastKept(segment, source, offset);
+  const last = await findLastKept(segment, source, offset, endPosition);
   if (last !== undefined && last.header.lastOffset >= offset) assertDense(last, offset);
 }
 
@@ -111,8 +117,8 @@ async function findLastKept(
   segment: Segment,
   source: BlockSource,
   offset: number,
+  end: number,
 ): Promise<Block | undefined> {
-  const end = await runSteps(segment.end());
   let position = await runSteps(segment.firstPosition());
   let last: Block | undefined;
   while (position < end) {

@@ -7,6 +7,7 @@ import { damageIn, judgeReplaced, newestSegment } from "./judgement.js";
 import type { LogSurvey } from "./log-survey.js";
 import { flawFinding, type SegmentCheck, SegmentChecker } from "./segment-check.js";
 import { scanTail } from "./tail-scan.js";
+import { roomIn } from "./torn-end.js";
 
 /**
  * Judges the end of a log as recovery would: what lies behind the last complete batch is a torn
@@ -39,7 +40,7 @@ export async function checkTail(
   const short = shortOf(survey, last) ?? (await replacedOf(survey, last));
   // An interrupted truncation goes through it, or right behind it: the rest is about to go.
   if (pending !== undefined && short === undefined) return [];
-  const torn = last.dataEnd - complete.endPosition;
+  const torn = last.tornEnd - complete.endPosition;
   if (torn === 0) return short === undefined ? [] : [short];
   const isUnknown = metadata === undefined || header === undefined;
   if (isUnknown || short !== undefined || !(await isCut(environment, survey, last, metadata))) {
@@ -79,7 +80,7 @@ export async function tornTailPosition(
 ): Promise<number | undefined> {
   const last = survey.segments.at(-1);
   if (last === undefined || survey.metadata === undefined) return undefined;
-  const check = await new SegmentChecker(last, true).run(undefined, () => undefined);
+  const check = await new SegmentChecker(last, roomIn(survey)).run(undefined, () => undefined);
   const [found] = await checkTail(environment, survey, [check]);
   return found?.remedy === "recovery" ? found.position : undefined;
 }
@@ -88,12 +89,12 @@ export async function tornTailPosition(
 async function isCut(
   environment: LogEnvironment,
   { published, lastPublished }: LogSurvey,
-  { surveyed: { segment } }: SegmentCheck,
+  { surveyed: { segment }, tornEnd }: SegmentCheck,
   metadata: LogMetadata,
 ): Promise<boolean> {
   if (published !== undefined) return false;
   const scan = await scanTail(segment);
-  if (scan.end.endPosition === scan.fileBytes) return false;
+  if (scan.end.endPosition === tornEnd) return false;
   const bootId = await environment.fileSystem.bootId();
   return damageIn(segment, scan, metadata, { bootId, published: lastPublished }) === undefined;
 }

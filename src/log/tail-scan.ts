@@ -9,7 +9,6 @@ import type { LogEnd } from "../format/log-metadata.js";
 import { blockError, findBlocks, readRun, SCAN_CHUNK_BYTES } from "../segment/block-source.js";
 import type { Segment } from "../segment/segment.js";
 import { SegmentIndex } from "../segment/segment-index.js";
-import { isAllZeros } from "../segment/zeros.js";
 import { hasLostSector } from "./lost-sectors.js";
 
 /** What is in a segment that was open for writing when its writer stopped. */
@@ -18,10 +17,7 @@ export interface TailScan {
   readonly end: LogEnd;
   /** Of the complete batches. */
   readonly index: SegmentIndex;
-  /**
-   * Length of the file, without zeros if they follow the last valid block; what lies between the
-   * end and it belongs to no complete batch.
-   */
+  /** Length of the file; what lies between the end and it belongs to no complete batch. */
   readonly fileBytes: number;
   /** Where the first byte stands that is not part of a valid block; `fileBytes` if there is none. */
   readonly invalidPosition: number;
@@ -48,7 +44,7 @@ export interface TailScan {
 export async function scanTail(segment: Segment, endPosition?: number): Promise<TailScan> {
   const header = await runSteps(segment.header());
   const source = await runSteps(segment.source());
-  let fileBytes = endPosition ?? (await runSteps(segment.end()));
+  const fileBytes = endPosition ?? (await runSteps(segment.end()));
   const buffer = new Uint8Array(Math.min(SCAN_CHUNK_BYTES, fileBytes));
   const index = SegmentIndex.empty(header);
   let end: LogEnd = {
@@ -88,10 +84,6 @@ export async function scanTail(segment: Segment, endPosition?: number): Promise<
     }
   }
   if (invalid?.kind === "unsupported") throw blockError(segment.path, position, invalid);
-  if (invalid !== undefined && (await isAllZeros(segment.file, position, fileBytes))) {
-    fileBytes = position;
-    invalid = undefined;
-  }
   let proof: BlockHeader | undefined;
   let laterPosition: number | undefined;
   if (invalid !== undefined) {

@@ -17,8 +17,9 @@ import { scanTail, type TailScan } from "./tail-scan.js";
  * @throws CorruptionError, SeglogError `UNSUPPORTED_FORMAT`.
  */
 export async function assertSoundBelow(segment: Segment, offset: number): Promise<void> {
-  assertSound(segment, await scanTail(segment), offset);
-  await assertCuttable(segment, offset);
+  const scan = await scanTail(segment);
+  assertSound(segment, scan, offset);
+  await assertCuttable(segment, offset, scan.end.endPosition);
 }
 
 function assertSound(segment: Segment, scan: TailScan, offset: number): void {
@@ -65,7 +66,8 @@ export async function applyTruncation(
     assertSound(floor, scan, bound.offset);
     let cut = floor;
     if (scan.end.endOffset > bound.offset) {
-      const temporary = await prepareCutSegment(world, options, floor, bound.offset);
+      const { endPosition } = scan.end;
+      const temporary = await prepareCutSegment(world, options, floor, bound.offset, endPosition);
       await fileSystem.rename(temporary, floor.path);
       await floor.file.close();
       cut = target.openSegment(floor.baseOffset);

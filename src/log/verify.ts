@@ -13,6 +13,7 @@ import {
 } from "./log-survey.js";
 import { type SegmentCheck, SegmentChecker } from "./segment-check.js";
 import { checkTail } from "./tail-check.js";
+import { roomIn } from "./torn-end.js";
 
 /** A writer beside this may truncate or delete while the files are read; it does so rarely. */
 const MAX_ATTEMPTS = 5;
@@ -92,7 +93,10 @@ async function verifySurvey(
   for (const surveyed of survey.segments) {
     const isLast = surveyed === survey.segments.at(-1);
     const indexes = await readIndexes(environment, surveyed);
-    const check = await new SegmentChecker(surveyed, isLast).run(indexes, onBytes);
+    const check = await new SegmentChecker(surveyed, isLast ? roomIn(survey) : () => false).run(
+      indexes,
+      onBytes,
+    );
     findings.push(...checkLink(survey, checks.at(-1), check));
     if (!isLast) findings.push(...sealedFindings(check));
     checks.push(check);

@@ -8,15 +8,15 @@ import {
   parseBlockHeader,
 } from "../format/block-header.js";
 import { type BlockSource, findBlock, readRun, SCAN_CHUNK_BYTES } from "./block-source.js";
-import { isAllZeros } from "./zeros.js";
+import { endOfData } from "./zeros.js";
 
 /** Bytes of a data file that are not a block that can be read. */
 export interface DamagedStretch {
   readonly position: number;
   /** Where the next valid block begins, or where the walk ends. */
   readonly endPosition: number;
-  /** Whether there is nothing but zeros, up to where the walk ends. */
-  readonly isZeros: boolean;
+  /** The same without zeros at the end of what is walked over. */
+  readonly dataEnd: number;
   readonly invalid: InvalidBlock;
   /** Of the block that begins the stretch, where the damage spared it. */
   readonly header: BlockHeader | undefined;
@@ -49,8 +49,8 @@ export async function* walkBlocks(
       const next = await runSteps(findBlock(source, position + 1, end));
       const header = await sparedHeader(source, position, end);
       const endPosition = next?.position ?? end;
-      const isZeros = next === undefined && (await isAllZeros(source.file, position, end));
-      damaged = { position, endPosition, isZeros, invalid: run.invalid, header };
+      const dataEnd = next?.position ?? (await endOfData(source.file, position, end));
+      damaged = { position, endPosition, dataEnd, invalid: run.invalid, header };
       position = endPosition;
     }
     yield { blocks: run.blocks, damaged, nextPosition: position };

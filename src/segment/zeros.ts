@@ -3,15 +3,17 @@ import { readStep, runSteps } from "../files/steps.js";
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** Whether a file has nothing but zeros in `[from, to)`. */
-export async function isAllZeros(file: PooledFile, from: number, to: number): Promise<boolean> {
+/** One past the last byte in `[from, to)` of a file that is not zero; `from` if there is none. */
+export async function endOfData(file: PooledFile, from: number, to: number): Promise<number> {
   const buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(to - from, 0)));
+  let end = from;
   for (let position = from; position < to; ) {
     const wanted = buffer.subarray(0, Math.min(buffer.length, to - position));
     const count = await runSteps(readStep(file, wanted, position));
-    if (count === 0) return true;
-    if (wanted.subarray(0, count).some((byte) => byte !== 0)) return false;
+    if (count === 0) break;
+    const last = wanted.subarray(0, count).findLastIndex((byte) => byte !== 0);
+    if (last >= 0) end = position + last + 1;
     position += count;
   }
-  return true;
+  return end;
 }

@@ -127,21 +127,60 @@ describe("room behind the end of a log that syncs each group", () => {
     expect(await valuesOf(again)).toEqual(expectedValues(0, 10));
   });
 
-  test("is done without where there is no space for it", async () => {
+  test("is not what zeroed groups are taken for that were published", async () => {
     const directory = newPath();
     const system = new FaultyFileSystem();
     const log = await openLog(directory, {}, { ...ROOM, fileSystem: system });
+    await appendEach(log, 10);
+    await system.die();
+    const { position } = blocksOf(directory, 0)[6]!;
+    patch(segmentPath(directory, 0), (bytes) => {
+      bytes.fill(0, position);
+    });
+    expect((await findings(directory)).join()).toContain("torn tail");
+    const again = await openLog(directory);
+    expect(again.recovery).toMatchObject({ cutPosition: position, epochRaised: true });
+  });
+
+  test("hides nothing that a second writer wrote into it from one who had looked before", async () => {
+    const directory = newPath();
+    const options = { segmentBytes: 2000 };
+    const write = async (count: number) => {
+      const system = new FaultyFileSystem();
+      const log = await openLog(directory, options, { ...ROOM, fileSystem: system });
+      await appendEach(log, count);
+      await system.die();
+    };
+    await write(18);
+    const reader = await openLog(directory, { readOnly: true });
+    expect(reader.endOffset).toBe(18);
+    const length = fileLength(segmentPath(directory, 0));
+    await write(1);
+    expect(fileLength(segmentPath(directory, 0))).toBe(length);
+    await reader.refresh();
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, 19));
+  });
+
+  test("is done without where there is no space for it, until the next segment", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const setting = { ...ROOM, fileSystem: system };
+    const log = await openLog(directory, { segmentBytes: 1000 }, setting);
     const injection = system.fail(
       { kind: "write", path: DATA },
       { errno: "ENOSPC", shortBytes: 20, times: 1 },
     );
-    await appendEach(log, 1);
+    await appendEach(log, 5);
     expect(injection.hits).toBe(1);
     expect(fileLength(segmentPath(directory, 0))).toBe(dataEnd(directory));
-    await appendEach(log, 5);
-    expect(fileLength(segmentPath(directory, 0))).toBeGreaterThan(dataEnd(directory));
+    await appendEach(log, 7);
+    const { baseOffset } = log.segments().at(-1)!;
+    expect(baseOffset).toBeGreaterThan(0);
+    expect(fileLength(segmentPath(directory, baseOffset))).toBeGreaterThan(
+      dataEnd(directory, baseOffset),
+    );
     await system.die();
-    expect(await valuesOf(await openLog(directory))).toEqual(expectedValues(0, 6));
+    expect(await valuesOf(await openLog(directory))).toEqual(expectedValues(0, 12));
   });
 
   for (const durability of ["os", "interval"] as const) {

@@ -154,7 +154,7 @@ export const recoveryBugs: readonly Mutant[] = [
     name: "lose-cut-bytes",
     bug: "keeps no copy of what recovery cuts off",
     file: "log/recovery.ts",
-    find: "    quarantineFile = await keepCutBytes(context, last, scan, epoch);\n",
+    find: "    quarantineFile = await keepCutBytes(context, last, scan.end.endPosition, tornEnd, epoch);\n",
     replace: "",
     suite: {
       files: ["log/torn-tail.test.ts"],

@@ -126,8 +126,8 @@ export const syncBugs: readonly Mutant[] = [
     name: "skip-sync-of-cut-bytes",
     bug: "keeps the bytes that recovery cuts off in a file that was never synced",
     file: "log/recovery.ts",
-    find: "    copyBytes(segment.file, from, scan.fileBytes, file),",
-    replace: `    copyBytes(segment.file, from, scan.fileBytes, file).then(() => {
+    find: "    copyBytes(segment.file, from, to, file),",
+    replace: `    copyBytes(segment.file, from, to, file).then(() => {
       ${NO_SYNC}
     }),`,
     suite: { files: ["log/durable-order.test.ts"], pattern: "cuts a torn tail" },
