@@ -1,6 +1,7 @@
 import type { LogRecord } from "../format/record.js";
 import { type LogSurvey, startOf } from "../log/log-survey.js";
 import { checkRecords } from "../log/segment-check.js";
+import { roomIn } from "../log/torn-end.js";
 import { walkBlocks } from "../segment/block-walk.js";
 
 /** Records that lie together, or what was stepped over. */
@@ -18,6 +19,7 @@ export async function* readAround(
   survey: LogSurvey,
   from: number = startOf(survey),
 ): AsyncGenerator<ReadablePiece, void, void> {
+  const mayBeRoom = roomIn(survey);
   let next = Math.max(from, startOf(survey));
   for (const [at, surveyed] of survey.segments.entries()) {
     const { segment, source, firstPosition, endPosition } = surveyed;
@@ -46,7 +48,8 @@ export async function* readAround(
       }
       const { damaged } = step;
       if (damaged === undefined || (damaged.header?.lastOffset ?? next) < next) continue;
-      const { position, endPosition: end, invalid } = damaged;
+      const { position, endPosition: end, dataEnd, invalid } = damaged;
+      if (following === undefined && dataEnd === position && mayBeRoom(next)) continue;
       yield {
         skipped: `skipped positions ${position} to ${end} of ${segment.path}: ${invalid.reason}`,
       };

@@ -268,7 +268,8 @@ export class LogFollower implements LogView {
       if (!baseOffsets.includes(end.activeBaseOffset)) return false;
       const { epoch, startOffset } = end;
       const living = livingSegments(baseOffsets, startOffset, undefined);
-      await this.#replaceSegments(living, isNewSession || epoch !== this.epoch);
+      const isReplaced = isNewSession || epoch !== this.epoch;
+      await this.#replaceSegments(living, isReplaced ? [] : this.#segments);
       this.#metadata = { ...this.#metadata, epoch, startOffset };
     }
     this.#end = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
@@ -309,7 +310,7 @@ export class LogFollower implements LogView {
     const pending = await this.#pendingTruncation(metadata, published, listing);
     const living = livingSegments(listing.baseOffsets, metadata.startOffset, pending);
     checkSegments(this.directory, living, metadata, pending, published);
-    await this.#replaceSegments(living, isReplaced);
+    await this.#replaceSegments(living, isReplaced ? [] : this.#sameFiles(living.at(-1)));
     const known = this.#segments[this.#segments.length - 1];
     if (known === undefined) {
       this.#adoptNothing(metadata);
@@ -404,9 +405,18 @@ export class LogFollower implements LogView {
     return listing;
   }
 
-  /** @param all - Also those of the same name: their files may have been replaced. */
-  async #replaceSegments(baseOffsets: readonly number[], all: boolean): Promise<void> {
-    const known = new Map(all ? [] : this.#segments.map((each) => [each.baseOffset, each]));
+  /**
+   * Segments whose files are still those that they were, in one epoch, with or without a writer in
+   * between: a recovery replaces the file of the last one, which by now need not be the last.
+   */
+  #sameFiles(newestBaseOffset: number | undefined): readonly Segment[] {
+    const isLastStill = this.#segments.at(-1)?.baseOffset === newestBaseOffset;
+    return isLastStill ? this.#segments : this.#segments.slice(0, -1);
+  }
+
+  /** @param same - Segments to keep; others are opened anew, as their files may be others. */
+  async #replaceSegments(baseOffsets: readonly number[], same: readonly Segment[]): Promise<void> {
+    const known = new Map(same.map((each) => [each.baseOffset, each]));
     const before = this.#segments;
     // What was the last one may have grown and been sealed since.
     before[before.length - 1]?.setEndPosition(undefined);

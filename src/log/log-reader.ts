@@ -146,7 +146,11 @@ function* readIndexed(
  *
  * @param chain - `undefined` where it is not known.
  */
-function* assertFollowed(view: LogView, segment: Segment, chain: number | undefined): Steps<void> {
+export function* assertFollowed(
+  view: LogView,
+  segment: Segment,
+  chain: number | undefined,
+): Steps<void> {
   const successor = successorOf(view, segment);
   if (successor === undefined) return;
   const { predecessor } = yield* successor.header();

@@ -21,6 +21,7 @@ import type { Journal } from "./journal.js";
 import { JournaledAppends } from "./journaled-appends.js";
 import { LogClock } from "./log-clock.js";
 import { createSegmentFile, writeMetadata } from "./log-files.js";
+import { assertFollowed } from "./log-reader.js";
 import type { LogView, TailView } from "./log-view.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
@@ -429,7 +430,9 @@ export class LogWriter implements LogView, QueueOwner {
     const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
     if (floor !== undefined) {
       if (floor === this.#active) floor.setEndPosition(this.#written.endPosition);
-      await assertSoundBelow(floor, offset);
+      const { endOffset, lastChecksum } = await assertSoundBelow(floor, offset);
+      // What is lost at the end of a file shows only in what the next one names.
+      if (endOffset < offset) await runSteps(assertFollowed(this, floor, lastChecksum));
     }
     // Once it may be there, a crash would cut off what is appended behind the bound.
     let boundMayHold = false;

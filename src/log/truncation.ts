@@ -1,6 +1,6 @@
 import { CorruptionError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
-import type { LogMetadata, TruncationBound } from "../format/log-metadata.js";
+import type { LogEnd, LogMetadata, TruncationBound } from "../format/log-metadata.js";
 import type { SegmentHeader } from "../format/segment-header.js";
 import { saveIndex } from "../segment/index-loading.js";
 import type { Segment } from "../segment/segment.js";
@@ -14,12 +14,14 @@ import { scanTail, type TailScan } from "./tail-scan.js";
  * Throws if a segment is damaged before `offset`: a cut there would hide the damage, and what lies
  * behind it. Also if it cannot be cut there; both have to be known before the bound holds.
  *
+ * @returns Where the segment's complete batches end.
  * @throws CorruptionError, SeglogError `UNSUPPORTED_FORMAT`.
  */
-export async function assertSoundBelow(segment: Segment, offset: number): Promise<void> {
+export async function assertSoundBelow(segment: Segment, offset: number): Promise<LogEnd> {
   const scan = await scanTail(segment);
   assertSound(segment, scan, offset);
   await assertCuttable(segment, offset, scan.end.endPosition);
+  return scan.end;
 }
 
 function assertSound(segment: Segment, scan: TailScan, offset: number): void {

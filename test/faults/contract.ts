@@ -101,11 +101,14 @@ export function isCausedBy(error: unknown, { operation }: Hit): boolean {
 }
 
 /** Whether somebody has to be told of a fault: it may not pass in silence. */
-export function mustBeTold({ operation: { kind, path, fault }, during }: Hit): boolean {
+export function mustBeTold({ operation, during }: Hit): boolean {
+  const { kind, path, fault } = operation;
   // How the log of a key that is being deleted closes is of no interest.
   if (during.includes("deleteKey")) return false;
   // The rest of a short write may have found room.
   if (fault?.errno === undefined) return false;
+  // Without space for room, all goes on without.
+  if (operation.isZeros === true && fault.errno !== "EIO") return false;
   if (/\/published(\.tmp)?$/.test(path)) return kind === "write";
   if (isHint(path) || path.endsWith(".tmp")) return false;
   return ["write", "truncate", "datasync", "rename", "syncDirectory", "unlink"].includes(kind);

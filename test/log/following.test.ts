@@ -52,6 +52,17 @@ class Follower {
 
 const values = (from: number, to: number) => expectedValues(from, to);
 
+/** @returns How many were acknowledged. */
+async function appendUntilRefused(log: CommitLog): Promise<number> {
+  for (let count = 0; ; count++) {
+    try {
+      await log.append("x");
+    } catch {
+      return count;
+    }
+  }
+}
+
 describe("following in the writer's process", () => {
   test("gives what is there, then what comes, over rolls", async () => {
     const log = await openLog(newPath(), SMALL_SEGMENTS);
@@ -317,6 +328,26 @@ describe("a reader beside a writer", () => {
     await reader.refresh();
     expect(reader.endOffset).toBe(after);
     expect((await valuesOf(reader)).length).toBe(after);
+  });
+
+  test("sees a new segment that is as long as the last one that it saw, and as empty", async () => {
+    const directory = newPath();
+    const begin = async () => {
+      const system = new FaultyFileSystem();
+      return { system, log: await openLog(directory, SMALL_SEGMENTS, { fileSystem: system }) };
+    };
+    const before = await begin();
+    await kill(before.log, before.system);
+    await using reader = await openLog(directory, { readOnly: true });
+    expect(reader.endOffset).toBe(0);
+    // Nothing was appended, so this writer begins at the same end. It stops right after a roll.
+    const { system, log } = await begin();
+    system.fail({ kind: "write", path: /[1-9]\.log$/ }, { errno: "EIO" });
+    const appended = await appendUntilRefused(log);
+    await kill(log, system);
+    await reader.refresh();
+    expect(reader.endOffset).toBe(appended);
+    expect((await valuesOf(reader)).length).toBe(appended);
   });
 
   test("begins at the start as it is now, wherever that was when it last looked", async () => {

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, truncateSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { nodeFileSystem } from "../../src/files/node-file-system.js";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
@@ -184,6 +184,19 @@ describe("truncateTo", () => {
     expect(await codeOf(valuesOf(again))).toBe("CORRUPTION");
     expect((await again.read(9)).value.length).toBe(valueAt(9).length);
     expect(await again.append("still takes appends")).toBe(10);
+  });
+
+  test("refuses to go on from a sealed segment that lost its last block", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await appendEach(log, 10);
+    await log.close();
+    const last = blocksOf(directory, 0).at(-1)!;
+    truncateSync(segmentPath(directory, 0), last.position);
+    const again = await openLog(directory, SMALL_SEGMENTS);
+    const base = again.segments()[1]!.baseOffset;
+    expect(await codeOf(again.truncateTo(base))).toBe("CORRUPTION");
+    expect(again.epoch).toBe(0);
   });
 
   test("cuts damage away", async () => {

@@ -55,6 +55,8 @@ export interface Operation {
   readonly bytes?: number;
   /** Of `write` and `read`; the new length, of `truncate`. */
   readonly position?: number;
+  /** Of `write`: whether it writes zeros only, as room is made. */
+  readonly isZeros?: boolean;
   /** Set when it failed. */
   failure?: unknown;
   /** The injected fault that befell it, if one did. */
@@ -424,7 +426,7 @@ class FaultyFile implements OpenFile {
   }
 
   write(bytes: Uint8Array, position: number): Promise<number> {
-    const operation = this.#operation("write", { bytes: bytes.length, position });
+    const operation = this.#operation("write", writeOf(bytes, position));
     return this.#system.run(
       operation,
       () => this.#base.write(bytes, position),
@@ -433,7 +435,7 @@ class FaultyFile implements OpenFile {
   }
 
   writeSync(bytes: Uint8Array, position: number): number {
-    const operation = this.#operation("write", { bytes: bytes.length, position });
+    const operation = this.#operation("write", writeOf(bytes, position));
     return this.#system.runSync(
       operation,
       () => this.#base.writeSync(bytes, position),
@@ -525,4 +527,8 @@ function matches(pattern: Pattern, operation: Operation): boolean {
   if (mode !== undefined && mode !== operation.mode) return false;
   if (where?.(operation) === false) return false;
   return number === undefined || operation.number >= number;
+}
+
+function writeOf(bytes: Uint8Array, position: number) {
+  return { bytes: bytes.length, position, isZeros: bytes.every((byte) => byte === 0) };
 }

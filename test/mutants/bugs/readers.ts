@@ -164,7 +164,15 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/log-follower.ts",
     find: "    one.baseOffset === other.baseOffset &&\n",
     replace: "",
-    suite: { files: ["log/following.test.ts"], pattern: "as long as the last one" },
+    suite: { files: ["log/following.test.ts"], pattern: "and as empty" },
+  },
+  {
+    name: "keep-a-rewritten-segment",
+    bug: "a reader goes on with the file that a recovery replaced, since it is no longer the last",
+    file: "log/log-follower.ts",
+    find: "    return isLastStill ? this.#segments : this.#segments.slice(0, -1);",
+    replace: "    return this.#segments;",
+    suite: { files: ["log/following.test.ts"], pattern: "and as empty" },
   },
   {
     name: "note-session-before-look",
