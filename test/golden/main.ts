@@ -14,6 +14,7 @@ import { writeCraftedLog } from "./crafted-log.js";
 import { describeLog, describeStore } from "./describe.js";
 import { writeJournaledStore } from "./journaled-store.js";
 import { writeKilledLog } from "./killed-log.js";
+import { writeRoomLog } from "./room-log.js";
 import { writeStore } from "./store.js";
 
 /** 2026-01-01T00:00:00Z. */
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
   await make("crafted-log", "log", async (_, directory) => writeCraftedLog(directory), describeLog);
   await make("store", "store", writeStore, describeStore);
   await make("journaled-store", "store", writeJournaledStore, describeStore);
+  await make("room-log", "log", writeRoomLog, describeLog);
 }
 
 /** Writes one golden directory, and what the library reads from it. */
