@@ -92,4 +92,12 @@ export const roomBugs: readonly Mutant[] = [
     replace: "    one.fileBytes === other.fileBytes\n",
     suite,
   },
+  {
+    name: "room-is-skipped",
+    bug: "cat says that it skipped damage where there is room",
+    file: "cli/read-around.ts",
+    find: "      if (following === undefined && dataEnd === position && mayBeRoom(next)) continue;\n",
+    replace: "",
+    suite: { files: ["cli/room.test.ts"] },
+  },
 ];
