@@ -8,7 +8,7 @@ const MAX_SHARE = 1 / 64;
 /** What a block takes beside its bytes, about. */
 const OVERHEAD_BYTES = 500;
 /** Memory of this length, which most blocks fit into, is used again. */
-const RECYCLED_BYTES = 4096;
+const RECYCLED_BYTES = 8192;
 /** More of it than this is not kept for later. */
 const MAX_RECYCLED = 64;
 

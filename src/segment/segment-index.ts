@@ -28,7 +28,8 @@ export interface IndexedBlock {
 export class SegmentIndex {
   readonly offsets: OffsetIndex;
   readonly times: TimeIndex;
-  #summary: SegmentSummary;
+  /** Counted up in place: an object for each block would be most of what a block costs here. */
+  readonly #sums: { -readonly [Name in keyof SegmentSummary]: SegmentSummary[Name] };
   #indexedPosition: number;
   /** How far the data was read to build this; damage may lie between the last block and here. */
   coveredPosition: number;
@@ -36,7 +37,7 @@ export class SegmentIndex {
   isPartial = false;
 
   constructor(summary: SegmentSummary, offsets = new OffsetIndex(), times = new TimeIndex()) {
-    this.#summary = summary;
+    this.#sums = { ...summary };
     this.offsets = offsets;
     this.times = times;
     this.coveredPosition = summary.endPosition;
@@ -61,8 +62,9 @@ export class SegmentIndex {
     });
   }
 
+  /** The sums as they are now. */
   get summary(): SegmentSummary {
-    return this.#summary;
+    return { ...this.#sums };
   }
 
   get byteLength(): number {
@@ -74,37 +76,33 @@ export class SegmentIndex {
    *   that has: so, with blocks of about this length, every block.
    */
   add(block: IndexedBlock, intervalBytes: number): void {
-    const before = this.#summary;
-    const relativeOffset = block.baseOffset - before.baseOffset;
+    const sums = this.#sums;
+    const relativeOffset = block.baseOffset - sums.baseOffset;
     const blockEnd = block.position + block.length;
+    const isFirst = sums.records === 0;
     if (this.#indexedPosition < 0 || blockEnd - this.#indexedPosition > intervalBytes) {
       this.offsets.add(relativeOffset, block.position);
-      if (before.records > 0) this.times.add(before.maxTimestamp, relativeOffset);
+      if (!isFirst) this.times.add(sums.maxTimestamp, relativeOffset);
       this.#indexedPosition = block.position;
     }
     this.coveredPosition = blockEnd;
-    const first = before.records === 0;
-    this.#summary = {
-      segmentChecksum: before.segmentChecksum,
-      lastChecksum: block.checksum,
-      lastBlockPosition: block.position,
-      endPosition: blockEnd,
-      baseOffset: before.baseOffset,
-      endOffset: block.lastOffset + 1,
-      records: before.records + block.recordCount,
-      batches: before.batches + ((block.attributes & BlockAttribute.lastOfBatch) === 0 ? 0 : 1),
-      blocks: before.blocks + 1,
-      bodyBytes: before.bodyBytes + block.bodyBytes,
-      minTimestamp: first
-        ? block.baseTimestamp
-        : Math.min(before.minTimestamp, block.baseTimestamp),
-      maxTimestamp: Math.max(before.maxTimestamp, block.maxTimestamp),
-    };
+    sums.lastChecksum = block.checksum;
+    sums.lastBlockPosition = block.position;
+    sums.endPosition = blockEnd;
+    sums.endOffset = block.lastOffset + 1;
+    sums.records += block.recordCount;
+    if ((block.attributes & BlockAttribute.lastOfBatch) !== 0) sums.batches++;
+    sums.blocks++;
+    sums.bodyBytes += block.bodyBytes;
+    if (isFirst || block.baseTimestamp < sums.minTimestamp) {
+      sums.minTimestamp = block.baseTimestamp;
+    }
+    if (block.maxTimestamp > sums.maxTimestamp) sums.maxTimestamp = block.maxTimestamp;
   }
 
   /** The contents of the two index files. */
   encode(): { readonly offsetIndex: Uint8Array; readonly timeIndex: Uint8Array } {
-    const summary = this.#summary;
+    const { summary } = this;
     const { offsets, times } = this;
     return {
       offsetIndex: encodeIndexFile(OFFSET_INDEX_MAGIC, summary, offsets.count, offsets.encode()),
