@@ -7,11 +7,11 @@ import { codecName } from "../format/compression.js";
 import { isInvalidHeader } from "../format/envelope.js";
 import type { LogRecord } from "../format/record.js";
 import { decodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
-import { surveyLog } from "../log/log-survey.js";
+import { dataBeforeRoomOf, surveyLog } from "../log/log-survey.js";
 import { checkRecords } from "../log/segment-check.js";
 import { continuity } from "../log/tail-scan.js";
 import type { BlockSource } from "../segment/block-source.js";
-import { type DamagedStretch, walkBlocks } from "../segment/block-walk.js";
+import { type DamagedStretch, isRoom, walkBlocks } from "../segment/block-walk.js";
 import type { CommandContext } from "./context.js";
 import { count, formatTime, hex, offsetRange } from "./display.js";
 import type { DumpPrinter } from "./dump-printer.js";
@@ -43,11 +43,11 @@ export async function dumpDataFile(
   const fileBytes = await handle.size();
   file.release();
   const end = found?.endPosition ?? fileBytes;
-  const isNewest = found !== undefined && found === survey?.segments.at(-1);
+  const dataBeforeRoom = survey && found && dataBeforeRoomOf(survey, found);
   const dump = new BlockDump(printer, withRecords, header?.checksum, baseOffset);
   for await (const step of walkBlocks(source, header?.headerLength ?? 80, end)) {
     for (const block of step.blocks) await dump.block(block);
-    if (step.damaged !== undefined) await dump.damage(step.damaged, isNewest);
+    if (step.damaged !== undefined) await dump.damage(step.damaged, dataBeforeRoom);
   }
   await printer.line(`${end}: end, ${dump.summary()}`);
   if (end < fileBytes) {
@@ -116,10 +116,9 @@ class BlockDump {
     }
   }
 
-  /** @param isNewest - Whether zeros at the end of the file are what they should be. */
-  async damage(stretch: DamagedStretch, isNewest: boolean): Promise<void> {
+  async damage(stretch: DamagedStretch, dataBeforeRoom: number | undefined): Promise<void> {
     const { position, endPosition, invalid, header } = stretch;
-    if (isNewest && stretch.dataEnd === position) {
+    if (isRoom(stretch, dataBeforeRoom)) {
       await this.#printer.line(`${position}: ${endPosition - position} zeros, room for more`);
       return;
     }

@@ -35,6 +35,7 @@ export async function dumpLogMetadata(printer: DumpPrinter, bytes: Uint8Array): 
       `end             offset ${end.endOffset}, position ${end.endPosition} of segment ` +
         `${end.activeBaseOffset}, last block at ${end.lastBlockPosition}, clock at ` +
         `${formatTime(end.maxTimestamp)}`,
+      `revision        ${metadata.revision}`,
     ].join("\n"),
   );
 }
@@ -70,7 +71,8 @@ export async function dumpPublished(printer: DumpPrinter, bytes: Uint8Array): Pr
     await printer.line(
       `${at}: sequence ${slot.sequence}, log id ${hex(slot.logId)}, epoch ${slot.epoch}, offsets ` +
         `${slot.startOffset} to ${slot.endOffset} (exclusive), position ${slot.endPosition} of ` +
-        `segment ${slot.activeBaseOffset}, clock at ${formatTime(slot.maxTimestamp)}`,
+        `segment ${slot.activeBaseOffset}, clock at ${formatTime(slot.maxTimestamp)}, ` +
+        `revision ${slot.revision} of log.meta`,
     );
   }
 }

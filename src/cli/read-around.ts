@@ -1,8 +1,7 @@
 import type { LogRecord } from "../format/record.js";
-import { type LogSurvey, startOf } from "../log/log-survey.js";
+import { dataBeforeRoomOf, type LogSurvey, startOf } from "../log/log-survey.js";
 import { checkRecords } from "../log/segment-check.js";
-import { roomIn } from "../log/torn-end.js";
-import { walkBlocks } from "../segment/block-walk.js";
+import { isRoom, walkBlocks } from "../segment/block-walk.js";
 
 /** Records that lie together, or what was stepped over. */
 export type ReadablePiece =
@@ -19,7 +18,6 @@ export async function* readAround(
   survey: LogSurvey,
   from: number = startOf(survey),
 ): AsyncGenerator<ReadablePiece, void, void> {
-  const mayBeRoom = roomIn(survey);
   let next = Math.max(from, startOf(survey));
   for (const [at, surveyed] of survey.segments.entries()) {
     const { segment, source, firstPosition, endPosition } = surveyed;
@@ -29,6 +27,7 @@ export async function* readAround(
       yield { skipped: `skipped ${segment.path}: ${surveyed.fault}` };
       continue;
     }
+    const dataBeforeRoom = dataBeforeRoomOf(survey, surveyed);
     for await (const step of walkBlocks(source, firstPosition, endPosition)) {
       for (const block of step.blocks) {
         const { header } = block;
@@ -48,8 +47,8 @@ export async function* readAround(
       }
       const { damaged } = step;
       if (damaged === undefined || (damaged.header?.lastOffset ?? next) < next) continue;
-      const { position, endPosition: end, dataEnd, invalid } = damaged;
-      if (following === undefined && dataEnd === position && mayBeRoom(next)) continue;
+      const { position, endPosition: end, invalid } = damaged;
+      if (isRoom(damaged, dataBeforeRoom)) continue;
       yield {
         skipped: `skipped positions ${position} to ${end} of ${segment.path}: ${invalid.reason}`,
       };

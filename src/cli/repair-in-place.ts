@@ -61,7 +61,7 @@ function planLog(log: LogVerification, name: string): RepairStep[] {
   const isUnclean = log.survey.metadata?.clean === false && !log.survey.hasWriter;
   if (wanting.length > 0 || isUnclean) {
     const last = log.checks.at(-1);
-    const torn = last === undefined ? 0 : last.tornEnd - last.complete.endPosition;
+    const torn = last === undefined ? 0 : last.endWithoutRoom - last.complete.endPosition;
     const cut =
       torn > 0
         ? `cut a torn tail of ${count(torn, "byte")} behind offset ${last!.complete.endOffset}, ` +

@@ -27,7 +27,7 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   128       4      end: position one past the last block
  *   132       4      end: position of the last block, 0 in a segment without one
  *   136       4      end: checksum of the last block, or of the segment header
- *   140       4      reserved, zero
+ *   140       4      revision: rises by one with each replacement, back to 0 after the highest
  *
  * With flag bit 0 the end is the end of the log. Without it, it is an end that the log once had:
  * the log has reached this end offset, all of it on stable storage, in the segment with this base
@@ -76,6 +76,13 @@ export interface LogMetadata {
   /** Whether the last session acknowledged only what was synced. */
   readonly synced: boolean;
   readonly end: LogEnd;
+  /** Tells two states of a log apart that are alike in all else. */
+  readonly revision: number;
+}
+
+/** The next state of a log. */
+export function revise(metadata: LogMetadata, changes: Partial<LogMetadata>): LogMetadata {
+  return { ...metadata, ...changes, revision: (metadata.revision + 1) >>> 0 };
 }
 
 /** Encodes `log.meta`; the inverse of {@link decodeLogMetadata}. */
@@ -100,6 +107,7 @@ export function encodeLogMetadata(metadata: LogMetadata): Uint8Array {
   view.setUint32(128, metadata.end.endPosition, true);
   view.setUint32(132, metadata.end.lastBlockPosition, true);
   view.setUint32(136, metadata.end.lastChecksum, true);
+  view.setUint32(140, metadata.revision, true);
   return sealEnvelope(
     bytes,
     LOG_METADATA_MAGIC,
@@ -140,6 +148,7 @@ export function decodeLogMetadata(bytes: Uint8Array): LogMetadata | InvalidHeade
       lastBlockPosition: view.getUint32(132, true),
       lastChecksum: view.getUint32(136, true),
     },
+    revision: view.getUint32(140, true),
   };
   const offsets = [
     metadata.epoch,

@@ -30,7 +30,8 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   48        8      end offset
  *   56        8      base offset of the active segment
  *   64        8      latest timestamp that the clock gave
- *   72        8      reserved, zero
+ *   72        4      revision of `log.meta`
+ *   76        4      reserved, zero
  *
  * A log has a slot from when the writer opens it. The writer fills its two slots in turn, so that
  * one of them is whole at every moment.
@@ -51,6 +52,8 @@ export interface PublishedEnd {
   readonly activeBaseOffset: number;
   readonly endPosition: number;
   readonly maxTimestamp: number;
+  /** Of the log's metadata. */
+  readonly revision: number;
 }
 
 /** Encodes the header of a session's `published` file. */
@@ -101,6 +104,7 @@ export function encodeSlot(target: Uint8Array, end: PublishedEnd, slotSeed: numb
   writeUint64(view, 48, end.endOffset);
   writeUint64(view, 56, end.activeBaseOffset);
   writeUint64(view, 64, end.maxTimestamp);
+  view.setUint32(72, end.revision, true);
   view.setUint32(0, checksum(target.subarray(4), slotSeed), true);
 }
 
@@ -118,6 +122,7 @@ export function decodeSlot(bytes: Uint8Array, slotSeed: number): PublishedEnd | 
     startOffset: readUint64(view, 40),
     endOffset: readUint64(view, 48),
     activeBaseOffset: readUint64(view, 56),
+    revision: view.getUint32(72, true),
     maxTimestamp: readUint64(view, 64),
   };
   const { sequence, epoch, startOffset, endOffset, activeBaseOffset, maxTimestamp } = end;

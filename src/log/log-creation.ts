@@ -192,6 +192,7 @@ function emptyLog(
       lastBlockPosition: 0,
       lastChecksum: encoded.checksum,
     },
+    revision: 0,
   };
   return { header, metadata };
 }

@@ -31,7 +31,7 @@ import { MAX_ATTEMPTS, POLL_MS, pause } from "./polling.js";
 import { PublishedReader } from "./published-reader.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
-import { tornEndOf } from "./torn-end.js";
+import { dataBeforeRoom, tornEndOf } from "./torn-end.js";
 import { writerDirectory } from "./writer-directory.js";
 
 /** The journal of a store as its readers see it. */
@@ -44,11 +44,12 @@ export interface FollowedJournal {
 
 /**
  * What a scan saw. A later writer may have written into room, so that the file is as long as it was:
- * but before that it has noted where the log ended when it was opened.
+ * but then it has replaced `log.meta` before.
  */
-interface Scanned extends Pick<LogEnd, "endOffset" | "endPosition"> {
+interface Scanned {
   readonly baseOffset: number;
   readonly fileBytes: number;
+  readonly metadata: LogMetadata;
 }
 
 /**
@@ -69,7 +70,6 @@ export class LogFollower implements LogView {
   #segments: readonly Segment[] = [];
   #end: LogEnd;
   #session: string | undefined;
-  /** The last segment that was scanned without a writer, and the length of its file then. */
   #scanned: Scanned | undefined;
   #damage: CorruptionError | undefined;
   #report: Omit<RecoveryReport, "durationMs"> = { ...NOTHING_RECOVERED, kind: "read-only" };
@@ -257,8 +257,9 @@ export class LogFollower implements LogView {
 
   /** Takes over what a living writer says. Returns whether that fits the files; else look again. */
   async #adopt(end: PublishedEnd, isNewSession: boolean): Promise<boolean> {
+    const isSameRevision = !isNewSession && end.revision === this.#metadata.revision;
     const isKnown =
-      !isNewSession &&
+      isSameRevision &&
       end.epoch === this.epoch &&
       end.startOffset === this.startOffset &&
       end.activeBaseOffset === this.#segments[this.#segments.length - 1]?.baseOffset;
@@ -266,11 +267,13 @@ export class LogFollower implements LogView {
       const listing = await this.#list();
       const baseOffsets = listing.baseOffsets.filter((base) => base <= end.activeBaseOffset);
       if (!baseOffsets.includes(end.activeBaseOffset)) return false;
-      const { epoch, startOffset } = end;
+      const { epoch, startOffset, revision } = end;
       const living = livingSegments(baseOffsets, startOffset, undefined);
       const isReplaced = isNewSession || epoch !== this.epoch;
-      await this.#replaceSegments(living, isReplaced ? [] : this.#segments);
-      this.#metadata = { ...this.#metadata, epoch, startOffset };
+      // The log may have been closed and recovered while its store stayed open.
+      const same = isSameRevision ? this.#segments : this.#segments.slice(0, -1);
+      await this.#replaceSegments(living, isReplaced ? [] : same);
+      this.#metadata = { ...this.#metadata, epoch, startOffset, revision };
     }
     this.#end = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
     this.#damage = undefined;
@@ -299,7 +302,7 @@ export class LogFollower implements LogView {
   async #isOvertakenBy(before: LogMetadata): Promise<boolean> {
     if ((await this.#published.read())?.end !== undefined) return true;
     const now = await readMetadata(this.#environment.fileSystem, this.directory);
-    return Buffer.compare(encodeLogMetadata(before), encodeLogMetadata(now)) !== 0;
+    return !isSameMetadata(before, now);
   }
 
   async #judgeFiles(metadata: LogMetadata, isNewSession: boolean): Promise<void> {
@@ -323,7 +326,7 @@ export class LogFollower implements LogView {
       throw error;
     });
     this.#metadata = metadata;
-    const looked: Scanned = { baseOffset: last.baseOffset, fileBytes, ...metadata.end };
+    const looked: Scanned = { baseOffset: last.baseOffset, fileBytes, metadata };
     if (!isReplaced && this.#scanned !== undefined && isSame(this.#scanned, looked)) {
       await last.file.close();
       known.setEndPosition(this.#end.endPosition);
@@ -348,7 +351,11 @@ export class LogFollower implements LogView {
         scan.end.endOffset >= truncatedAt ? undefined : damageIn(last, scan, metadata, since);
       // What stands before damage can be read; of another file, nothing.
       if (damage === undefined && replaced !== undefined) throw replaced;
-      this.#adoptScan(scan, truncatedAt, await tornEndOf(last, scan, metadata, published));
+      this.#adoptScan(
+        scan,
+        truncatedAt,
+        await tornEndOf(last, scan, dataBeforeRoom(last.baseOffset, metadata, published)),
+      );
       this.#damage = damage;
     }
     this.#scanned = looked;
@@ -452,7 +459,10 @@ function isSame(one: Scanned, other: Scanned): boolean {
   return (
     one.baseOffset === other.baseOffset &&
     one.fileBytes === other.fileBytes &&
-    one.endOffset === other.endOffset &&
-    one.endPosition === other.endPosition
+    isSameMetadata(one.metadata, other.metadata)
   );
+}
+
+function isSameMetadata(one: LogMetadata, other: LogMetadata): boolean {
+  return Buffer.compare(encodeLogMetadata(one), encodeLogMetadata(other)) === 0;
 }

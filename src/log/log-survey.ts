@@ -20,6 +20,7 @@ import { type LogListing, listLog } from "./log-files.js";
 import { MAX_ATTEMPTS, POLL_MS, pause } from "./polling.js";
 import { PublishedReader, type WriterState } from "./published-reader.js";
 import { guessBlockSeed } from "./seed-guess.js";
+import { dataBeforeRoom } from "./torn-end.js";
 import { writerDirectory } from "./writer-directory.js";
 
 /** More than the header of any version takes, and than any `log.meta`. */
@@ -181,6 +182,17 @@ export function closeSurvey(survey: LogSurvey): Promise<void> {
 
 async function closeSegments(segments: readonly SurveyedSegment[]): Promise<void> {
   for (const { segment } of segments) await segment.file.close();
+}
+
+/** See {@link dataBeforeRoom}; `undefined` for a segment that has no room. */
+export function dataBeforeRoomOf(
+  { metadata, published, lastPublished, segments }: LogSurvey,
+  surveyed: SurveyedSegment,
+): number | undefined {
+  // What a living writer has published ends before any room.
+  if (metadata === undefined || published !== undefined) return undefined;
+  if (surveyed !== segments.at(-1)) return undefined;
+  return dataBeforeRoom(surveyed.segment.baseOffset, metadata, lastPublished);
 }
 
 /** Earliest readable offset, as far as it is known. */

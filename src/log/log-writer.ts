@@ -4,7 +4,7 @@ import type { OpenFile } from "../files/file-system.js";
 import { runSteps, runStepsEagerly } from "../files/steps.js";
 import { writeFully, writeFullySync } from "../files/whole-file.js";
 import { journalName } from "../format/journal-key.js";
-import type { LogEnd, LogMetadata } from "../format/log-metadata.js";
+import { type LogEnd, type LogMetadata, revise } from "../format/log-metadata.js";
 import type { RecordInput } from "../format/record.js";
 import { loadedIndex, saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
@@ -25,12 +25,12 @@ import { assertFollowed } from "./log-reader.js";
 import type { LogView, TailView } from "./log-view.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
-import { type PendingBatch, PendingGroup } from "./pending.js";
+import { AcknowledgedBatch, type PendingBatch, PendingGroup } from "./pending.js";
 import { prepare } from "./prepared-record.js";
 import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
 import { RetentionClock } from "./retention-clock.js";
-import { roomBehind } from "./room.js";
+import { roomBehind, zerosOf } from "./room.js";
 import { removeSegment } from "./segment-removal.js";
 import { assertNumbersLast, pieces, type StampedRun, stampRun } from "./stamping.js";
 import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
@@ -103,6 +103,8 @@ export class LogWriter implements LogView, QueueOwner {
   #next: StampedRun | undefined;
   /** Where the room behind the end of the active segment ends; 0 if there is none. */
   #roomEnd = 0;
+  /** How much room was made the last time. */
+  #roomBytes = 0;
   /** Set when there was no space for it; a new segment tries again. */
   #isRoomRefused = false;
   /**
@@ -377,6 +379,7 @@ export class LogWriter implements LogView, QueueOwner {
       if (this.#metadata.clean) await this.#beginSession();
       while (next < batches.length) {
         if (this.#mustRoll(batches[next]!)) {
+          await this.#takeRoomBack();
           await this.#sync();
           this.#acknowledge(unsynced);
           await this.#roll();
@@ -438,6 +441,7 @@ export class LogWriter implements LogView, QueueOwner {
     let boundMayHold = false;
     await this.#change(async () => {
       await this.#beginSession();
+      await this.#takeRoomBack();
       await this.#sync();
       if (this.#rollBegun) await this.#roll();
       await this.#truncate(offset, floor, () => {
@@ -643,7 +647,7 @@ export class LogWriter implements LogView, QueueOwner {
     onRenamed?: () => void,
     onReplaced?: () => void,
   ): Promise<void> {
-    const metadata = { ...this.#metadata, ...changes };
+    const metadata = revise(this.#metadata, changes);
     let isRenamed = false;
     try {
       await this.#environment.pool.transient(() =>
@@ -732,7 +736,7 @@ export class LogWriter implements LogView, QueueOwner {
     try {
       active.file.hasUnsyncedWrites = true;
       this.#writing = after;
-      if (this.#needsRoom(after.endPosition)) {
+      if (this.#needsRoom(after.endPosition, run)) {
         await this.#makeRoom(file, before.endPosition, after.endPosition);
       }
       let position = before.endPosition;
@@ -759,8 +763,14 @@ export class LogWriter implements LogView, QueueOwner {
     this.#written = after;
   }
 
-  #needsRoom(end: number): boolean {
-    return this.options.durability === "always" && end > this.#roomEnd && !this.#isRoomRefused;
+  #needsRoom(end: number, run: readonly PendingBatch[]): boolean {
+    return (
+      this.options.durability === "always" &&
+      end > this.#roomEnd &&
+      !this.#isRoomRefused &&
+      // What comes from the journal alone may be the last for long, and nobody waits for its sync.
+      !(run.at(-1) instanceof AcknowledgedBatch)
+    );
   }
 
   /**
@@ -768,18 +778,23 @@ export class LogWriter implements LogView, QueueOwner {
    * some; it becomes durable with the group. Where there is no space for it, the group goes without.
    */
   async #makeRoom(file: OpenFile, start: number, end: number): Promise<void> {
-    const byteLength = roomBehind(start, end, this.options.segmentBytes, this.#environment);
+    const { segmentBytes } = this.options;
+    const byteLength = roomBehind(start, end, this.#roomBytes, segmentBytes, this.#environment);
     if (byteLength === 0) return;
     this.#roomEnd = end + byteLength;
+    this.#roomBytes = byteLength;
     try {
-      await writeFully(file, new Uint8Array(byteLength), end);
+      await writeFully(file, zerosOf(byteLength), end);
     } catch (error) {
       await this.#cut(file, start, error);
       this.#isRoomRefused = true;
     }
   }
 
-  /** Before the active segment is sealed, or the log closed: takes back what room is left. */
+  /**
+   * Before the active segment is sealed, or the log closed: takes back what room is left. A sync
+   * must follow.
+   */
   async #takeRoomBack(): Promise<void> {
     const end = this.#written.endPosition;
     if (this.#roomEnd <= end) return;
@@ -794,7 +809,6 @@ export class LogWriter implements LogView, QueueOwner {
       handle.release();
     }
     this.#roomEnd = 0;
-    await this.#sync();
   }
 
   /**
@@ -872,7 +886,6 @@ export class LogWriter implements LogView, QueueOwner {
    * file of the next one, which may be there.
    */
   async #roll(): Promise<void> {
-    await this.#takeRoomBack();
     const sealed = this.#active;
     const { fileSystem, pool } = this.#environment;
     this.#rollBegun = true;
@@ -987,6 +1000,7 @@ export class LogWriter implements LogView, QueueOwner {
         activeBaseOffset,
         endPosition,
         maxTimestamp,
+        revision: this.#metadata.revision,
       });
     } catch (error) {
       // Readers in other processes see it with the next publication; the data is not touched.
@@ -1052,6 +1066,7 @@ export class LogWriter implements LogView, QueueOwner {
       if (this.#isActiveAged() && this.#written.lastBlockPosition > 0) {
         await this.#change(async () => {
           await this.#beginSession();
+          await this.#takeRoomBack();
           await this.#sync();
           await this.#roll();
         });

@@ -2,7 +2,7 @@ import type { PooledFile } from "../files/handle-pool.js";
 import { readStep, type Steps } from "../files/steps.js";
 
 /** The smallest piece in which a device takes writes, or does not. */
-const SECTOR_BYTES = 512;
+export const SECTOR_BYTES = 512;
 const CHUNK_BYTES = 128 * SECTOR_BYTES;
 
 /**

@@ -4,7 +4,12 @@ import { prepareFile } from "../files/atomic-file.js";
 import { runSteps } from "../files/steps.js";
 import { writeFully } from "../files/whole-file.js";
 import { CUT_MARK, segmentFileName } from "../format/file-names.js";
-import type { LogEnd, LogMetadata, TruncationBound } from "../format/log-metadata.js";
+import {
+  type LogEnd,
+  type LogMetadata,
+  revise,
+  type TruncationBound,
+} from "../format/log-metadata.js";
 import type { PublishedEnd } from "../format/published-end.js";
 import { encodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
 import { saveIndex } from "../segment/index-loading.js";
@@ -27,7 +32,7 @@ import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
 import { removeSegment } from "./segment-removal.js";
 import { copyBytes } from "./segment-rewrite.js";
 import { scanTail } from "./tail-scan.js";
-import { tornEndOf } from "./torn-end.js";
+import { dataBeforeRoom, tornEndOf } from "./torn-end.js";
 import { applyTruncation, assertSoundBelow } from "./truncation.js";
 
 /** A log whose files are in order, ready to be written to. */
@@ -180,14 +185,18 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
   const damage = damageIn(last, scan, log.metadata, since) ?? log.replaced;
   if (damage !== undefined) throw damage;
 
-  const tornEnd = await tornEndOf(last, scan, log.metadata, published);
+  const tornEnd = await tornEndOf(
+    last,
+    scan,
+    dataBeforeRoom(last.baseOffset, log.metadata, published),
+  );
   const cutBytes = tornEnd - scan.end.endPosition;
   const isEmpty = scan.end.lastBlockPosition === 0;
   // A policy that acknowledges before the sync may have lost records without leaving a trace: even
   // the published end may be an older one that the disk happened to get.
   const mayHaveLost = cutBytes > 0 || !log.metadata.synced;
-  const { epoch: before } = log.metadata;
-  const epoch = mayHaveLost ? epochAfter(before, directory) : before;
+  let before = log.metadata;
+  const epoch = mayHaveLost ? epochAfter(before.epoch, directory) : before.epoch;
   await log.removeRemains();
   const newHeader = { ...header, epoch, createdAt: environment.now() };
   const startAnew = mayHaveLost && isEmpty;
@@ -201,7 +210,8 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
     quarantineFile = await keepCutBytes(context, last, scan.end.endPosition, tornEnd, epoch);
     // The epoch first: once the tail is gone, nothing else tells that records may be lost.
     if (mayHaveLost) {
-      await writeMetadata(fileSystem, directory, { ...log.metadata, epoch, clean: false });
+      before = revise(before, { epoch, clean: false });
+      await writeMetadata(fileSystem, directory, before);
     }
   } catch (error) {
     // Most likely the disk is full: leave it no fuller than it was.
@@ -245,14 +255,13 @@ async function recoverTail(context: RecoveryContext, log: UncleanLog): Promise<R
     end = emptyEnd(await runSteps(active.header()), end.maxTimestamp);
     active.setEndPosition(end.endPosition);
   }
-  const metadata: LogMetadata = {
-    ...log.metadata,
+  const metadata = revise(before, {
     epoch,
     clean: false,
     bootId: context.bootId,
     synced: context.options.durability === "always",
     end,
-  };
+  });
   await writeMetadata(fileSystem, directory, metadata);
   return {
     metadata,

@@ -257,6 +257,7 @@ class Salvage {
       clean: true,
       synced: true,
       end: this.#end!,
+      revision: 0,
     });
   }
 }

@@ -9,7 +9,7 @@ import { SegmentIndex } from "../segment/segment-index.js";
 import type { Finding } from "./finding.js";
 import type { SurveyedSegment } from "./log-survey.js";
 import { continuity } from "./tail-scan.js";
-import { tornEndBefore } from "./torn-end.js";
+import { startOfRoom } from "./torn-end.js";
 
 /** Bytes in a segment that are not what they should be. */
 export interface Flaw {
@@ -33,8 +33,7 @@ export interface SegmentCheck {
   readonly surveyed: SurveyedSegment;
   readonly flaws: readonly Flaw[];
   readonly complete: CompleteEnd;
-  /** Where it ends without room. */
-  readonly tornEnd: number;
+  readonly endWithoutRoom: number;
   /** Whether a valid block follows {@link complete} that ends no batch before the first flaw. */
   readonly endsInsideBatch: boolean;
   /** One past the last offset of any valid block. */
@@ -51,11 +50,11 @@ export interface SegmentCheck {
 /** Scans the blocks of one segment, in order. */
 export class SegmentChecker {
   readonly #surveyed: SurveyedSegment;
-  readonly #mayHaveRoom: (endOffset: number) => boolean;
+  readonly #dataBeforeRoom: number | undefined;
   readonly #flaws: Flaw[] = [];
   readonly #holes: [number, number][] = [];
   #complete: CompleteEnd;
-  #tornEnd: number;
+  #endWithoutRoom: number;
   #openBatch = false;
   #chain: number | undefined;
   #expectedOffset: number;
@@ -63,12 +62,12 @@ export class SegmentChecker {
   #records = 0;
   #sums: SegmentIndex | undefined;
 
-  /** @param mayHaveRoom - Whether zeros may be room if the segment's data ends at this offset. */
-  constructor(surveyed: SurveyedSegment, mayHaveRoom: (endOffset: number) => boolean) {
+  /** @param dataBeforeRoom - See `dataBeforeRoom`; `undefined` for all but the newest segment. */
+  constructor(surveyed: SurveyedSegment, dataBeforeRoom: number | undefined) {
     const { segment, header, firstPosition } = surveyed;
     this.#surveyed = surveyed;
-    this.#mayHaveRoom = mayHaveRoom;
-    this.#tornEnd = surveyed.endPosition;
+    this.#dataBeforeRoom = dataBeforeRoom;
+    this.#endWithoutRoom = surveyed.endPosition;
     this.#chain = header?.checksum;
     this.#expectedOffset = segment.baseOffset;
     this.#afterDamage = header === undefined;
@@ -106,7 +105,7 @@ export class SegmentChecker {
       surveyed: this.#surveyed,
       flaws: this.#flaws,
       complete: this.#complete,
-      tornEnd: this.#tornEnd,
+      endWithoutRoom: this.#endWithoutRoom,
       endsInsideBatch: this.#openBatch,
       reach: this.#expectedOffset,
       chain: this.#chain,
@@ -149,9 +148,10 @@ export class SegmentChecker {
       throw blockError(this.#surveyed.segment.path, position, invalid);
     }
     const isAtEnd = damaged.endPosition === this.#surveyed.endPosition;
-    if (isAtEnd && this.#mayHaveRoom(this.#complete.endOffset)) {
-      this.#tornEnd = Math.min(tornEndBefore(position, damaged.dataEnd), endPosition);
-      if (this.#tornEnd === position) return;
+    if (isAtEnd && this.#dataBeforeRoom !== undefined) {
+      const dataEnd = Math.max(damaged.dataEnd, this.#dataBeforeRoom);
+      this.#endWithoutRoom = startOfRoom(position, dataEnd, endPosition);
+      if (this.#endWithoutRoom === position) return;
     }
     this.#addFlaw(position, endPosition, invalid.reason, header);
     // A header that holds says what the next block must be linked to, though its body is lost.

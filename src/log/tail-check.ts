@@ -4,10 +4,9 @@ import type { LogMetadata } from "../format/log-metadata.js";
 import type { LogEnvironment } from "./environment.js";
 import { type Finding, finding } from "./finding.js";
 import { damageIn, judgeReplaced, newestSegment } from "./judgement.js";
-import type { LogSurvey } from "./log-survey.js";
+import { dataBeforeRoomOf, type LogSurvey } from "./log-survey.js";
 import { flawFinding, type SegmentCheck, SegmentChecker } from "./segment-check.js";
 import { scanTail } from "./tail-scan.js";
-import { roomIn } from "./torn-end.js";
 
 /**
  * Judges the end of a log as recovery would: what lies behind the last complete batch is a torn
@@ -40,7 +39,7 @@ export async function checkTail(
   const short = shortOf(survey, last) ?? (await replacedOf(survey, last));
   // An interrupted truncation goes through it, or right behind it: the rest is about to go.
   if (pending !== undefined && short === undefined) return [];
-  const torn = last.tornEnd - complete.endPosition;
+  const torn = last.endWithoutRoom - complete.endPosition;
   if (torn === 0) return short === undefined ? [] : [short];
   const isUnknown = metadata === undefined || header === undefined;
   if (isUnknown || short !== undefined || !(await isCut(environment, survey, last, metadata))) {
@@ -80,7 +79,10 @@ export async function tornTailPosition(
 ): Promise<number | undefined> {
   const last = survey.segments.at(-1);
   if (last === undefined || survey.metadata === undefined) return undefined;
-  const check = await new SegmentChecker(last, roomIn(survey)).run(undefined, () => undefined);
+  const check = await new SegmentChecker(last, dataBeforeRoomOf(survey, last)).run(
+    undefined,
+    () => undefined,
+  );
   const [found] = await checkTail(environment, survey, [check]);
   return found?.remedy === "recovery" ? found.position : undefined;
 }
@@ -89,12 +91,12 @@ export async function tornTailPosition(
 async function isCut(
   environment: LogEnvironment,
   { published, lastPublished }: LogSurvey,
-  { surveyed: { segment }, tornEnd }: SegmentCheck,
+  { surveyed: { segment }, endWithoutRoom }: SegmentCheck,
   metadata: LogMetadata,
 ): Promise<boolean> {
   if (published !== undefined) return false;
   const scan = await scanTail(segment);
-  if (scan.end.endPosition === tornEnd) return false;
+  if (scan.end.endPosition === endWithoutRoom) return false;
   const bootId = await environment.fileSystem.bootId();
   return damageIn(segment, scan, metadata, { bootId, published: lastPublished }) === undefined;
 }

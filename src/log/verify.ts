@@ -6,6 +6,7 @@ import type { Finding } from "./finding.js";
 import { checkFiles, checkLink, holeNote, judgeIndex, sealedFindings } from "./link-check.js";
 import {
   closeSurvey,
+  dataBeforeRoomOf,
   type LogSurvey,
   type SurveyedSegment,
   startOf,
@@ -13,7 +14,6 @@ import {
 } from "./log-survey.js";
 import { type SegmentCheck, SegmentChecker } from "./segment-check.js";
 import { checkTail } from "./tail-check.js";
-import { roomIn } from "./torn-end.js";
 
 /** A writer beside this may truncate or delete while the files are read; it does so rarely. */
 const MAX_ATTEMPTS = 5;
@@ -76,6 +76,7 @@ function isSame(one: LogSurvey, other: LogSurvey): boolean {
       hasWriter,
       published?.epoch ?? metadata?.epoch,
       published?.startOffset ?? metadata?.startOffset,
+      published === undefined ? metadata?.revision : undefined,
       published === undefined ? segments.map(({ fileBytes }) => fileBytes) : [],
     ]);
   return identity(one) === identity(other);
@@ -93,10 +94,8 @@ async function verifySurvey(
   for (const surveyed of survey.segments) {
     const isLast = surveyed === survey.segments.at(-1);
     const indexes = await readIndexes(environment, surveyed);
-    const check = await new SegmentChecker(surveyed, isLast ? roomIn(survey) : () => false).run(
-      indexes,
-      onBytes,
-    );
+    const checker = new SegmentChecker(surveyed, dataBeforeRoomOf(survey, surveyed));
+    const check = await checker.run(indexes, onBytes);
     findings.push(...checkLink(survey, checks.at(-1), check));
     if (!isLast) findings.push(...sealedFindings(check));
     checks.push(check);

@@ -10,6 +10,18 @@ import {
 import { type BlockSource, findBlock, readRun, SCAN_CHUNK_BYTES } from "./block-source.js";
 import { endOfData } from "./zeros.js";
 
+/**
+ * Whether a stretch at the end of a file is room: zeros that nothing stood in.
+ *
+ * @param dataBeforeRoom - See `dataBeforeRoom`; `undefined` if the segment has no room.
+ */
+export function isRoom(
+  { position, dataEnd }: DamagedStretch,
+  dataBeforeRoom: number | undefined,
+): boolean {
+  return dataBeforeRoom !== undefined && Math.max(dataEnd, dataBeforeRoom) <= position;
+}
+
 /** Bytes of a data file that are not a block that can be read. */
 export interface DamagedStretch {
   readonly position: number;

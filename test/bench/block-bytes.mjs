@@ -4,13 +4,14 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CommitLog } from "seglog";
+import { CommitLog } from "../../dist/index.js";
 
 const SIZES = [2048, 4096, 8192, 16384, 32768, 65536];
-const BATCHES = 300;
+/** Several times as many bytes as the cache of blocks takes. */
+const BATCHES = 2000;
 const BATCH_RECORDS = 1000;
-const POINT_READS = 30_000;
-const ROUNDS = 3;
+const POINT_READS = 100_000;
+const ROUNDS = 5;
 
 const words = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda".split(" ");
 const batch = Array.from({ length: BATCH_RECORDS }, (_, index) =>

@@ -54,6 +54,7 @@ const logMetadata: LogMetadata = {
   clean: true,
   synced: true,
   end,
+  revision: 0xfffffffe,
 };
 const summary = {
   segmentChecksum: 0x80000001,
@@ -303,6 +304,7 @@ describe("log metadata", () => {
         lastBlockPosition: uint32,
         lastChecksum: uint32,
       }),
+      revision: uint32,
     });
     fc.assert(
       fc.property(metadata, (each) => {

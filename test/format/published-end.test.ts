@@ -23,6 +23,7 @@ const end: PublishedEnd = {
   activeBaseOffset: 15,
   endPosition: 4096,
   maxTimestamp: 1_700_000_000_000,
+  revision: 0xfffffffe,
 };
 
 function slotOf(each: PublishedEnd, seed: number): Uint8Array {
@@ -43,6 +44,7 @@ describe("published slots", () => {
       activeBaseOffset: offset,
       endPosition: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
       maxTimestamp: offset,
+      revision: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     });
     const seed = publishedSlotSeed(idOf(1));
     const slot = new Uint8Array(SLOT_BYTES);

@@ -51,6 +51,7 @@ export function forgedLog(directory: string, parts: Omit<HandMadeBlock, "seed">)
     clean: true,
     synced: true,
     end,
+    revision: 0,
   });
   mkdirSync(directory);
   writeFileSync(join(directory, "00000000000000000000.log"), Buffer.concat([bytes, block]));
