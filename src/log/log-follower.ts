@@ -47,7 +47,6 @@ export interface FollowedJournal {
  * but then it has replaced `log.meta` before.
  */
 interface Scanned {
-  readonly baseOffset: number;
   readonly fileBytes: number;
   readonly metadata: LogMetadata;
 }
@@ -326,7 +325,7 @@ export class LogFollower implements LogView {
       throw error;
     });
     this.#metadata = metadata;
-    const looked: Scanned = { baseOffset: last.baseOffset, fileBytes, metadata };
+    const looked: Scanned = { fileBytes, metadata };
     if (!isReplaced && this.#scanned !== undefined && isSame(this.#scanned, looked)) {
       await last.file.close();
       known.setEndPosition(this.#end.endPosition);
@@ -457,7 +456,6 @@ export function notALog(directory: string): SeglogError {
 
 function isSame(one: Scanned, other: Scanned): boolean {
   return (
-    one.baseOffset === other.baseOffset &&
     one.fileBytes === other.fileBytes &&
     isSameMetadata(one.metadata, other.metadata)
   );

@@ -113,6 +113,7 @@ describe("dump", () => {
       boot id         <id>
       store id        <id>
       end             offset 12, position 428 of segment 0, last block at 80, clock at <time>
+      revision        1
       "
     `);
     expect(await run("store/store.meta")).toMatchInlineSnapshot(`

@@ -10,8 +10,8 @@ export async function writeRoomLog(environment: LogEnvironment, directory: strin
   const work = `${directory}.writer`;
   rmSync(work, { recursive: true, force: true });
   const roomy = { ...environment, roomFromBytes: 0, roomBytes: 6400 };
-  const log = await CommitLog.openOn(roomy, work, { segmentBytes: 1500 });
-  for (let index = 0; index < 16; index++) {
+  const log = await CommitLog.openOn(roomy, work, { segmentBytes: 4000 });
+  for (let index = 0; index < 30; index++) {
     await log.append(`record ${index} ${"-".repeat(60)}`);
   }
   // Taken while the writer is open, as a kill takes it.

@@ -159,14 +159,6 @@ export const readerBugs: readonly Mutant[] = [
     suite: { files: ["log/truncation.test.ts"], pattern: "files of one epoch only" },
   },
   {
-    name: "tell-segments-by-length",
-    bug: "a reader takes a new segment for the last one that it saw, if it is as long",
-    file: "log/log-follower.ts",
-    find: "    one.baseOffset === other.baseOffset &&\n",
-    replace: "",
-    suite: { files: ["log/following.test.ts"], pattern: "and as empty" },
-  },
-  {
     name: "keep-a-rewritten-segment",
     bug: "a reader goes on with the file that a recovery replaced, since it is no longer the last",
     file: "log/log-follower.ts",

@@ -105,8 +105,8 @@ export const recoveryBugs: readonly Mutant[] = [
     name: "keep-epoch-after-cut",
     bug: "gives offsets out again under the same epoch after a recovery that cut bytes",
     file: "log/recovery.ts",
-    find: "mayHaveLost ? epochAfter(before, directory) : before;",
-    replace: "mayHaveLost ? before : epochAfter(before, directory) - 1;",
+    find: "mayHaveLost ? epochAfter(before.epoch, directory) : before.epoch;",
+    replace: "mayHaveLost ? before.epoch : epochAfter(before.epoch, directory) - 1;",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: all is there, epoch 1" },
   },
   {
