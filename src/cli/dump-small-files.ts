@@ -72,7 +72,7 @@ export async function dumpPublished(printer: DumpPrinter, bytes: Uint8Array): Pr
       `${at}: sequence ${slot.sequence}, log id ${hex(slot.logId)}, epoch ${slot.epoch}, offsets ` +
         `${slot.startOffset} to ${slot.endOffset} (exclusive), position ${slot.endPosition} of ` +
         `segment ${slot.activeBaseOffset}, clock at ${formatTime(slot.maxTimestamp)}, ` +
-        `revision ${slot.revision} of log.meta`,
+        `opened at revision ${slot.revision}`,
     );
   }
 }

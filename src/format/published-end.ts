@@ -30,7 +30,7 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   48        8      end offset
  *   56        8      base offset of the active segment
  *   64        8      latest timestamp that the clock gave
- *   72        4      revision of `log.meta`
+ *   72        4      revision of `log.meta` when the writer opened the log
  *   76        4      reserved, zero
  *
  * A log has a slot from when the writer opens it. The writer fills its two slots in turn, so that
@@ -52,7 +52,7 @@ export interface PublishedEnd {
   readonly activeBaseOffset: number;
   readonly endPosition: number;
   readonly maxTimestamp: number;
-  /** Of the log's metadata. */
+  /** Of the log's metadata when the writer opened it: another one, another file to read. */
   readonly revision: number;
 }
 

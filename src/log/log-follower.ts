@@ -44,9 +44,11 @@ export interface FollowedJournal {
 
 /**
  * What a scan saw. A later writer may have written into room, so that the file is as long as it was:
- * but then it has replaced `log.meta` before.
+ * but then it has replaced `log.meta` before. One that was seen between doing so and publishing may
+ * have gone on to another segment, which is as long.
  */
 interface Scanned {
+  readonly baseOffset: number;
   readonly fileBytes: number;
   readonly metadata: LogMetadata;
 }
@@ -257,6 +259,7 @@ export class LogFollower implements LogView {
   /** Takes over what a living writer says. Returns whether that fits the files; else look again. */
   async #adopt(end: PublishedEnd, isNewSession: boolean): Promise<boolean> {
     const isSameRevision = !isNewSession && end.revision === this.#metadata.revision;
+    let dropped: readonly Segment[] = [];
     const isKnown =
       isSameRevision &&
       end.epoch === this.epoch &&
@@ -271,12 +274,14 @@ export class LogFollower implements LogView {
       const isReplaced = isNewSession || epoch !== this.epoch;
       // The log may have been closed and recovered while its store stayed open.
       const same = isSameRevision ? this.#segments : this.#segments.slice(0, -1);
-      await this.#replaceSegments(living, isReplaced ? [] : same);
+      dropped = this.#replaceSegments(living, isReplaced ? [] : same);
       this.#metadata = { ...this.#metadata, epoch, startOffset, revision };
     }
+    // In one turn with the segments: a read in between would take all of the file for the log.
     this.#end = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
     this.#damage = undefined;
     this.#segments[this.#segments.length - 1]!.setEndPosition(end.endPosition);
+    await this.#dropSegments(dropped);
     return true;
   }
 
@@ -312,7 +317,8 @@ export class LogFollower implements LogView {
     const pending = await this.#pendingTruncation(metadata, published, listing);
     const living = livingSegments(listing.baseOffsets, metadata.startOffset, pending);
     checkSegments(this.directory, living, metadata, pending, published);
-    await this.#replaceSegments(living, isReplaced ? [] : this.#sameFiles(living.at(-1)));
+    const same = isReplaced ? [] : this.#sameFiles(living.at(-1));
+    await this.#dropSegments(this.#replaceSegments(living, same));
     const known = this.#segments[this.#segments.length - 1];
     if (known === undefined) {
       this.#adoptNothing(metadata);
@@ -325,7 +331,7 @@ export class LogFollower implements LogView {
       throw error;
     });
     this.#metadata = metadata;
-    const looked: Scanned = { fileBytes, metadata };
+    const looked: Scanned = { baseOffset: last.baseOffset, fileBytes, metadata };
     if (!isReplaced && this.#scanned !== undefined && isSame(this.#scanned, looked)) {
       await last.file.close();
       known.setEndPosition(this.#end.endPosition);
@@ -356,6 +362,9 @@ export class LogFollower implements LogView {
         await tornEndOf(last, scan, dataBeforeRoom(last.baseOffset, metadata, published)),
       );
       this.#damage = damage;
+      // Whoever read meanwhile may have made one of all of the file.
+      last.setIndex(scan.index);
+      this.#environment.indexCache.touch(last);
     }
     this.#scanned = looked;
     last.setEndPosition(this.#end.endPosition);
@@ -420,15 +429,18 @@ export class LogFollower implements LogView {
     return isLastStill ? this.#segments : this.#segments.slice(0, -1);
   }
 
-  /** @param same - Segments to keep; others are opened anew, as their files may be others. */
-  async #replaceSegments(baseOffsets: readonly number[], same: readonly Segment[]): Promise<void> {
+  /**
+   * @param same - Segments to keep; others are opened anew, as their files may be others.
+   * @returns Those that are of no use any more.
+   */
+  #replaceSegments(baseOffsets: readonly number[], same: readonly Segment[]): readonly Segment[] {
     const known = new Map(same.map((each) => [each.baseOffset, each]));
     const before = this.#segments;
     // What was the last one may have grown and been sealed since.
     before[before.length - 1]?.setEndPosition(undefined);
     this.#segments = baseOffsets.map((base) => known.get(base) ?? this.#segment(base));
     const kept = new Set(this.#segments);
-    await this.#dropSegments(before.filter((segment) => !kept.has(segment)));
+    return before.filter((segment) => !kept.has(segment));
   }
 
   #segment(baseOffset: number): Segment {
@@ -440,6 +452,7 @@ export class LogFollower implements LogView {
   async #dropSegments(segments: readonly Segment[]): Promise<void> {
     for (const segment of segments) {
       this.#environment.indexCache.forget(segment);
+      segment.dropIndex();
       // It was only read. A file that cannot be closed is no reason to leave the others open.
       await segment.file.close().catch(() => undefined);
     }
@@ -456,6 +469,7 @@ export function notALog(directory: string): SeglogError {
 
 function isSame(one: Scanned, other: Scanned): boolean {
   return (
+    one.baseOffset === other.baseOffset &&
     one.fileBytes === other.fileBytes &&
     isSameMetadata(one.metadata, other.metadata)
   );

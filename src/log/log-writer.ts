@@ -101,6 +101,8 @@ export class LogWriter implements LogView, QueueOwner {
   #writing: LogEnd;
   /** What is to be written after that. */
   #next: StampedRun | undefined;
+  /** Of `log.meta` when this opened the log. */
+  readonly #openedRevision: number;
   /** Where the room behind the end of the active segment ends; 0 if there is none. */
   #roomEnd = 0;
   /** How much room was made the last time. */
@@ -137,6 +139,7 @@ export class LogWriter implements LogView, QueueOwner {
     this.#bootId = parts.bootId;
     this.#onTruncated = parts.onTruncated;
     this.#metadata = recovered.metadata;
+    this.#openedRevision = recovered.metadata.revision;
     this.#segments = recovered.segments;
     this.#written = recovered.end;
     this.#durable = recovered.end;
@@ -1000,7 +1003,7 @@ export class LogWriter implements LogView, QueueOwner {
         activeBaseOffset,
         endPosition,
         maxTimestamp,
-        revision: this.#metadata.revision,
+        revision: this.#openedRevision,
       });
     } catch (error) {
       // Readers in other processes see it with the next publication; the data is not touched.

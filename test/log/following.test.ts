@@ -52,6 +52,13 @@ class Follower {
 
 const values = (from: number, to: number) => expectedValues(from, to);
 
+/** Of data files. */
+function bytesRead(system: FaultyFileSystem): number {
+  return system.operations
+    .filter(({ kind, path }) => kind === "read" && path.endsWith(".log"))
+    .reduce((sum, { bytes }) => sum + bytes!, 0);
+}
+
 /** @returns How many were acknowledged. */
 async function appendUntilRefused(log: CommitLog): Promise<number> {
   for (let count = 0; ; count++) {
@@ -348,6 +355,43 @@ describe("a reader beside a writer", () => {
     await reader.refresh();
     expect(reader.endOffset).toBe(appended);
     expect((await valuesOf(reader)).length).toBe(appended);
+  });
+
+  test("sees another segment of a log that it saw between being made and being published", async () => {
+    const directory = newPath();
+    const system = new FaultyFileSystem();
+    const isNamed = () =>
+      system.operations.some(({ kind, path }) => kind === "rename" && path.endsWith("log.meta"));
+    const hold = system.hold({ kind: "syncDirectory", where: isNamed });
+    const opening = openLog(directory, SMALL_SEGMENTS, { fileSystem: system });
+    await hold.reached;
+    await using reader = await openLog(directory, { readOnly: true });
+    expect(reader.endOffset).toBe(0);
+    hold.release();
+    const log = await opening;
+    // It stops right after a roll.
+    system.fail({ kind: "write", path: /[1-9]\.log$/ }, { errno: "EIO" });
+    const appended = await appendUntilRefused(log);
+    await kill(log, system);
+    await reader.refresh();
+    expect(reader.endOffset).toBe(appended);
+    expect((await valuesOf(reader)).length).toBe(appended);
+  });
+
+  test("reads no more again of the active segment because the start moved", async () => {
+    const directory = newPath();
+    await using log = await openLog(directory, { segmentBytes: 1_000_000 });
+    await log.appendBatch(Array.from({ length: 1000 }, (_, index) => `${index}`.padEnd(500)));
+    const system = new FaultyFileSystem();
+    await using reader = await openLog(directory, { readOnly: true }, { fileSystem: system });
+    await reader.read(999);
+    const before = bytesRead(system);
+    for (const start of [10, 20, 30]) {
+      await log.deleteBefore(start);
+      await reader.refresh();
+      await reader.read(999 - start);
+    }
+    expect(bytesRead(system) - before).toBeLessThan(100_000);
   });
 
   test("begins at the start as it is now, wherever that was when it last looked", async () => {

@@ -167,6 +167,22 @@ export const readerBugs: readonly Mutant[] = [
     suite: { files: ["log/following.test.ts"], pattern: "and as empty" },
   },
   {
+    name: "tell-segments-by-length",
+    bug: "a reader takes a new segment for the last one that it saw, if it is as long",
+    file: "log/log-follower.ts",
+    find: "    one.baseOffset === other.baseOffset &&\n",
+    replace: "",
+    suite: { files: ["log/following.test.ts"], pattern: "being made and being published" },
+  },
+  {
+    name: "reopen-at-each-revision",
+    bug: "a reader opens the active segment anew whenever its writer replaces log.meta",
+    file: "log/log-writer.ts",
+    find: "        revision: this.#openedRevision,",
+    replace: "        revision: this.#metadata.revision,",
+    suite: { files: ["log/following.test.ts"], pattern: "because the start moved" },
+  },
+  {
     name: "note-session-before-look",
     bug: "a reader keeps the files of an earlier session after a look at a new one has failed",
     file: "log/log-follower.ts",
