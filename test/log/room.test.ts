@@ -185,7 +185,7 @@ describe("room behind the end of a log that syncs each group", () => {
       const reader = await openLog(directory, { readOnly: true });
       expect(await valuesOf(reader)).toEqual(["B"]);
       // The kernel drops pages whose sync failed.
-      const [{ position }] = blocksOf(directory, 0) as [{ position: number }];
+      const { position } = blocksOf(directory, 0)[0]!;
       patch(segmentPath(directory, 0), (bytes) => {
         bytes.fill(0, position);
       });

@@ -183,14 +183,6 @@ export const readerBugs: readonly Mutant[] = [
     suite: { files: ["log/following.test.ts"], pattern: "because the start moved" },
   },
   {
-    name: "note-session-before-look",
-    bug: "a reader keeps the files of an earlier session after a look at a new one has failed",
-    file: "log/log-follower.ts",
-    find: "      const isOfOneMoment =\n",
-    replace: "      this.#session = session;\n      const isOfOneMoment =\n",
-    suite: { files: ["log/following.test.ts"], pattern: "although its first look" },
-  },
-  {
     name: "cached-record-is-shared",
     bug: "gives callers the memory of the block cache",
     file: "log/segment-search.ts",
