@@ -7,9 +7,10 @@ const DEFAULT_LIMIT_BYTES = 32 * 1024 * 1024;
 const MAX_SHARE = 1 / 64;
 /** What a block takes beside its bytes, about. */
 const OVERHEAD_BYTES = 500;
-/** Memory of this length, which most blocks fit into, is used again. */
-const RECYCLED_BYTES = 8192;
-/** More of it than this is not kept for later. */
+/** Memory of these lengths and of the powers of two between, which fit most blocks, is used again. */
+const LEAST_RECYCLED_BYTES = 1024;
+const MOST_RECYCLED_BYTES = 8192;
+/** More of each length than this is not kept for later. */
 const MAX_RECYCLED = 64;
 
 interface CachedBlock {
@@ -34,7 +35,8 @@ export class BlockCache {
   readonly #ring: (CachedBlock | undefined)[] = [];
   readonly #emptyPlaces: number[] = [];
   #hand = 0;
-  readonly #recycled: ArrayBufferLike[] = [];
+  /** By length. */
+  readonly #recycled = new Map<number, ArrayBufferLike[]>();
   #totalBytes = 0;
 
   constructor(limitBytes = DEFAULT_LIMIT_BYTES) {
@@ -55,10 +57,8 @@ export class BlockCache {
 
   /** Memory to read a block into that may be kept, with whatever was in it. */
   memoryFor(byteLength: number): Uint8Array {
-    const memory =
-      byteLength > RECYCLED_BYTES
-        ? Buffer.allocUnsafeSlow(byteLength).buffer
-        : (this.#recycled.pop() ?? Buffer.allocUnsafeSlow(RECYCLED_BYTES).buffer);
+    const length = memoryLengthOf(byteLength);
+    const memory = this.#recycled.get(length)?.pop() ?? Buffer.allocUnsafeSlow(length).buffer;
     return new Uint8Array(memory, 0, byteLength);
   }
 
@@ -105,8 +105,19 @@ export class BlockCache {
     blocks.delete(block.header.position);
     if (blocks.size === 0) this.#bySegment.delete(segment);
     this.#totalBytes -= byteLength;
-    if (memory?.byteLength === RECYCLED_BYTES && this.#recycled.length < MAX_RECYCLED) {
-      this.#recycled.push(memory);
-    }
+    if (memory !== undefined && memory.byteLength <= MOST_RECYCLED_BYTES) this.#recycle(memory);
   }
+
+  #recycle(memory: ArrayBufferLike): void {
+    const alike = this.#recycled.get(memory.byteLength);
+    if (alike === undefined) this.#recycled.set(memory.byteLength, [memory]);
+    else if (alike.length < MAX_RECYCLED) alike.push(memory);
+  }
+}
+
+/** How much memory to take for so many bytes: not much more, so that the cache holds what it can. */
+function memoryLengthOf(byteLength: number): number {
+  if (byteLength > MOST_RECYCLED_BYTES) return byteLength;
+  if (byteLength <= LEAST_RECYCLED_BYTES) return LEAST_RECYCLED_BYTES;
+  return 2 ** (32 - Math.clz32(byteLength - 1));
 }

@@ -77,6 +77,17 @@ describe("a cache of blocks", () => {
     expect(cache.get(segment, 999)).toBeDefined();
   });
 
+  test("takes for a block about the memory that it needs", () => {
+    const cache = new BlockCache();
+    const segment = segmentOf(0);
+    let needed = 0;
+    for (let byteLength = 1000; byteLength < 12_000; byteLength += 100) {
+      cache.add(segment, blockAt(byteLength, byteLength), cache.memoryFor(byteLength));
+      needed += byteLength;
+    }
+    expect(cache.totalBytes).toBeLessThan(needed * 1.5);
+  });
+
   test("reads the next block into the memory of one that went", () => {
     const cache = new BlockCache(1_000_000);
     const segment = segmentOf(0);
@@ -89,7 +100,7 @@ describe("a cache of blocks", () => {
     }
     expect(used.size).toBeLessThan(300);
     // Nobody has it twice.
-    const free = new Set(Array.from({ length: 300 }, () => cache.memoryFor(10).buffer));
+    const free = new Set(Array.from({ length: 300 }, () => cache.memoryFor(4000).buffer));
     expect(free.size).toBe(300);
   });
 });

@@ -205,7 +205,7 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/block-cache.ts",
     find: "    this.#ring[this.#emptyPlaces.pop() ?? this.#ring.length] = cached;",
     replace:
-      "    if (memory !== undefined) this.#recycled.push(memory.buffer);\n    this.#ring[this.#emptyPlaces.pop() ?? this.#ring.length] = cached;",
+      "    if (memory !== undefined) this.#recycle(memory.buffer);\n    this.#ring[this.#emptyPlaces.pop() ?? this.#ring.length] = cached;",
     suite: { files: ["log/cached-reads.test.ts"] },
   },
 ];
