@@ -59,15 +59,23 @@ function bytesRead(system: FaultyFileSystem): number {
     .reduce((sum, { bytes }) => sum + bytes!, 0);
 }
 
-/** @returns How many were acknowledged. */
-async function appendUntilRefused(log: CommitLog): Promise<number> {
-  for (let count = 0; ; count++) {
-    try {
-      await log.append("x");
-    } catch {
-      return count;
-    }
-  }
+/**
+ * Appends to a log until it has gone on to a second segment, which has nothing yet when its process
+ * dies.
+ *
+ * @returns How many were acknowledged.
+ */
+async function dieAfterRoll(log: CommitLog, system: FaultyFileSystem): Promise<number> {
+  system.fail({ kind: "write", path: /[1-9]\.log$/ }, { errno: "EIO" });
+  let count = 0;
+  const append = () =>
+    log.append("x").then(
+      () => true,
+      () => false,
+    );
+  while (await append()) count++;
+  await kill(log, system);
+  return count;
 }
 
 describe("following in the writer's process", () => {
@@ -347,11 +355,9 @@ describe("a reader beside a writer", () => {
     await kill(before.log, before.system);
     await using reader = await openLog(directory, { readOnly: true });
     expect(reader.endOffset).toBe(0);
-    // Nothing was appended, so this writer begins at the same end. It stops right after a roll.
+    // Nothing was appended, so this writer begins at the same end.
     const { system, log } = await begin();
-    system.fail({ kind: "write", path: /[1-9]\.log$/ }, { errno: "EIO" });
-    const appended = await appendUntilRefused(log);
-    await kill(log, system);
+    const appended = await dieAfterRoll(log, system);
     await reader.refresh();
     expect(reader.endOffset).toBe(appended);
     expect((await valuesOf(reader)).length).toBe(appended);
@@ -368,11 +374,7 @@ describe("a reader beside a writer", () => {
     await using reader = await openLog(directory, { readOnly: true });
     expect(reader.endOffset).toBe(0);
     hold.release();
-    const log = await opening;
-    // It stops right after a roll.
-    system.fail({ kind: "write", path: /[1-9]\.log$/ }, { errno: "EIO" });
-    const appended = await appendUntilRefused(log);
-    await kill(log, system);
+    const appended = await dieAfterRoll(await opening, system);
     await reader.refresh();
     expect(reader.endOffset).toBe(appended);
     expect((await valuesOf(reader)).length).toBe(appended);
