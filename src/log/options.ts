@@ -38,8 +38,8 @@ export interface LogOptions {
   readonly segmentMs?: number | undefined;
   /**
    * Length to which blocks are filled: what a point read reads, verifies and, with LZ4,
-   * decompresses. Larger blocks compress better, and are appended and scanned faster. Default 8192, or 16384
-   * with LZ4; from 256 B to 1 MiB. A record that is longer gets a block of its own.
+   * decompresses. Larger blocks compress better, and are appended and scanned faster. Default 8192,
+   * or 16384 with LZ4; from 256 B to 1 MiB. A record that is longer gets a block of its own.
    */
   readonly blockBytes?: number | undefined;
   /**
