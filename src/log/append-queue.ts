@@ -60,8 +60,8 @@ export class AppendQueue {
   readonly #waiting: Admission[] = [];
   #pendingBytes = 0;
   #running = false;
-  /** Set while something is taken that is not done. */
-  #isBusy = false;
+  /** How many items are not done, the one that was taken included. */
+  #unfinished = 0;
   #refusal: SeglogError | undefined;
   #lastGroupBytes = 0;
 
@@ -101,9 +101,9 @@ export class AppendQueue {
     this.#admitWaiting();
   }
 
-  /** Whether nothing is on its way, nor waits to be. */
+  /** Whether nothing is on its way, nor waits to be: what waits for room waits for an item. */
   get isIdle(): boolean {
-    return !this.#isBusy && this.#items.length === 0 && this.#waiting.length === 0;
+    return this.#unfinished === 0;
   }
 
   /** Whether an append of so many bytes would not have to wait for room. */
@@ -208,6 +208,7 @@ export class AppendQueue {
   exclusive<T>(run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#items.push({ run: () => run().then(resolve, reject) });
+      this.#unfinished++;
       this.#wake();
     });
   }
@@ -339,6 +340,7 @@ export class AppendQueue {
     const buffer = buffers.take(Math.max(byteLength, this.#lastGroupBytes));
     const group = new PendingGroup(buffer, options.blockBytes, options.compression);
     this.#items.push(group);
+    this.#unfinished++;
     this.#wake();
     return group;
   }
@@ -355,14 +357,13 @@ export class AppendQueue {
     for (;;) {
       const next = this.#items[0];
       if (next instanceof PendingGroup) {
-        this.#isBusy = true;
         const groups = this.#takeGroups();
         const committing = this.#owner.commit(groups.flatMap((group) => group.batches));
         // While the disk is busy there is time for callers, and for what it gets next.
         answer();
         this.#prepareNext();
         answer = await committing;
-        this.#isBusy = false;
+        this.#unfinished -= groups.length;
         for (const group of groups) this.#owner.buffers.give(group.encoder.bytes);
         if (this.#isFullGroupNext()) continue;
       }
@@ -371,9 +372,8 @@ export class AppendQueue {
       if (next === undefined) break;
       if (!(next instanceof PendingGroup)) {
         this.#items.shift();
-        this.#isBusy = true;
         await next.run();
-        this.#isBusy = false;
+        this.#unfinished--;
       }
       // Callers that were just answered get their turn before the next group is taken; otherwise
       // callers that append one after the other split into two halves that wait for each other.

@@ -1,11 +1,12 @@
 /** Lets any number of waiters know that something changed; costs nothing while nobody waits. */
 export class Changes {
-  #waiters: (() => void)[] = [];
+  /** There are none most of the time; then one look tells. */
+  #waiters: (() => void)[] | undefined;
 
   announce(): void {
-    if (this.#waiters.length === 0) return;
     const waiters = this.#waiters;
-    this.#waiters = [];
+    if (waiters === undefined) return;
+    this.#waiters = undefined;
     for (const wake of waiters) wake();
   }
 
@@ -17,7 +18,7 @@ export class Changes {
   next(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        this.#waiters = this.#waiters.filter((waiter) => waiter !== wake);
+        this.#waiters = this.#waiters?.filter((waiter) => waiter !== wake);
         reject(signal?.reason);
       };
       const wake = () => {
@@ -29,6 +30,7 @@ export class Changes {
         return;
       }
       signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waiters ??= [];
       this.#waiters.push(wake);
     });
   }

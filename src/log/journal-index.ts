@@ -8,12 +8,15 @@ export interface JournaledRun {
   readonly places: readonly number[];
 }
 
-interface Run {
-  readonly firstOffset: number;
-  readonly places: number[];
+/** What a {@link JournalIndex} knows of one log. Whoever adds to it often keeps it at hand. */
+export class LogRun {
+  firstOffset = 0;
+  places: number[] = [];
   /** So many of them, from the first on, are in the log's segments, on stable storage. */
-  settledCount: number;
-  maxTimestamp: number;
+  settledCount = 0;
+  maxTimestamp = 0;
+  /** Set when the index knows nothing more of it; what is added then needs another one. */
+  isDropped = false;
 }
 
 /**
@@ -22,7 +25,7 @@ interface Run {
  * and either is done only when the segments have all that came before.
  */
 export class JournalIndex {
-  readonly #runs = new Map<string, Run>();
+  readonly #runs = new Map<string, LogRun>();
   #endPlace = 0;
 
   /** One past the last place that was added: all before it are known. */
@@ -47,7 +50,7 @@ export class JournalIndex {
   /** What stands here of a log now; what is added or dropped later does not change it. */
   runOf(log: string): JournaledRun | undefined {
     const run = this.#runs.get(log);
-    if (run === undefined) return undefined;
+    if (run === undefined || run.places.length === 0) return undefined;
     const { firstOffset, places } = run;
     return { firstOffset, endOffset: firstOffset + places.length, places };
   }
@@ -57,21 +60,27 @@ export class JournalIndex {
     return this.#runs.get(log)?.maxTimestamp ?? 0;
   }
 
+  /** Where records of a log are added, until it is dropped. */
+  runFor(log: string): LogRun {
+    let run = this.#runs.get(log);
+    if (run === undefined) {
+      run = new LogRun();
+      this.#runs.set(log, run);
+    }
+    return run;
+  }
+
   /** Records are added in the order of their places. */
-  add(log: string, offset: number, place: number, timestamp: number): void {
+  add(run: LogRun, offset: number, place: number, timestamp: number): void {
     this.#endPlace = place + 1;
-    const run = this.#runs.get(log);
-    if (run !== undefined && offset === run.firstOffset + run.places.length) {
+    if (offset === run.firstOffset + run.places.length) {
       run.places.push(place);
       if (timestamp > run.maxTimestamp) run.maxTimestamp = timestamp;
     } else {
-      const places = [place];
-      this.#runs.set(log, {
-        firstOffset: offset,
-        places,
-        settledCount: 0,
-        maxTimestamp: timestamp,
-      });
+      run.firstOffset = offset;
+      run.places = [place];
+      run.settledCount = 0;
+      run.maxTimestamp = timestamp;
     }
   }
 
@@ -85,7 +94,8 @@ export class JournalIndex {
 
   /** What stands here of a log no longer counts. */
   forget(log: string): void {
-    this.#runs.delete(log);
+    const run = this.#runs.get(log);
+    if (run !== undefined) this.#drop(log, run);
   }
 
   /** Drops what stands before a place: the journal no longer has it. */
@@ -93,15 +103,17 @@ export class JournalIndex {
     for (const [log, run] of this.#runs) {
       const dropped = run.places.findIndex((each) => each >= place);
       if (dropped < 0) {
-        this.#runs.delete(log);
+        this.#drop(log, run);
       } else if (dropped > 0) {
-        this.#runs.set(log, {
-          ...run,
-          firstOffset: run.firstOffset + dropped,
-          places: run.places.slice(dropped),
-          settledCount: Math.max(run.settledCount - dropped, 0),
-        });
+        run.firstOffset += dropped;
+        run.places = run.places.slice(dropped);
+        run.settledCount = Math.max(run.settledCount - dropped, 0);
       }
     }
+  }
+
+  #drop(log: string, run: LogRun): void {
+    run.isDropped = true;
+    this.#runs.delete(log);
   }
 }

@@ -102,7 +102,7 @@ export class Journal {
         const key = decodeJournalKey(bytes);
         if (key === undefined) continue;
         if (key.isMark) this.index.forget(key.log);
-        else this.index.add(key.log, key.offset, place, timestamp);
+        else this.index.add(this.index.runFor(key.log), key.offset, place, timestamp);
         this.#heldBytes += bytes!.length + value.length;
       }
     }

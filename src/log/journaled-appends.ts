@@ -3,6 +3,7 @@ import { encodeJournalKey, JOURNAL_KEY_BYTES, journalName } from "../format/jour
 import { encodedLength, type StructuredRecord } from "../format/record-codec.js";
 import { AppendedBatch } from "./appended-batch.js";
 import type { Journal } from "./journal.js";
+import type { LogRun } from "./journal-index.js";
 import { LogTail } from "./log-tail.js";
 import type { PreparedRecord } from "./prepared-record.js";
 
@@ -31,9 +32,12 @@ export class JournaledAppends {
   #pendingBytes = 0;
   /** Set while appends that were to follow one that failed are yet to fail. */
   #isFailing = false;
-  #waiting: (() => void)[] = [];
+  /** Who waits until there are none, if anybody does. */
+  #waiting: (() => void)[] | undefined;
   #tail: LogTail | undefined;
   #endOffset: number;
+  /** What the journal's index has of the log, once something was added. */
+  #run: LogRun | undefined;
 
   /** @param segmentsEnd - End offset of the log's segments, with which the journal must meet. */
   constructor(journal: Journal, log: JournalingLog, segmentsEnd: number, maxPendingBytes: number) {
@@ -79,7 +83,7 @@ export class JournaledAppends {
       this.#journal.append(
         journaled,
         (place) => {
-          this.#journal.index.add(this.#name, offset, place, timestamp);
+          this.#note(offset, place, timestamp);
           this.#acknowledge(offset + 1, 1, byteLength);
           resolve(offset);
         },
@@ -103,7 +107,7 @@ export class JournaledAppends {
         ({ baseOffset: place }) => {
           for (let index = 0; index < count; index++) {
             const { timestamp } = journaled[index]!;
-            this.#journal.index.add(this.#name, baseOffset + index, place + index, timestamp!);
+            this.#note(baseOffset + index, place + index, timestamp!);
           }
           this.#acknowledge(baseOffset + count, count, byteLength);
           resolve(new AppendedBatch(baseOffset, baseOffset + count - 1));
@@ -116,7 +120,12 @@ export class JournaledAppends {
 
   /** Resolves when no append of this log is on its way to the journal. */
   async drained(): Promise<void> {
-    while (this.#pending > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.#pending > 0) {
+      await new Promise<void>((resolve) => {
+        this.#waiting ??= [];
+        this.#waiting.push(resolve);
+      });
+    }
   }
 
   /** The segments end here now. */
@@ -151,11 +160,17 @@ export class JournaledAppends {
   ): PreparedRecord {
     const { value: bytes, parts } = record;
     const value = parts?.value ?? (typeof bytes === "string" ? Buffer.from(bytes) : bytes!);
-    const key = encodeJournalKey(this.#log.logId, offset, parts?.key, reused);
+    const key = encodeJournalKey(this.#name, offset, parts?.key, reused);
     const headers = parts?.headers;
     const byteLength = encodedLength({ value, key, headers });
     const structured: StructuredRecord = { value, key, headers, timestamp, byteLength };
     return { value: undefined, parts: structured, byteLength, timestamp };
+  }
+
+  #note(offset: number, place: number, timestamp: number): void {
+    const { index } = this.#journal;
+    if (this.#run === undefined || this.#run.isDropped) this.#run = index.runFor(this.#name);
+    index.add(this.#run, offset, place, timestamp);
   }
 
   #begin(records: number, byteLength: number): void {
@@ -187,6 +202,8 @@ export class JournaledAppends {
     if (this.#pending > 0) return;
     this.#isFailing = false;
     this.#journal.endWork();
-    for (const wake of this.#waiting.splice(0)) wake();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) for (const wake of waiting) wake();
   }
 }

@@ -84,6 +84,7 @@ export class LogWriter implements LogView, QueueOwner {
   readonly #onTruncated: LogWriterParts["onTruncated"];
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
+  #poison: SeglogError | undefined;
   readonly #isJournal: boolean;
   readonly #clock: LogClock;
   readonly #retentionClock: RetentionClock;
@@ -118,7 +119,6 @@ export class LogWriter implements LogView, QueueOwner {
   #rollBegun = false;
   /** Whether a segment was sealed since retention last looked. */
   #rolled = true;
-  #poison: SeglogError | undefined;
   #closed: SeglogError | undefined;
   /** One sync after the other: of two at a time, only one is told of a failure. */
   #syncing: Promise<void> = Promise.resolve();
