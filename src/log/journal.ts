@@ -4,7 +4,9 @@ import type { RecordInput } from "../format/record.js";
 import type { AppendQueue } from "./append-queue.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import type { LogEnvironment } from "./environment.js";
+import type { GatheredTail } from "./gathered-tail.js";
 import { JournalIndex } from "./journal-index.js";
+import { type Gathering, gatherTails } from "./journal-pass.js";
 import { missingBeforeJournal } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
 import type { PreparedRecord } from "./prepared-record.js";
@@ -12,6 +14,10 @@ import type { RecordBatch } from "./record-batch.js";
 
 /** Up to so many times the length at which it is settled, appends go to the journal. */
 const MOST_LENGTHS = 4;
+/** So much of the tails of logs is held in memory on the way to their segments. */
+const GATHERED_BYTES = 32 * 1024 * 1024;
+/** What a tail takes beside its records, about. */
+const TAIL_BYTES = 8 * 1024;
 /** Logs that are settled together: enough for the disk to work on several syncs. */
 const SETTLING_AT_A_TIME = 8;
 
@@ -28,7 +34,8 @@ export interface JournalLog {
 /** A log of the store that is open. */
 export interface JournalMember {
   readonly queue: AppendQueue;
-  settle(): Promise<void>;
+  gatherTail(endOffset: number): GatheredTail;
+  settle(gathered?: GatheredTail): Promise<void>;
 }
 
 /** What the store does for its journal. */
@@ -282,17 +289,53 @@ export class Journal {
       });
       for (const name of gone) this.index.forget(name);
     }
-    const rest = [...this.index.unsettled()].values();
-    const settleSome = async () => {
-      for (const name of rest) {
-        const member = this.#members.get(name);
-        // One that is being closed settles by itself; one that is not open stays as it is.
-        await member?.queue.exclusive(() => member.settle()).catch((error) => failures.push(error));
-      }
-    };
-    await Promise.all(Array.from({ length: SETTLING_AT_A_TIME }, settleSome));
+    for (const names of this.#portions()) {
+      const gathered = await this.#gather(names);
+      const rest = names.values();
+      const settleSome = async () => {
+        for (const name of rest) {
+          const member = this.#members.get(name);
+          // One that is being closed settles by itself; one that is not open stays as it is.
+          await member?.queue
+            .exclusive(() => member.settle(gathered.get(name)))
+            .catch((error) => failures.push(error));
+        }
+      };
+      await Promise.all(Array.from({ length: SETTLING_AT_A_TIME }, settleSome));
+    }
     await this.#trim(log, end);
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** The logs that have something here, in portions of which memory can hold all. */
+  #portions(): string[][] {
+    const { startOffset, endOffset } = this.#log!;
+    const recordBytes = this.#heldBytes / Math.max(endOffset - startOffset, 1);
+    const portions: string[][] = [];
+    let portionBytes = Number.POSITIVE_INFINITY;
+    for (const name of this.index.unsettled()) {
+      const bytes = TAIL_BYTES + this.index.runOf(name)!.places.length * recordBytes;
+      if (portionBytes + bytes > GATHERED_BYTES) {
+        portions.push([]);
+        portionBytes = 0;
+      }
+      portions.at(-1)!.push(name);
+      portionBytes += bytes;
+    }
+    return portions;
+  }
+
+  /** What stands here of the logs that are open. */
+  async #gather(names: readonly string[]): Promise<ReadonlyMap<string, GatheredTail>> {
+    const gatherings = names.flatMap((log): Gathering[] => {
+      const run = this.index.runOf(log);
+      const member = this.#members.get(log);
+      if (run === undefined || member === undefined) return [];
+      return [{ log, run, tail: member.gatherTail(run.endOffset) }];
+    });
+    // What cannot be read is told to the log that needs it.
+    await gatherTails(this.#view!, gatherings, GATHERED_BYTES).catch(() => undefined);
+    return new Map(gatherings.map(({ log, tail }) => [log, tail]));
   }
 
   /** Frees what stands before `end` and before all that segments may lack. */

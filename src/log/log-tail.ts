@@ -45,7 +45,9 @@ export class LogTail implements TailView {
     try {
       const found =
         quickReadSync(this.#journal, place) ?? (yield* readRecord(this.#journal, place));
-      return this.#own(found, offset);
+      const record = ownRecord(found, this.#log, offset);
+      if (record === undefined) throw new TailMovedError();
+      return record;
     } catch (error) {
       if (place < this.#journal.startOffset) throw new TailMovedError();
       throw error;
@@ -65,14 +67,24 @@ export class LogTail implements TailView {
     if (records.length === 0) throw new TailMovedError();
     return blocksOf(records, this.#journal.directory);
   }
+}
 
-  #own({ key: bytes, ...record }: LogRecord, offset: number): LogRecord {
-    const key = decodeJournalKey(bytes);
-    if (key === undefined || key.log !== this.#log || key.offset !== offset || key.isMark) {
-      throw new TailMovedError();
-    }
-    return key.key === undefined ? { ...record, offset } : { ...record, offset, key: key.key };
+/**
+ * The record of a log that a record of the journal is.
+ *
+ * @param log - See `journalName`.
+ * @returns `undefined` if it is another one.
+ */
+export function ownRecord(
+  { key: bytes, ...record }: LogRecord,
+  log: string,
+  offset: number,
+): LogRecord | undefined {
+  const key = decodeJournalKey(bytes);
+  if (key === undefined || key.log !== log || key.offset !== offset || key.isMark) {
+    return undefined;
   }
+  return key.key === undefined ? { ...record, offset } : { ...record, offset, key: key.key };
 }
 
 /** What is the matter with a log whose journal goes on behind more than its segments have. */

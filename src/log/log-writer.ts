@@ -16,6 +16,7 @@ import type { BufferPool } from "./buffer-pool.js";
 import { Changes } from "./changes.js";
 import type { LogEnvironment } from "./environment.js";
 import { epochAfter } from "./epoch.js";
+import { GatheredTail } from "./gathered-tail.js";
 import type { IndexCache } from "./index-cache.js";
 import type { Journal } from "./journal.js";
 import { JournaledAppends } from "./journaled-appends.js";
@@ -33,6 +34,7 @@ import { RetentionClock } from "./retention-clock.js";
 import { roomBehind, zerosOf } from "./room.js";
 import { removeSegment } from "./segment-removal.js";
 import { assertNumbersLast, pieces, type StampedRun, stampRun } from "./stamping.js";
+import { TailPiece } from "./tail-piece.js";
 import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
 import type { PublishedSlots } from "./writer-session.js";
 
@@ -40,8 +42,6 @@ import type { PublishedSlots } from "./writer-session.js";
 const MAX_RELATIVE_OFFSET = 2 ** 32 - 1;
 /** Larger batches go to the segments at once. */
 const MOST_JOURNALED = 64;
-/** What is moved from the journal is written in pieces of about this length. */
-const TAIL_PIECE_BYTES = 1024 * 1024;
 /** So many records of it are read before something else gets a turn. */
 const TAIL_TURN_RECORDS = 200;
 /** How often a log with time limits looks at them while nothing is appended. */
@@ -286,21 +286,54 @@ export class LogWriter implements LogView, QueueOwner {
     if (!isRetryable(error)) this.#poisonWith(error);
   }
 
+  /** For {@link settle}: takes the log's tail out of the journal up to `endOffset`. */
+  gatherTail(endOffset: number): GatheredTail {
+    const from = this.#published.endOffset;
+    return new GatheredTail(this.epoch, from, endOffset, (at) => this.#newPiece(at));
+  }
+
   /**
    * Moves what stands in the store's journal to the log's own segments, and syncs it. Run it
    * exclusively.
+   *
+   * @param gathered - Of {@link gatherTail}: what stands behind its end may stay in the journal.
    */
-  async settle(): Promise<void> {
+  async settle(gathered?: GatheredTail): Promise<void> {
     // One that was closed meanwhile did it then, or could not, and whoever closed it was told.
     if (this.#journaled === undefined || this.#closed !== undefined) return;
     await this.#journaled.drained();
     if (this.#poison !== undefined) throw this.#poison;
-    if (this.endOffset > this.#published.endOffset) {
+    if (gathered !== undefined) await this.#writeGathered(gathered);
+    if (
+      this.#published.endOffset <
+      Math.min(this.endOffset, gathered?.wantedEnd ?? Number.POSITIVE_INFINITY)
+    ) {
       (await this.commit([]))();
       if (this.#failure !== undefined) throw this.#failure;
     }
     await this.flush();
     this.#journaled.settled(this.#durable.endOffset);
+  }
+
+  async #writeGathered(gathered: GatheredTail): Promise<void> {
+    this.#journal?.beginWork();
+    try {
+      for (;;) {
+        const piece = gathered.take(this.epoch, this.#published.endOffset);
+        if (piece === undefined) break;
+        await this.#commitPiece([piece]);
+      }
+    } finally {
+      this.#journal?.endWork();
+    }
+  }
+
+  /** Writes some of the tail, whose memory is then free. */
+  async #commitPiece(tail: readonly PendingBatch[]): Promise<void> {
+    this.#failure = undefined;
+    (await this.#commit(tail))();
+    this.#giveBack(tail);
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /**
@@ -310,21 +343,20 @@ export class LogWriter implements LogView, QueueOwner {
   async #tailBatches(): Promise<PendingBatch[]> {
     const { tail } = this;
     await this.#journaled?.drained();
-    if (tail === undefined) return [];
-    const { blockBytes, compression, segmentBytes } = this.options;
-    const mostBytes = Math.min(TAIL_PIECE_BYTES, segmentBytes / 2);
     const from = this.#published.endOffset;
-    if (from === this.endOffset) return [];
-    const group = new PendingGroup(this.buffers.take(0), blockBytes, compression);
-    const batch = group.beginAcknowledged();
+    if (tail === undefined || from === this.endOffset) return [];
+    const piece = this.#newPiece(from);
     for (let offset = from; offset < this.endOffset; offset++) {
-      const record = await runSteps(tail.record(offset));
-      if (offset > from && group.encoder.length + record.value.length > mostBytes) break;
-      group.addRecord(batch, prepare(record), record.timestamp);
+      if (!piece.add(await runSteps(tail.record(offset)))) break;
       if ((offset - from) % TAIL_TURN_RECORDS === TAIL_TURN_RECORDS - 1) await nextTurn();
     }
-    group.endBatch();
-    return [batch];
+    return [piece.finish()];
+  }
+
+  #newPiece(firstOffset: number): TailPiece {
+    const { blockBytes, compression, segmentBytes } = this.options;
+    const group = new PendingGroup(this.buffers.take(0), blockBytes, compression);
+    return new TailPiece(group, firstOffset, segmentBytes);
   }
 
   async commit(appended: readonly PendingBatch[]): Promise<() => void> {
@@ -344,9 +376,7 @@ export class LogWriter implements LogView, QueueOwner {
       while (this.#journaled?.hasTail(this.#published.endOffset)) {
         tail = await this.#tailBatches();
         if (this.#isWholeTail(tail)) break;
-        (await this.#commit(tail))();
-        this.#giveBack(tail);
-        if (this.#failure !== undefined) throw this.#failure;
+        await this.#commitPiece(tail);
         tail = [];
       }
     } catch (error) {

@@ -9,8 +9,7 @@ import { Journal } from "../../src/log/journal.js";
 import { LogStore } from "../../src/store/log-store.js";
 import { flipBit } from "../support/damage.js";
 import { codeOf } from "../support/failure.js";
-import { FaultyFileSystem, type Operation } from "../support/faulty-file-system.js";
-import type { Hold } from "../support/hold.js";
+import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import { segmentPath } from "../support/log-builder.js";
 import { changedContent, MemoryDisk, syncedOnly } from "../support/memory-disk.js";
 import { MemoryFileSystem } from "../support/memory-file-system.js";
@@ -19,6 +18,7 @@ import {
   appendTo,
   expectAll,
   expected,
+  growUntil,
   JOURNAL,
   KEYS,
   leaveJournaled,
@@ -26,15 +26,6 @@ import {
   SEGMENT,
 } from "./journaling.js";
 import { kill, textsIn } from "./stores.js";
-
-/** Lets the journal grow, by appends to `b`, until something waits at the gate. */
-async function growUntil(store: LogStore, { reached }: Hold<Operation>): Promise<void> {
-  let isReached = false;
-  const reaching = reached.then(() => {
-    isReached = true;
-  });
-  while (!isReached) await Promise.race([reaching, store.append("b", "x")]);
-}
 
 /**
  * Begins to empty the journal, when it has grown by appends to `b`, and waits until the log of `a` is reached.

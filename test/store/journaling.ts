@@ -1,7 +1,8 @@
 import { expect, onTestFinished } from "vitest";
 import { createEnvironment } from "../../src/log/environment.js";
 import { LogStore, type StoreOptions } from "../../src/store/log-store.js";
-import { FaultyFileSystem } from "../support/faulty-file-system.js";
+import { FaultyFileSystem, type Operation } from "../support/faulty-file-system.js";
+import type { Hold } from "../support/hold.js";
 import { kill, textsIn } from "./stores.js";
 
 export const JOURNAL = /\/\.journal\/\d+\.log$/;
@@ -65,6 +66,20 @@ export async function appendTo(
     if (appends.length === 0) return;
     await Promise.all(appends);
   }
+}
+
+/** Lets the journal grow, by appends to a key, until something waits at the gate. */
+export async function growUntil(
+  store: LogStore,
+  { reached }: Hold<Operation>,
+  key = "b",
+  value = "x",
+): Promise<void> {
+  let isReached = false;
+  const reaching = reached.then(() => {
+    isReached = true;
+  });
+  while (!isReached) await Promise.race([reaching, store.append(key, value)]);
 }
 
 export function expected(key: string, count: number): string[] {

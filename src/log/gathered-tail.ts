@@ -1,0 +1,51 @@
+import type { LogRecord } from "../format/record.js";
+import type { PendingBatch } from "./pending.js";
+import type { TailPiece } from "./tail-piece.js";
+
+/**
+ * The tail of a log as it stood in the journal at some moment, gathered to be written to the log's
+ * segments. Whatever has become of the log since: with the same epoch, an offset names the same
+ * record.
+ */
+export class GatheredTail {
+  readonly #epoch: number;
+  readonly #newPiece: (firstOffset: number) => TailPiece;
+  readonly #pieces: TailPiece[] = [];
+  #endOffset: number;
+  /** Where the tail ended. */
+  readonly wantedEnd: number;
+
+  /** @param from - Where the log's segments ended. */
+  constructor(
+    epoch: number,
+    from: number,
+    wantedEnd: number,
+    newPiece: (firstOffset: number) => TailPiece,
+  ) {
+    this.#epoch = epoch;
+    this.#endOffset = from;
+    this.wantedEnd = wantedEnd;
+    this.#newPiece = newPiece;
+  }
+
+  /** Offset of the record that is to be added next. */
+  get endOffset(): number {
+    return this.#endOffset;
+  }
+
+  /** Copies the next record. */
+  add(record: LogRecord): void {
+    if (this.#pieces.at(-1)?.add(record) !== true) {
+      const piece = this.#newPiece(this.#endOffset);
+      piece.add(record);
+      this.#pieces.push(piece);
+    }
+    this.#endOffset++;
+  }
+
+  /** The next piece, if it is of this epoch and begins at this offset; it is given once. */
+  take(epoch: number, from: number): PendingBatch | undefined {
+    if (epoch !== this.#epoch || this.#pieces[0]?.firstOffset !== from) return undefined;
+    return this.#pieces.shift()!.finish();
+  }
+}
