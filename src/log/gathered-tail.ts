@@ -5,7 +5,7 @@ import type { TailPiece } from "./tail-piece.js";
 /**
  * The tail of a log as it stood in the journal at some moment, gathered to be written to the log's
  * segments. Whatever has become of the log since: with the same epoch, an offset names the same
- * record.
+ * record, once that was acknowledged.
  */
 export class GatheredTail {
   readonly #epoch: number;
@@ -33,14 +33,20 @@ export class GatheredTail {
     return this.#endOffset;
   }
 
-  /** Copies the next record. */
-  add(record: LogRecord): void {
-    if (this.#pieces.at(-1)?.add(record) !== true) {
-      const piece = this.#newPiece(this.#endOffset);
-      piece.add(record);
-      this.#pieces.push(piece);
-    }
+  /**
+   * Copies the next record.
+   *
+   * @returns How much more memory all of it takes now.
+   */
+  add(record: LogRecord): number {
     this.#endOffset++;
+    const last = this.#pieces.at(-1);
+    const before = last?.bufferBytes ?? 0;
+    if (last?.add(record)) return last.bufferBytes - before;
+    const piece = this.#newPiece(this.#endOffset - 1);
+    piece.add(record);
+    this.#pieces.push(piece);
+    return piece.bufferBytes;
   }
 
   /** The next piece, if it is of this epoch and begins at this offset; it is given once. */

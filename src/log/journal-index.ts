@@ -38,6 +38,12 @@ export class JournalIndex {
     for (const [log, run] of this.#runs) if (run.settledCount < run.places.length) yield log;
   }
 
+  /** How many records of a log are here which its segments may lack. */
+  unsettledCount(log: string): number {
+    const run = this.#runs.get(log);
+    return run === undefined ? 0 : run.places.length - run.settledCount;
+  }
+
   /** The first place of a record that segments may lack; infinity if there is none. */
   firstUnsettledPlace(): number {
     let first = Number.POSITIVE_INFINITY;
@@ -114,6 +120,8 @@ export class JournalIndex {
 
   #drop(log: string, run: LogRun): void {
     run.isDropped = true;
+    // Whoever keeps it at hand may do so for long.
+    run.places = [];
     this.#runs.delete(log);
   }
 }

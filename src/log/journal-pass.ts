@@ -6,7 +6,9 @@ import { ownRecord } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
 
 /** So much is read at a time; then something else gets a turn. */
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
+/** No journal has more places than this between its ends, unless somebody made it up. */
+const MOST_PLACES = 2 ** 26;
 
 /** A log whose tail is to be gathered. */
 export interface Gathering {
@@ -22,7 +24,7 @@ export interface Gathering {
  * that reading log by log would read all of it once for each. What is not gathered in the end, for
  * want of room or because it cannot be read, is at the end of each tail.
  *
- * @param mostBytes - Length of all records at which the pass ends.
+ * @param mostBytes - How much memory the tails may take, about.
  */
 export async function gatherTails(
   journal: LogView,
@@ -46,14 +48,16 @@ export async function gatherTails(
         const record = ownRecord(block.recordAt(index), log, tail.endOffset);
         // It is told when it is looked for by itself.
         if (record === undefined) return;
-        tail.add(record);
-        bytes += record.value.length;
+        bytes += tail.add(record);
       }
     }
   }
 }
 
-/** For each place of the journal from `first` on, whose record stands there: 0, or 1 more than its index. */
+/**
+ * For each place of the journal from `first` on, whose record stands there: 0 if nobody's who is
+ * gathered, else one more than the index of the log.
+ */
 function ownersOf(gatherings: readonly Gathering[]): { first: number; owners: Uint32Array } {
   let first = Number.POSITIVE_INFINITY;
   let end = 0;
@@ -67,7 +71,8 @@ function ownersOf(gatherings: readonly Gathering[]): { first: number; owners: Ui
     first = Math.min(first, places[0] ?? first);
     end = Math.max(end, (places.at(-1) ?? -1) + 1);
   }
-  const owners = new Uint32Array(Math.max(end - first, 0));
+  if (first > end || end - first > MOST_PLACES) return { first: 0, owners: new Uint32Array(0) };
+  const owners = new Uint32Array(end - first);
   for (const [index, places] of wanted.entries()) {
     for (const place of places) owners[place - first] = index + 1;
   }

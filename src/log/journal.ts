@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { SeglogError } from "../errors.js";
 import { decodeJournalKey, encodeJournalMark, journalName } from "../format/journal-key.js";
 import type { RecordInput } from "../format/record.js";
@@ -14,10 +15,12 @@ import type { RecordBatch } from "./record-batch.js";
 
 /** Up to so many times the length at which it is settled, appends go to the journal. */
 const MOST_LENGTHS = 4;
-/** So much of the tails of logs is held in memory on the way to their segments. */
-const GATHERED_BYTES = 32 * 1024 * 1024;
-/** What a tail takes beside its records, about. */
-const TAIL_BYTES = 8 * 1024;
+/** How much memory the tails of logs may take on the way to their segments. */
+const GATHERED_BYTES = 48 * 1024 * 1024;
+/** Of the memory, what records may fill: buffers double when they are too short. */
+const FILLED_SHARE = 1 / 2;
+/** What the shortest tail takes, about. */
+const TAIL_BYTES = 4 * 1024;
 /** Logs that are settled together: enough for the disk to work on several syncs. */
 const SETTLING_AT_A_TIME = 8;
 
@@ -105,12 +108,13 @@ export class Journal {
     const { log, view, queue } = await this.#owner.open();
     this.#log = log;
     for await (const batch of log.batches()) {
-      for (const { key: bytes, offset: place, timestamp, value } of batch) {
+      for (const { key: bytes, offset: place, timestamp, value, headers = [] } of batch) {
         const key = decodeJournalKey(bytes);
         if (key === undefined) continue;
         if (key.isMark) this.index.forget(key.log);
         else this.index.add(this.index.runFor(key.log), key.offset, place, timestamp);
         this.#heldBytes += bytes!.length + value.length;
+        for (const [name, content] of headers) this.#heldBytes += name.length + content.length;
       }
     }
     this.#grownBytes = this.#heldBytes;
@@ -221,7 +225,7 @@ export class Journal {
   }
 
   /**
-   * Moves all that stands here to the segments of its logs, synced, and frees the space. What some
+   * Moves what stands here now to the segments of its logs, synced, and frees the space. What some
    * log cannot take stays, with all that stands behind it.
    *
    * @throws The first failure.
@@ -289,6 +293,8 @@ export class Journal {
       });
       for (const name of gone) this.index.forget(name);
     }
+    // It may have begun amid the answers to appends, which go first.
+    await nextTurn();
     for (const names of this.#portions()) {
       const gathered = await this.#gather(names);
       const rest = names.values();
@@ -314,8 +320,8 @@ export class Journal {
     const portions: string[][] = [];
     let portionBytes = Number.POSITIVE_INFINITY;
     for (const name of this.index.unsettled()) {
-      const bytes = TAIL_BYTES + this.index.runOf(name)!.places.length * recordBytes;
-      if (portionBytes + bytes > GATHERED_BYTES) {
+      const bytes = TAIL_BYTES + this.index.unsettledCount(name) * recordBytes;
+      if (portionBytes + bytes > GATHERED_BYTES * FILLED_SHARE) {
         portions.push([]);
         portionBytes = 0;
       }
@@ -333,8 +339,10 @@ export class Journal {
       if (run === undefined || member === undefined) return [];
       return [{ log, run, tail: member.gatherTail(run.endOffset) }];
     });
-    // What cannot be read is told to the log that needs it.
-    await gatherTails(this.#view!, gatherings, GATHERED_BYTES).catch(() => undefined);
+    await gatherTails(this.#view!, gatherings, GATHERED_BYTES).catch((error) => {
+      // What cannot be read is told to the log that needs it.
+      if (!(error instanceof SeglogError)) throw error;
+    });
     return new Map(gatherings.map(({ log, tail }) => [log, tail]));
   }
 

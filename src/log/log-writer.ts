@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { isHandleShortage } from "../files/file-errors.js";
 import type { OpenFile } from "../files/file-system.js";
@@ -42,7 +43,7 @@ import type { PublishedSlots } from "./writer-session.js";
 const MAX_RELATIVE_OFFSET = 2 ** 32 - 1;
 /** Larger batches go to the segments at once. */
 const MOST_JOURNALED = 64;
-/** So many records of it are read before something else gets a turn. */
+/** So many records are read from the journal, one by one, before something else gets a turn. */
 const TAIL_TURN_RECORDS = 200;
 /** How often a log with time limits looks at them while nothing is appended. */
 const LEAST_UPKEEP_MS = 50;
@@ -286,7 +287,7 @@ export class LogWriter implements LogView, QueueOwner {
     if (!isRetryable(error)) this.#poisonWith(error);
   }
 
-  /** For {@link settle}: takes the log's tail out of the journal up to `endOffset`. */
+  /** What the log's tail in the journal, up to `endOffset`, is to be gathered in for {@link settle}. */
   gatherTail(endOffset: number): GatheredTail {
     const from = this.#published.endOffset;
     return new GatheredTail(this.epoch, from, endOffset, (at) => this.#newPiece(at));
@@ -1136,10 +1137,6 @@ export class LogWriter implements LogView, QueueOwner {
         });
     }, delay).unref();
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Failures that leave nothing half done and may pass: no space, no handles, no access. */

@@ -24,8 +24,9 @@ export class TailPiece {
     return this.#firstOffset;
   }
 
-  get endOffset(): number {
-    return this.#firstOffset + this.#batch.recordCount;
+  /** How much memory it takes. */
+  get bufferBytes(): number {
+    return this.#group.encoder.bytes.length;
   }
 
   /** Copies the next record, unless there is no room for it: then another piece begins with it. */

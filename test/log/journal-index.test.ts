@@ -18,6 +18,7 @@ describe("the index of a journal", () => {
     const index = indexOf("aabaa");
     index.settled("a", 3);
     expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a", "b"], 2]);
+    expect(["a", "b", "c"].map((log) => index.unsettledCount(log))).toEqual([1, 1, 0]);
     index.settled("b", 1);
     index.settled("a", 2);
     expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a"], 4]);
@@ -60,6 +61,8 @@ describe("the index of a journal", () => {
     index.dropBefore(2);
     index.forget("b");
     expect([freed.isDropped, forgotten.isDropped]).toEqual([true, true]);
+    // It keeps no memory that grew with the journal.
+    expect([freed.places, forgotten.places]).toEqual([[], []]);
     index.add(index.runFor("a"), 2, 3, 0);
     expect(index.runOf("a")).toEqual({ firstOffset: 2, endOffset: 3, places: [3] });
   });
