@@ -23,7 +23,7 @@ function section(result: WorkloadResult): string {
   const { title, unit, name, targets } = result.workload;
   const reference = result.contenders[0]!.name;
   const head = `| ${unit}, ${isLessBetter(unit) ? "less" : "more"} is better | median | least to most | ${reference} is so many times as good | loop p99, max |`;
-  const lines = [`#### ${title} (\`${name}\`)`, "", head, "| --- | --: | --: | --: | --: |"];
+  const lines = [`### ${title} (\`${name}\`)`, "", head, "| --- | --: | --: | --: | --: |"];
   for (const { name: contender, runs, missing } of result.contenders) {
     if (missing !== undefined) {
       lines.push(`| ${contender} | ${missing} | | | |`);
