@@ -21,6 +21,8 @@ const ROUND_BYTES = 8 * 1024 * 1024;
 /** Something other than an append that must not run beside one. */
 interface Exclusive {
   readonly run: () => Promise<void>;
+  /** Whether appends may go another way than this queue meanwhile. */
+  readonly isSilent: boolean;
 }
 
 /** What waits for room among the pending bytes; nothing of it is copied yet. */
@@ -60,7 +62,7 @@ export class AppendQueue {
   readonly #waiting: Admission[] = [];
   #pendingBytes = 0;
   #running = false;
-  /** How many items are not done, the one that was taken included. */
+  /** How many items are not done, the one that was taken included, but for silent ones. */
   #unfinished = 0;
   #refusal: SeglogError | undefined;
   #lastGroupBytes = 0;
@@ -101,7 +103,10 @@ export class AppendQueue {
     this.#admitWaiting();
   }
 
-  /** Whether nothing is on its way, nor waits to be: what waits for room waits for an item. */
+  /**
+   * Whether nothing is on its way, nor waits to be, that an append which goes another way would
+   * overtake. What waits for room waits for an item.
+   */
   get isIdle(): boolean {
     return this.#unfinished === 0;
   }
@@ -206,9 +211,18 @@ export class AppendQueue {
 
   /** Runs `run` after all that was accepted before it, with nothing beside it. */
   exclusive<T>(run: () => Promise<T>): Promise<T> {
+    this.#unfinished++;
+    return this.#inTurn(run, false);
+  }
+
+  /** As {@link exclusive}, and does not keep the queue from being idle. */
+  silent<T>(run: () => Promise<T>): Promise<T> {
+    return this.#inTurn(run, true);
+  }
+
+  #inTurn<T>(run: () => Promise<T>, isSilent: boolean): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#items.push({ run: () => run().then(resolve, reject) });
-      this.#unfinished++;
+      this.#items.push({ run: () => run().then(resolve, reject), isSilent });
       this.#wake();
     });
   }
@@ -373,7 +387,7 @@ export class AppendQueue {
       if (!(next instanceof PendingGroup)) {
         this.#items.shift();
         await next.run();
-        this.#unfinished--;
+        if (!next.isSilent) this.#unfinished--;
       }
       // Callers that were just answered get their turn before the next group is taken; otherwise
       // callers that append one after the other split into two halves that wait for each other.

@@ -38,7 +38,8 @@ export interface JournalLog {
 export interface JournalMember {
   readonly queue: AppendQueue;
   gatherTail(endOffset: number): GatheredTail;
-  settle(gathered?: GatheredTail): Promise<void>;
+  settleGathered(gathered: GatheredTail): Promise<boolean>;
+  settle(): Promise<void>;
 }
 
 /** What the store does for its journal. */
@@ -300,17 +301,23 @@ export class Journal {
       const rest = names.values();
       const settleSome = async () => {
         for (const name of rest) {
-          const member = this.#members.get(name);
-          // One that is being closed settles by itself; one that is not open stays as it is.
-          await member?.queue
-            .exclusive(() => member.settle(gathered.get(name)))
-            .catch((error) => failures.push(error));
+          await this.#settleLog(name, gathered.get(name)).catch((error) => failures.push(error));
         }
       };
       await Promise.all(Array.from({ length: SETTLING_AT_A_TIME }, settleSome));
     }
     await this.#trim(log, end);
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** One that is being closed settles by itself; one that is not open stays as it is. */
+  async #settleLog(name: string, gathered: GatheredTail | undefined): Promise<void> {
+    const member = this.#members.get(name);
+    if (member === undefined) return;
+    const { queue } = member;
+    const isDone =
+      gathered !== undefined && (await queue.silent(() => member.settleGathered(gathered)));
+    if (!isDone) await queue.exclusive(() => member.settle());
   }
 
   /** The logs that have something here, in portions of which memory can hold all. */

@@ -426,7 +426,8 @@ function recordBytes(record: LogRecord): number {
  * @throws CorruptionError where it may lie in damage, or in a segment that is missing.
  */
 export function* findTimestamp(view: LogView, timestamp: number): Steps<number> {
-  for (const segment of view.segments) {
+  const { segments, segmentsEndOffset } = view;
+  for (const segment of segments) {
     yield* soundHeader(view, segment);
     const index = yield* loadedIndex(segment);
     view.indexCache.touch(segment);
@@ -442,7 +443,8 @@ export function* findTimestamp(view: LogView, timestamp: number): Steps<number> 
     const found = yield* findTimestampFrom(view, first, timestamp);
     return found;
   }
-  return yield* findTimestampFrom(view, view.segmentsEndOffset, timestamp);
+  // Where they ended before: records of the tail may have come to them while they were looked at.
+  return yield* findTimestampFrom(view, segmentsEndOffset, timestamp);
 }
 
 function* findTimestampFrom(view: LogView, from: number, timestamp: number): Steps<number> {

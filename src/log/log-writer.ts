@@ -287,36 +287,22 @@ export class LogWriter implements LogView, QueueOwner {
     if (!isRetryable(error)) this.#poisonWith(error);
   }
 
-  /** What the log's tail in the journal, up to `endOffset`, is to be gathered in for {@link settle}. */
+  /** What the log's tail in the journal, up to `endOffset`, is to be gathered in for {@link settleGathered}. */
   gatherTail(endOffset: number): GatheredTail {
     const from = this.#published.endOffset;
     return new GatheredTail(this.epoch, from, endOffset, (at) => this.#newPiece(at));
   }
 
   /**
-   * Moves what stands in the store's journal to the log's own segments, and syncs it. Run it
-   * exclusively.
+   * Moves what was gathered of the tail to the log's own segments, and syncs it. Appends may go on
+   * coming to the journal meanwhile; run it with nothing else beside it.
    *
-   * @param gathered - Of {@link gatherTail}: what stands behind its end may stay in the journal.
+   * @param gathered - Of {@link gatherTail}.
+   * @returns Whether the segments have all that was to be gathered.
    */
-  async settle(gathered?: GatheredTail): Promise<void> {
-    // One that was closed meanwhile did it then, or could not, and whoever closed it was told.
-    if (this.#journaled === undefined || this.#closed !== undefined) return;
-    await this.#journaled.drained();
+  async settleGathered(gathered: GatheredTail): Promise<boolean> {
+    if (this.#journaled === undefined || this.#closed !== undefined) return true;
     if (this.#poison !== undefined) throw this.#poison;
-    if (gathered !== undefined) await this.#writeGathered(gathered);
-    if (
-      this.#published.endOffset <
-      Math.min(this.endOffset, gathered?.wantedEnd ?? Number.POSITIVE_INFINITY)
-    ) {
-      (await this.commit([]))();
-      if (this.#failure !== undefined) throw this.#failure;
-    }
-    await this.flush();
-    this.#journaled.settled(this.#durable.endOffset);
-  }
-
-  async #writeGathered(gathered: GatheredTail): Promise<void> {
     this.#journal?.beginWork();
     try {
       for (;;) {
@@ -325,8 +311,28 @@ export class LogWriter implements LogView, QueueOwner {
         await this.#commitPiece([piece]);
       }
     } finally {
+      if (this.#rolled) await this.#upkeepBesideAppends();
       this.#journal?.endWork();
     }
+    this.#journaled.settled(this.#durable.endOffset);
+    return this.#durable.endOffset >= gathered.wantedEnd;
+  }
+
+  /**
+   * Moves what stands in the store's journal to the log's own segments, and syncs it. Run it
+   * exclusively.
+   */
+  async settle(): Promise<void> {
+    // One that was closed meanwhile did it then, or could not, and whoever closed it was told.
+    if (this.#journaled === undefined || this.#closed !== undefined) return;
+    await this.#journaled.drained();
+    if (this.#poison !== undefined) throw this.#poison;
+    if (this.endOffset > this.#published.endOffset) {
+      (await this.commit([]))();
+      if (this.#failure !== undefined) throw this.#failure;
+    }
+    await this.flush();
+    this.#journaled.settled(this.#durable.endOffset);
   }
 
   /** Writes some of the tail, whose memory is then free. */
@@ -363,7 +369,11 @@ export class LogWriter implements LogView, QueueOwner {
   async commit(appended: readonly PendingBatch[]): Promise<() => void> {
     this.#journal?.beginWork();
     try {
-      return await this.#commitBehindTail(appended);
+      const answer = await this.#commitBehindTail(appended);
+      if (!this.#rolled) return answer;
+      answer();
+      await this.#upkeep();
+      return () => {};
     } finally {
       this.#journal?.endWork();
     }
@@ -438,10 +448,7 @@ export class LogWriter implements LogView, QueueOwner {
       this.queue.settle(batches.slice(next), (batch) => batch.reject(verdict));
       if (this.#isJournal) this.queue.failAll(verdict);
     }
-    if (!this.#rolled) return answer;
-    answer();
-    await this.#upkeep();
-    return () => {};
+    return answer;
   }
 
   /** Resolves when everything written so far is on stable storage. Run it exclusively. */
@@ -1117,6 +1124,12 @@ export class LogWriter implements LogView, QueueOwner {
       // What could not be changed has poisoned the log already; what could not be read need not.
       this.options.onError(error as SeglogError);
     }
+  }
+
+  /** Where there are time limits, it waits for the appends that are on their way to the journal. */
+  async #upkeepBesideAppends(): Promise<void> {
+    if (this.#hasTimeLimits) void this.queue.exclusive(() => this.#upkeep());
+    else await this.#upkeep();
   }
 
   get #hasTimeLimits(): boolean {

@@ -117,6 +117,87 @@ describe("what is moved from the journal", () => {
     await expectAll(again, ["a"], 3);
   });
 
+  it("keeps no append to the same log waiting", async () => {
+    const directory = newPath();
+    const fileSystem = new FaultyFileSystem();
+    const store = await openJournaling(directory, {}, { fileSystem, settleBytes: 4000 });
+    await appendTo(store, ["a", "b"], 10);
+    const hold = fileSystem.hold({ kind: "datasync", path: /\/a\/\d+\.log$/ });
+    await growUntil(store, hold, "filler");
+    let isAnswered = false;
+    const appending = store.append("a", "a 10").then(() => {
+      isAnswered = true;
+    });
+    // Its record is synced with those of other logs, while the log's own file still is.
+    await store.append("filler", "x");
+    const wasAnswered = isAnswered;
+    hold.release();
+    await appending;
+    expect(wasAnswered).toBe(true);
+    await (await store.log("a")).flush();
+    await appendTo(store, ["a"], 12);
+    await expectAll(store, ["a"], 12);
+    await kill(store, fileSystem);
+    await expectAll(await openJournaling(directory), ["a"], 12);
+  });
+
+  it("is found by its time while it moves", async () => {
+    const directory = newPath();
+    let clock = 1000;
+    const first = new FaultyFileSystem();
+    const now = () => clock;
+    const options = { segmentBytes: 1000 };
+    const before = await openJournaling(directory, options, { fileSystem: first, now });
+    await appendTo(before, ["a"], 200);
+    await before.close();
+    const fileSystem = new FaultyFileSystem();
+    const setting: Setting = { fileSystem, now, settleBytes: 20_000 };
+    const store = await openJournaling(directory, options, setting);
+    const log = await store.log("a");
+    clock = 2000;
+    // So long that it goes to a segment of its own.
+    await store.append("a", FILLER);
+    const hold = fileSystem.hold({ kind: "read", path: /\/a\/0{20}\.log$/ });
+    const search = log.offsetForTimestamp(2000);
+    await hold.reached;
+    await fillAndEmpty(store, fileSystem);
+    hold.release();
+    expect(await search).toBe(200);
+  });
+
+  it("makes room by retention where there was none for it", async () => {
+    const fileSystem = new FaultyFileSystem();
+    const options = { segmentBytes: 1000, retention: { bytes: 500 }, onError: () => {} };
+    const setting: Setting = { fileSystem, settleBytes: 20_000 };
+    const store = await openJournaling(newPath(), options, setting);
+    await appendTo(store, ["a"], 300);
+    const log = await store.log("a");
+    // The first pieces of its tail fill segments; then the disk is full.
+    const full = fileSystem.fail(
+      { kind: "write", path: /\/a\/\d+\.log$/ },
+      { errno: "ENOSPC", after: 4, times: Number.POSITIVE_INFINITY },
+    );
+    const removing = fileSystem.hold({ kind: "unlink", path: /\/a\// });
+    await growUntil(store, removing, "filler", FILLER);
+    removing.release();
+    expect(full.hits).toBe(1);
+    expect(log.startOffset).toBeGreaterThan(0);
+  });
+
+  it("lets retention act on what it has made old", async () => {
+    const fileSystem = new FaultyFileSystem();
+    const options = { segmentBytes: 1000, retention: { bytes: 2000 } };
+    const setting: Setting = { fileSystem, settleBytes: 40_000 };
+    const store = await openJournaling(newPath(), options, setting);
+    await appendTo(store, KEYS, 300);
+    const log = await store.log("a");
+    expect(log.segments().length).toBe(1);
+    await fillAndEmpty(store, fileSystem);
+    await log.flush();
+    expect(log.startOffset).toBeGreaterThan(0);
+    expect(log.endOffset).toBe(300);
+  });
+
   it("leaves what came after the pass began, for the next one", async () => {
     const directory = newPath();
     const fileSystem = new FaultyFileSystem();
