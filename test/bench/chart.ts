@@ -28,6 +28,8 @@ const LEGEND: Readonly<Record<ContenderKind, string>> = {
   limit: "a bare limit of the machine",
   peer: "another product",
 };
+/** For who cannot see it. */
+const TITLE = "Middle figures of the workloads in which seglog was measured beside other products";
 const TEXT_COLOUR = "#1f2937";
 
 interface Bar {
@@ -54,6 +56,7 @@ export function toSvg(results: readonly WorkloadResult[]): string {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" ` +
       `viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="13" ` +
       `fill="${TEXT_COLOUR}">`,
+    `<title>${TITLE}</title>`,
     // Pages may be dark.
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     drawLegend(),
