@@ -246,8 +246,8 @@ export const journalBugs: readonly Mutant[] = [
     name: "closed-log-is-settled",
     bug: "writes to the segments of a log that was closed",
     file: "log/log-writer.ts",
-    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return;\n",
-    replace: "    if (this.#journaled === undefined) return;\n",
+    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return true;\n",
+    replace: "    if (this.#journaled === undefined) return true;\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "closed before it had room" },
   },
   {
@@ -419,8 +419,8 @@ export const journalBugs: readonly Mutant[] = [
     name: "closed-log-fails-to-settle",
     bug: "tells of a failure when a log was closed while the journal was being emptied",
     file: "log/log-writer.ts",
-    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return;\n",
-    replace: `    if (this.#journaled === undefined) return;
+    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return true;\n",
+    replace: `    if (this.#journaled === undefined) return true;
     if (this.#closed !== undefined) throw this.#closed;
 `,
     suite: { files: ["store/journal-settling.test.ts"], pattern: "while a log is closed" },
