@@ -3,7 +3,10 @@ import { posix } from "node:path";
 import ts from "typescript";
 
 /** From the bottom up. A file imports from its own layer and from those below it. */
-const LAYERS = ["errors", "format", "files", "segment", "log", "store", "index"];
+const LAYERS = ["errors", "format", "files", "segment", "log", "store", "index", "wire"];
+
+/** Doors on top of the layers, beside each other. Programs may go through them. */
+const DOORS = ["client", "server"];
 
 /** Programs on top of everything. Nobody imports them, and they never import each other. */
 const LEAVES = ["cli", "maelstrom"];
@@ -11,15 +14,19 @@ const LEAVES = ["cli", "maelstrom"];
 /** The one file of a program that may open plain files; see `node:fs` below. */
 const CLI_INPUT = "cli/input.ts";
 
+/** The one file of the server that reads what an operator gives it: certificates and tokens. */
+const SERVER_SECRETS = "server/secret-files.ts";
+
 /**
  * Which places may import a package: a layer, a leaf or one file. A package that is not here may
  * not be imported at all, so that each new dependency is a decision.
  */
 const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
-  // All disk access goes through files/, where the fault tests replace it. The one exception is
-  // what is not part of a log: `seglog append` streams its records from a file that a user names.
+  // All disk access goes through files/, where the fault tests replace it. The exceptions are
+  // what is not part of a log: `seglog append` streams its records from a file that a user names,
+  // and a server is given certificates and tokens in files.
   "node:fs": ["files", CLI_INPUT],
-  "node:fs/promises": ["files"],
+  "node:fs/promises": ["files", SERVER_SECRETS],
   "fs-extra": ["files"],
   "fs-native-extensions": ["files"],
   "graceful-fs": ["files"],
@@ -27,6 +34,12 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   "crc-32": ["format"],
   "lz4-napi": ["format"],
   "node:zlib": ["format"],
+
+  "@bufbuild/protobuf": ["wire", "client", "server"],
+  "@connectrpc/connect": ["wire", "client", "server"],
+  "@connectrpc/connect-node": ["client", "server"],
+  pino: ["server"],
+  "prom-client": ["server"],
 
   "cli-progress": ["cli"],
   "cli-table3": ["cli"],
@@ -118,7 +131,7 @@ function placeOf(path: string): string {
 }
 
 function isKnownPlace(place: string): boolean {
-  return LAYERS.includes(place) || LEAVES.includes(place);
+  return [LAYERS, DOORS, LEAVES].some((places) => places.includes(place));
 }
 
 function resolve(from: string, specifier: string): string {
@@ -140,6 +153,8 @@ function judgeFile(
   if (here === there) return undefined;
   if (LEAVES.includes(there)) return `nobody imports ${there}`;
   if (LEAVES.includes(here)) return undefined;
+  if (DOORS.includes(there)) return `only programs import ${there}`;
+  if (DOORS.includes(here)) return undefined;
   return LAYERS.indexOf(there) < LAYERS.indexOf(here) ? undefined : `${there} is above ${here}`;
 }
 

@@ -44,6 +44,19 @@ export interface OpenLogOptions extends LogOptions {
   readonly readOnly?: boolean | undefined;
 }
 
+/** Who appends, and which of its batches it is: what makes it safe to append a batch again. */
+export interface ProducerSequence {
+  /** A `u64` that no other producer has: random, or by `LogStore.openProducer`. */
+  readonly id: bigint;
+  /** A `u32`. One with a lower epoch than the log has seen of this id is refused. */
+  readonly epoch: number;
+  /**
+   * Number of the first record among those of this producer in this log and epoch, from 0; the
+   * next batch goes on behind the last record of this one. A `u32`.
+   */
+  readonly sequence: number;
+}
+
 /** Options of one append. */
 export interface AppendOptions {
   /**

@@ -43,15 +43,18 @@ export interface KeyedGroup {
    * nothing. All keys or none.
    */
   commit(offsets: OffsetsByKey): Promise<void>;
+  /** Sets the next offset to read of each key, back or forth. All keys or none. */
+  seek(offsets: OffsetsByKey): Promise<void>;
   /** The next offset to read of each key that has one; of all keys by default. */
   committed(keys?: Iterable<string>): Promise<Map<string, number>>;
 }
 
 /**
- * One ordered log per key: what a program that serves logs needs of an engine. `LogStore` is the
- * one that keeps them in local files. Offsets of a key rise strictly but may have holes.
+ * One ordered log per key: what a program needs of an engine, wherever that keeps the records.
+ * `LogStore` keeps them in local files; `connect` of `seglog/client` gives those of a server.
+ * Offsets of a key rise strictly but may have holes.
  */
-export interface KeyedLog {
+export interface KeyedLog extends AsyncDisposable {
   /** Appends a record, making the key if there is none; resolves with its offset. */
   append(key: string, record: RecordInput, options?: AppendOptions): Promise<number>;
   /** Appends records to one key, all of them or none. */
@@ -64,8 +67,8 @@ export interface KeyedLog {
   read(key: string, from: number, options?: ReadOptions): Promise<KeyedRead>;
   /** The readable offsets of a key, or `undefined` if there is no such key. */
   bounds(key: string): Promise<KeyBounds | undefined>;
-  /** All keys, in no particular order. */
-  keys(): string[];
+  /** All keys, in no particular order. Await it: only an engine at hand has them at once. */
+  keys(): string[] | Promise<string[]>;
   /** Records of a key from an offset on, waiting for more, also for the key to be made. */
   follow(
     key: string,
@@ -73,4 +76,6 @@ export interface KeyedLog {
   ): AsyncIterable<LogRecord>;
   /** A consumer group; it exists from its first commit on. */
   group(name: string): KeyedGroup;
+  /** Ends what is under way and lets go of everything. Once is enough; `await using` calls it. */
+  close(): Promise<void>;
 }
