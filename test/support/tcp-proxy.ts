@@ -78,11 +78,13 @@ export class TcpProxy {
     const pair: Pair = { client, server };
     this.#pairs.add(pair);
     for (const socket of [client, server]) {
-      socket.on("error", () => undefined);
+      // What was reset on one side is on the other; what ended in order may still be on its way.
+      socket.on("error", () => {
+        client.resetAndDestroy();
+        server.resetAndDestroy();
+      });
       socket.once("close", () => {
-        this.#pairs.delete(pair);
-        client.destroy();
-        server.destroy();
+        if (client.closed && server.closed) this.#pairs.delete(pair);
       });
     }
     void this.#pass(client, server);
