@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { RecordFields, RecordInput } from "../format/record.js";
-import { prepareRecord } from "../format/record-codec.js";
+import { prepareRecord, type StructuredRecord } from "../format/record-codec.js";
 import {
   type AppendRequestSchema,
   type Record,
@@ -8,6 +8,8 @@ import {
 } from "./generated/seglog/v1/log_service_pb.js";
 import { toSafeInteger } from "./integers.js";
 import { packValues } from "./pack.js";
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The records of a request to append: a pack if they have values only, else messages. */
 export type BatchFields = Pick<MessageInitShape<typeof AppendRequestSchema>, "records" | "pack">;
@@ -18,30 +20,41 @@ export type BatchFields = Pick<MessageInitShape<typeof AppendRequestSchema>, "re
  * @throws TypeError or RangeError for a record that is none.
  */
 export function toBatch(records: readonly RecordInput[]): BatchFields {
-  const prepared = records.map((record) =>
-    prepareRecord(
-      typeof record === "string" || record instanceof Uint8Array ? { value: record } : record,
-    ),
-  );
-  const isPlain = prepared.every(
-    ({ key, headers, timestamp }) =>
-      key === undefined && headers === undefined && timestamp === undefined,
-  );
-  if (isPlain) return { pack: packValues(prepared.map(({ value }) => value)) };
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  return {
-    records: prepared.map(({ value, key, headers, timestamp }) =>
-      create(RecordSchema, {
-        value: new Uint8Array(value),
-        ...(key !== undefined && { key: new Uint8Array(key) }),
-        headers: (headers ?? []).map(([name, content]) => ({
-          name: decoder.decode(name),
-          value: new Uint8Array(content),
-        })),
-        ...(timestamp !== undefined && { timestampMs: BigInt(timestamp) }),
-      }),
-    ),
-  };
+  const values = plainValues(records);
+  return values === undefined ? { records: records.map(toRecord) } : { pack: packValues(values) };
+}
+
+/** The values of records that have nothing else; `undefined` if one of them has. */
+function plainValues(records: readonly RecordInput[]): Uint8Array[] | undefined {
+  const values: Uint8Array[] = [];
+  for (const record of records) {
+    if (record instanceof Uint8Array) {
+      values.push(record);
+      continue;
+    }
+    const { value, key, headers, timestamp } = prepare(record);
+    if (key !== undefined || headers !== undefined || timestamp !== undefined) return undefined;
+    values.push(value);
+  }
+  return values;
+}
+
+function toRecord(record: RecordInput): Record {
+  const { value, key, headers, timestamp } = prepare(record);
+  return create(RecordSchema, {
+    value: new Uint8Array(value),
+    ...(key !== undefined && { key: new Uint8Array(key) }),
+    headers: (headers ?? []).map(([name, content]) => ({
+      name: decoder.decode(name),
+      value: new Uint8Array(content),
+    })),
+    ...(timestamp !== undefined && { timestampMs: BigInt(timestamp) }),
+  });
+}
+
+function prepare(record: RecordInput): StructuredRecord {
+  const isBare = typeof record === "string" || record instanceof Uint8Array;
+  return prepareRecord(isBare ? { value: record } : record);
 }
 
 /**
