@@ -1,7 +1,8 @@
 import type { AppendOptions, ProducerSequence } from "../log/commit-log.js";
 import type { KeyedBatch } from "../store/keyed-log.js";
 import type { LogStore } from "../store/log-store.js";
-import type { ByteBudget } from "./gate.js";
+import type { ByteBudget } from "./byte-budget.js";
+import type { ResolvedLimits } from "./limits.js";
 
 /** The part of a store that knows of producers. */
 export interface ProducerStore {
@@ -20,18 +21,15 @@ export interface ProducerStore {
   ): Promise<KeyedBatch>;
 }
 
-interface ServiceLimits {
-  readonly maxMessageBytes: number;
-  readonly maxPollBytes: number;
-  readonly maxPollRecords: number;
-  readonly maxPageKeys: number;
-}
-
 /** What the services work on. */
 export interface ServiceContext {
   readonly store: LogStore & ProducerStore;
-  readonly limits: ServiceLimits;
-  readonly appendBudget: ByteBudget;
+  readonly limits: Pick<
+    ResolvedLimits,
+    "maxMessageBytes" | "maxPollBytes" | "maxPollRecords" | "maxPageKeys"
+  >;
+  /** For the records of appends on their way, over all calls. */
+  readonly appendBudget: Pick<ByteBudget, "take">;
   /** Aborted when the server stops: streams end then. */
   readonly stopping: AbortSignal;
 }

@@ -16,7 +16,7 @@ import {
 import { onTestFinished } from "vitest";
 import type { LogStore } from "../../src/index.js";
 import { ACCESS, type Access, FULL_ACCESS } from "../../src/server/access.js";
-import type { ByteBudget } from "../../src/server/gate.js";
+import { resolveLimits } from "../../src/server/limits.js";
 import { serviceRoutes } from "../../src/server/routes.js";
 import type { ServiceContext } from "../../src/server/service-context.js";
 import { LogService } from "../../src/wire/generated/seglog/v1/log_service_pb.js";
@@ -39,10 +39,10 @@ export interface ServiceHost {
 interface HostOptions {
   readonly access?: Access;
   readonly limits?: Partial<ServiceContext["limits"]>;
-  readonly appendBudget?: ByteBudget;
+  readonly appendBudget?: ServiceContext["appendBudget"];
 }
 
-const UNBOUNDED: ByteBudget = { take: () => Promise.resolve(() => undefined) };
+const UNBOUNDED = { take: () => Promise.resolve(() => undefined) };
 
 /** Hosts the services of a store until the test ends. */
 export async function host(
@@ -52,13 +52,7 @@ export async function host(
   const stopping = new AbortController();
   const context: ServiceContext = {
     store: store as ServiceContext["store"],
-    limits: {
-      maxMessageBytes: 20 * 1024 * 1024,
-      maxPollBytes: 4 * 1024 * 1024,
-      maxPollRecords: 10_000,
-      maxPageKeys: 10_000,
-      ...limits,
-    },
+    limits: { ...resolveLimits(), ...limits },
     appendBudget,
     stopping: stopping.signal,
   };
