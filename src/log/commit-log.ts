@@ -485,6 +485,14 @@ export class CommitLog {
   }
 
   /**
+   * @internal Resolves when the end offset is no longer `seen`, when the epoch changes, or when the
+   *   log closes. Throws the signal's reason.
+   */
+  changed(seen: number, signal: AbortSignal): Promise<void> {
+    return this.#view.changed(seen, signal);
+  }
+
+  /**
    * Writes and syncs what was accepted, then gives files and lock back. Later calls return the same
    * promise; other methods fail with `CLOSED`.
    *
