@@ -175,9 +175,11 @@ export class Listener {
         this.#use(protocol, socket, this.#accept(socket));
       },
     );
-    server.on("tlsClientError", (error: NodeJS.ErrnoException) =>
-      this.#options.onRefused(`the TLS handshake failed: ${error.code ?? error.message}`),
-    );
+    server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
+      // Node leaves it open where the handshake took too long.
+      socket.destroy();
+      this.#options.onRefused(`the TLS handshake failed: ${error.code ?? error.message}`);
+    });
     return server;
   }
 
