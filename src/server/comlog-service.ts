@@ -36,10 +36,7 @@ export function comlogService(
     const bytes = values.reduce((sum, { length }) => sum + length, 0);
     const giveBack = await appendBudget.take(bytes, call.signal);
     try {
-      const batch = await store.appendBatch(key, values, {
-        signal: call.signal,
-        producer: undefined,
-      });
+      const batch = await store.appendBatch(key, values, { signal: call.signal });
       return values.map(({ length }, index) => ({
         offset: BigInt(batch.offsetAt(index)),
         nbrOfStoredBytes: BigInt(length + LENGTH_BYTES),

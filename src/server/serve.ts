@@ -10,7 +10,6 @@ import {
   resolveServeOptions,
   type ServeOptions,
 } from "./serve-options.js";
-import type { ServiceContext } from "./service-context.js";
 
 /** A server that runs. */
 export interface SeglogServer extends AsyncDisposable {
@@ -80,7 +79,7 @@ function listen(
   stopping: AbortSignal,
 ): Promise<Listener> {
   const appendBudget = new ByteBudget(limits.maxBytesInFlight, limits.roomMs);
-  const context = { store, limits, appendBudget, stopping } as unknown as ServiceContext;
+  const context = { store, limits, appendBudget, stopping };
   const handleCall: ConnectHandler = connectHandler({
     routes: serviceRoutes(context, comlogKey, []),
     maxMessageBytes: limits.maxMessageBytes,

@@ -16,6 +16,7 @@ import {
   CommitLog,
   type ReadOptions,
   resolveReadOptions,
+  type StoredProducer,
 } from "../log/commit-log.js";
 import { createEnvironment, type LogEnvironment } from "../log/environment.js";
 import { Journal, type JournalOwner } from "../log/journal.js";
@@ -31,11 +32,17 @@ import {
 } from "../log/options.js";
 import { POLL_MS, pause } from "../log/polling.js";
 import { WriterSession } from "../log/writer-session.js";
-import { type CommittedOffset, groupsOf, loadCheckpoint } from "./checkpoint-file.js";
+import {
+  type CommittedOffset,
+  groupsOf,
+  loadCheckpoint,
+  type OpenedProducer,
+} from "./checkpoint-file.js";
 import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
 import { type CommittedEntry, ConsumerGroup, type GroupStore } from "./consumer-group.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
+import { checkName } from "./name.js";
 import { OpenLogs } from "./open-logs.js";
 import {
   assertKeyDirectory,
@@ -132,6 +139,8 @@ export class LogStore implements KeyedLog {
    * are checked, and a truncation brings them back.
    */
   readonly #settled = new Map<string, string>();
+  /** Of the producers that were opened, by id. */
+  readonly #openedEpochs = new Map<bigint, number>();
   readonly #groupStore: GroupStore;
   #closing: Promise<void> | undefined;
 
@@ -148,6 +157,9 @@ export class LogStore implements KeyedLog {
     this.#journal = parts.journal;
     this.#followedJournal = parts.followedJournal;
     this.#committed = parts.committed;
+    for (const { id, epoch } of parts.committed?.producers.values() ?? []) {
+      this.#openedEpochs.set(id, epoch);
+    }
     const openLog = async (key: string) => {
       const name = encodeKey(key);
       const path = keyPath(directory, name);
@@ -160,7 +172,15 @@ export class LogStore implements KeyedLog {
         parts.committed!.clamp(key, logIdText(log.logId), endOffset);
       const temporaryDirectory = unfinishedPath(directory, name);
       const { journal } = parts;
-      const membership = { session, storeId, temporaryDirectory, onTruncated, journal };
+      const openedEpoch = (id: bigint) => this.#openedEpochs.get(id);
+      const membership = {
+        session,
+        storeId,
+        temporaryDirectory,
+        onTruncated,
+        journal,
+        openedEpoch,
+      };
       const log: CommitLog = await environment.pool.transient(() =>
         CommitLog.openForWriting(environment, path, options, membership),
       );
@@ -478,6 +498,38 @@ export class LogStore implements KeyedLog {
       await this.#finishDeletion(key);
       return true;
     });
+  }
+
+  /**
+   * Opens a producer by name, for `AppendOptions.producer`: it has the same id each time and an
+   * epoch that is one higher, durably. From then on no log takes a batch of an earlier epoch, also
+   * none that was on its way: of two programs that both believe to be the producer, the one that
+   * came later goes on.
+   *
+   * @param name - Well-formed text of 1 to 255 bytes.
+   * @throws SeglogError `INVALID_KEY`, `NO_SPACE`, `LOG_POISONED`, `READ_ONLY`, `CLOSED`.
+   */
+  async openProducer(name: string): Promise<OpenedProducer> {
+    const producer = await this.#writable().openProducer(checkName(name, "a producer"));
+    this.#openedEpochs.set(producer.id, producer.epoch);
+    // What is being written was judged before.
+    await Promise.all(this.#logs.all().map(([, log]) => log.writer?.queue.passed()));
+    return producer;
+  }
+
+  /**
+   * What the log of a key knows of a producer; see `CommitLog.producer`.
+   *
+   * @returns `undefined` also if there is no such key.
+   */
+  async producer(key: string, id: bigint): Promise<StoredProducer | undefined> {
+    const log = await this.#existing(key);
+    return log?.producer(id);
+  }
+
+  /** @internal Takes over the producers of a store that this one replaces. */
+  adoptProducers(producers: ReadonlyMap<string, OpenedProducer>): Promise<void> {
+    return this.#writable().adoptProducers(producers);
   }
 
   /** A consumer group; it exists from its first commit on. */

@@ -51,7 +51,7 @@ export async function host(
 ): Promise<ServiceHost> {
   const stopping = new AbortController();
   const context: ServiceContext = {
-    store: store as ServiceContext["store"],
+    store,
     limits: { ...resolveLimits(), ...limits },
     appendBudget,
     stopping: stopping.signal,
