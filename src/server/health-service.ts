@@ -1,10 +1,10 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { SeglogError } from "../errors.js";
+import { toConnectError } from "../wire/failure.js";
 import {
   type Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../wire/generated/grpc/health/v1/health_pb.js";
-import { toConnectError } from "../wire/failure.js";
 import type { ServingStatus } from "./serving-status.js";
 
 /** A watcher costs little; this bounds what many cost. */
@@ -38,11 +38,12 @@ export function healthService(
       watchers++;
       try {
         while (true) {
+          const isLast = serving.isStopping;
           const change = serving.changed(signal);
           // It is awaited only if the caller takes what is told before.
           change.catch(() => undefined);
           yield { status: isKnown(service) ? status() : Status.SERVICE_UNKNOWN };
-          if (serving.isStopping) return;
+          if (isLast) return;
           await change;
         }
       } finally {

@@ -1,4 +1,10 @@
-import type { DirectoryEntry, EntryKind, FileSystem, OpenFile, OpenMode } from "../files/file-system.js";
+import type {
+  DirectoryEntry,
+  EntryKind,
+  FileSystem,
+  OpenFile,
+  OpenMode,
+} from "../files/file-system.js";
 
 /** Told of what a server does with its files. */
 export interface FileMeter {

@@ -124,28 +124,29 @@ export class ServerMetrics {
     return this.#registry.metrics();
   }
 
+  /** The three are collected side by side, so that they share a sample. */
   #watchLag(sampler: LagSampler): void {
-    const other = this.#gauge(
-      "seglog_group_lag_other_records",
-      "Records that the groups are behind in keys without a series of their own.",
-    );
-    const unknown = this.#gauge(
-      "seglog_group_lag_unknown",
-      "Pairs of group and key of which that is not known: nobody has used the key yet.",
-    );
     new Gauge({
       name: "seglog_group_lag_records",
       help: "Records that a consumer group is behind in a key.",
       labelNames: ["group", "key"],
       ...this.#only,
       async collect() {
-        const { series, otherRecords, unknownPairs } = await sampler.sample();
+        const { series } = await sampler.sample();
         this.reset();
         for (const { group, key, records } of series) this.set({ group, key }, records);
-        other.set(otherRecords);
-        unknown.set(unknownPairs);
       },
     });
+    this.#gauge(
+      "seglog_group_lag_other_records",
+      "Records that the groups are behind in keys without a series of their own.",
+      async () => (await sampler.sample()).otherRecords,
+    );
+    this.#gauge(
+      "seglog_group_lag_unknown",
+      "Pairs of group and key of which that is not known: nobody has used the key yet.",
+      async () => (await sampler.sample()).unknownPairs,
+    );
   }
 
   #counter(name: string, help: string): Counter {
@@ -153,14 +154,14 @@ export class ServerMetrics {
   }
 
   /** @param read - Asked when somebody looks; without it, the gauge is set. */
-  #gauge(name: string, help: string, read?: () => number): Gauge {
+  #gauge(name: string, help: string, read?: () => number | Promise<number>): Gauge {
     return new Gauge({
       name,
       help,
       ...this.#only,
       ...(read && {
-        collect() {
-          this.set(read());
+        async collect() {
+          this.set(await read());
         },
       }),
     });

@@ -67,6 +67,7 @@ export class RequestBody {
 }
 
 /** A body that fails as soon as somebody reads it: the call is refused in its own protocol. */
-export async function* refusedBody(reason: unknown): AsyncGenerator<Uint8Array> {
-  throw toConnectError(reason);
+export function refusedBody(reason: unknown): AsyncIterable<Uint8Array> {
+  const next = () => Promise.reject(toConnectError(reason));
+  return { [Symbol.asyncIterator]: () => ({ next }) };
 }
