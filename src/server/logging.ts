@@ -14,11 +14,11 @@ export interface ServerLogger {
   warn(fields: LogFields, message: string): void;
 }
 
-/** Levels of {@link createLogger}, from the most talkative on. */
-export const LOG_LEVELS = ["debug", "info", "warn", "silent"] as const;
-
 /** How much a logger tells: all from this level on. */
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = "debug" | "info" | "warn" | "silent";
+
+/** From the most talkative on. */
+export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "silent"];
 
 /** Tells nothing. */
 export const SILENT: ServerLogger = {
