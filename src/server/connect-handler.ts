@@ -5,15 +5,12 @@ import {
   type ContextValues,
   createConnectRouter,
 } from "@connectrpc/connect";
-import {
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
+import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { SeglogError } from "../errors.js";
 import type { ByteBudget } from "./byte-budget.js";
 import type { NodeRequest, NodeResponse } from "./listener.js";
 import { RequestBody, refusedBody } from "./request-body.js";
+import { writeResponse } from "./response-writer.js";
 
 /**
  * Requests may be compressed, responses are not: most clients offer to take them so, and few know
@@ -65,7 +62,7 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
       const received = new RequestBody(pieces, type, budget, call.signal);
       response.on("close", () => received.release());
       const body = refusal === undefined ? received : refusedBody(refusal);
-      await universalResponseToNodeResponse(await handler({ ...call, body }), response);
+      await writeResponse(await handler({ ...call, body }), response);
     };
     handle().catch((reason: unknown) => {
       onBroken(path, ConnectError.from(reason, Code.Internal));
