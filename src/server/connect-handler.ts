@@ -50,6 +50,8 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
     acceptCompression: [compressionGzip],
     compressMinBytes: NEVER_COMPRESS_MIN_BYTES,
     readMaxBytes: options.maxMessageBytes,
+    // Who reads JSON by eye or by hand should not have to know that what is missing is 0.
+    jsonOptions: { alwaysEmitImplicit: true },
   });
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));

@@ -260,7 +260,7 @@ describe("web pages", () => {
     const body = JSON.stringify({ key: "k", records: [{ value: "YQ==" }, {}] });
     const headers = { origin, "content-type": "application/json" };
     const called = await request1(port, APPEND, { method: "POST", headers, body });
-    expect(called).toMatchObject({ status: 200, body: '{"lastOffset":"1"}' });
+    expect(called).toMatchObject({ status: 200, body: '{"baseOffset":"0","lastOffset":"1"}' });
     expect(called.headers["access-control-allow-origin"]).toBe(origin);
   });
 
