@@ -25,6 +25,8 @@ export interface ConnectHandlerOptions {
   readonly maxMessageBytes: number;
   /** For the messages that are being received. */
   readonly budget: ByteBudget;
+  /** How long a message may take; whoever is slower is cut off. */
+  readonly messageMs: number;
   /** Told of a call that broke off outside of its service; that is the caller's doing, mostly. */
   readonly onBroken: (method: string, error: ConnectError) => void;
 }
@@ -43,7 +45,7 @@ export type ConnectHandler = (
 
 /** Makes what speaks gRPC, gRPC-Web and Connect. */
 export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
-  const { budget, onBroken } = options;
+  const { budget, messageMs, onBroken } = options;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     compressMinBytes: NEVER_COMPRESS_MIN_BYTES,
@@ -60,8 +62,13 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
     const handle = async () => {
       const call = universalRequestFromNodeRequest(request, response, undefined, values);
       const pieces = call.body as AsyncIterable<Uint8Array>;
-      const type = request.headers["content-type"] ?? "";
-      const received = new RequestBody(pieces, type, budget, call.signal);
+      const received = new RequestBody(pieces, {
+        contentType: request.headers["content-type"] ?? "",
+        budget,
+        messageMs,
+        signal: call.signal,
+        onStalled: () => response.destroy(),
+      });
       response.on("close", () => received.release());
       const body = refusal === undefined ? received : refusedBody(refusal);
       await writeResponse(await handler({ ...call, body }), response);

@@ -106,6 +106,7 @@ export class RunningServer implements SeglogServer {
       routes: (router) => this.#route(router),
       maxMessageBytes: limits.maxMessageBytes,
       budget: this.#budget,
+      messageMs: limits.messageMs,
       onBroken: (method, error) => logger.debug({ method, ...failureFields(error) }, "call broken"),
     });
     const front = new Front({
