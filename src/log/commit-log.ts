@@ -291,6 +291,11 @@ export class CommitLog {
     return this.#writer;
   }
 
+  /** @internal */
+  get segmentCount(): number {
+    return this.#view.segments.length;
+  }
+
   /** @internal Whether `close()` has not been called. */
   get isOpen(): boolean {
     return this.#closing === undefined;
@@ -526,6 +531,14 @@ export class CommitLog {
   async refresh(): Promise<void> {
     this.#view.assertOpen();
     await this.#view.refresh();
+  }
+
+  /**
+   * @internal Resolves when the end offset is no longer `seen`, when the epoch changes, or when the
+   *   log closes. Throws the signal's reason.
+   */
+  changed(seen: number, signal: AbortSignal): Promise<void> {
+    return this.#view.changed(seen, signal);
   }
 
   /**

@@ -24,6 +24,7 @@ import { JournalFollower } from "../log/journal-follower.js";
 import { makeDirectories, syncParent } from "../log/log-creation.js";
 import { readMetadata } from "../log/log-files.js";
 import {
+  type Durability,
   integer,
   type LogOptions,
   type ResolvedLogOptions,
@@ -124,6 +125,7 @@ export class LogStore implements KeyedLog {
   /** What opening the store found. Each log has a report of its own. */
   readonly recovery: StoreRecoveryReport;
   readonly #environment: LogEnvironment;
+  readonly #durability: Durability;
   readonly #onError: (error: SeglogError) => void;
   readonly #storeId: Uint8Array;
   readonly #keys: Set<string>;
@@ -148,6 +150,7 @@ export class LogStore implements KeyedLog {
     this.directory = directory;
     this.recovery = parts.recovery;
     this.#environment = environment;
+    this.#durability = options.durability;
     this.#onError = options.onError;
     this.#storeId = storeId;
     this.#keys = parts.keys;
@@ -336,10 +339,21 @@ export class LogStore implements KeyedLog {
     }
   }
 
+  /** @internal When an append is acknowledged. */
+  get durability(): Durability {
+    return this.#durability;
+  }
+
   /** All keys, in no particular order. Of a store opened for reading, as of the last `refresh`. */
   keys(): string[] {
     this.#assertOpen();
     return [...this.#keys];
+  }
+
+  /** @internal The logs that are open now, with their keys: to ask them costs no file. */
+  openLogs(): (readonly [key: string, log: CommitLog])[] {
+    this.#assertOpen();
+    return this.#logs.all();
   }
 
   /** Names of the consumer groups that have committed offsets. */
@@ -440,13 +454,23 @@ export class LogStore implements KeyedLog {
     let log = await this.#existing(key);
     while (log === undefined) {
       options.signal?.throwIfAborted();
-      // Whoever closes the store, or makes the key, wakes those who wait by then.
-      this.#assertOpen();
-      if (this.#session === undefined) await pause(POLL_MS, options.signal);
-      else if (!this.#keys.has(key)) await this.#newKeys.next(options.signal);
+      await this.made(key, options.signal);
       log = await this.#existing(key);
     }
     yield* log.records({ ...options, follow: true });
+  }
+
+  /** @internal As {@link log}, but makes no key: `undefined` if there is none. */
+  existing(key: string): Promise<CommitLog | undefined> {
+    return this.#existing(key);
+  }
+
+  /** @internal Resolves when there may be such a key. Throws `CLOSED`; the signal's reason. */
+  async made(key: string, signal: AbortSignal | undefined): Promise<void> {
+    // Whoever closes the store, or makes the key, wakes those who wait by then.
+    this.#assertOpen();
+    if (this.#session === undefined) await pause(POLL_MS, signal);
+    else if (!this.#keys.has(key)) await this.#newKeys.next(signal);
   }
 
   /**

@@ -1,0 +1,82 @@
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ContextValues,
+  createConnectRouter,
+} from "@connectrpc/connect";
+import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import type { SeglogError } from "../errors.js";
+import type { ByteBudget } from "./byte-budget.js";
+import type { NodeRequest, NodeResponse } from "./listener.js";
+import { RequestBody, refusedBody } from "./request-body.js";
+import { writeResponse } from "./response-writer.js";
+
+/**
+ * Requests may be compressed, responses are not: most clients offer to take them so, and few know
+ * that it costs more time than all the rest.
+ */
+const NEVER_COMPRESS_MIN_BYTES = 2 ** 32 - 1;
+
+/** How calls are handled. */
+export interface ConnectHandlerOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  /** Longest message of a request; also decompressed. */
+  readonly maxMessageBytes: number;
+  /** For the messages that are being received. */
+  readonly budget: ByteBudget;
+  /** How long a message may take; whoever is slower is cut off. */
+  readonly messageMs: number;
+  /** Told of a call that broke off outside of its service; that is the caller's doing, mostly. */
+  readonly onBroken: (method: string, error: ConnectError) => void;
+}
+
+/**
+ * Handles a request if it is a call of a service; `false` if it is not.
+ *
+ * @param refusal - Why the call is refused, before anything of its body is read.
+ */
+export type ConnectHandler = (
+  request: NodeRequest,
+  response: NodeResponse,
+  values: ContextValues,
+  refusal: SeglogError | undefined,
+) => boolean;
+
+/** Makes what speaks gRPC, gRPC-Web and Connect. */
+export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
+  const { budget, messageMs, onBroken } = options;
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip],
+    compressMinBytes: NEVER_COMPRESS_MIN_BYTES,
+    readMaxBytes: options.maxMessageBytes,
+    // Who reads JSON by eye or by hand should not have to know that what is missing is 0.
+    jsonOptions: { alwaysEmitImplicit: true },
+  });
+  options.routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return (request, response, values, refusal) => {
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const handler = handlers.get(path);
+    if (handler === undefined) return false;
+    const handle = async () => {
+      const call = universalRequestFromNodeRequest(request, response, undefined, values);
+      const pieces = call.body as AsyncIterable<Uint8Array>;
+      const received = new RequestBody(pieces, {
+        contentType: request.headers["content-type"] ?? "",
+        budget,
+        messageMs,
+        signal: call.signal,
+        onStalled: () => response.destroy(),
+      });
+      response.on("close", () => received.release());
+      const body = refusal === undefined ? received : refusedBody(refusal);
+      await writeResponse(await handler({ ...call, body }), response);
+    };
+    handle().catch((reason: unknown) => {
+      onBroken(path, ConnectError.from(reason, Code.Internal));
+      response.destroy();
+    });
+    return true;
+  };
+}

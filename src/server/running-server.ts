@@ -1,0 +1,153 @@
+import { setMaxListeners } from "node:events";
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { LogStore } from "../store/log-store.js";
+import { ComLogRpc } from "../wire/generated/api/comlog_pb.js";
+import { Health } from "../wire/generated/grpc/health/v1/health_pb.js";
+import { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
+import { ByteBudget } from "./byte-budget.js";
+import { callInterceptor } from "./call-interceptor.js";
+import { connectHandler } from "./connect-handler.js";
+import { Front } from "./front.js";
+import type { Gatekeeper } from "./gatekeeper.js";
+import { healthService } from "./health-service.js";
+import { Listener } from "./listener.js";
+import { failureFields } from "./logging.js";
+import type { ServerMetrics } from "./metrics.js";
+import { serviceRoutes } from "./routes.js";
+import type { SeglogServer } from "./seglog-server.js";
+import type { ResolvedServeOptions } from "./serve-options.js";
+import type { ServingStatus } from "./serving-status.js";
+
+/** What a server runs with. */
+export interface ServerSetting
+  extends Pick<ResolvedServeOptions, "port" | "comlogKey" | "origins" | "limits" | "logger"> {
+  readonly store: LogStore;
+  /** What to do with the store when no call is under way any more. */
+  readonly finish: () => Promise<void>;
+  readonly address: string;
+  readonly gatekeeper: Gatekeeper;
+  readonly serving: ServingStatus;
+  readonly metrics: ServerMetrics;
+}
+
+/** The server that `serve` starts. */
+export class RunningServer implements SeglogServer {
+  readonly #setting: ServerSetting;
+  readonly #budget: ByteBudget;
+  readonly #stopping = new AbortController();
+  #listener!: Listener;
+  #closing: Promise<void> | undefined;
+
+  private constructor(setting: ServerSetting) {
+    const { limits } = setting;
+    this.#setting = setting;
+    this.#budget = new ByteBudget(limits.maxBytesInFlight, limits.roomMs);
+    // Every stream listens.
+    setMaxListeners(0, this.#stopping.signal);
+  }
+
+  /** @throws SeglogError `IO_ERROR` if the port cannot be had. */
+  static async start(setting: ServerSetting): Promise<RunningServer> {
+    const server = new RunningServer(setting);
+    await server.#listen();
+    setting.logger.info({ url: server.url }, "serving");
+    return server;
+  }
+
+  get address(): string {
+    return this.#listener.address;
+  }
+
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  get url(): string {
+    const { address, port } = this.#listener;
+    const scheme = this.#setting.gatekeeper.tls === undefined ? "http" : "https";
+    return `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`;
+  }
+
+  async reload(): Promise<void> {
+    const { gatekeeper, logger } = this.#setting;
+    await gatekeeper.reload();
+    this.#listener.renew(gatekeeper.tls);
+    logger.info({}, "read certificates and tokens again");
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const { serving, logger, finish } = this.#setting;
+    logger.info({}, "stopping");
+    serving.stop();
+    this.#stopping.abort();
+    await this.#listener.close();
+    try {
+      await finish();
+    } catch (error) {
+      logger.warn(failureFields(error), "stopped, but not everything is on stable storage");
+      throw error;
+    }
+    logger.info({}, "stopped");
+  }
+
+  async #listen(): Promise<void> {
+    const { store, address, port, limits, origins, gatekeeper } = this.#setting;
+    const { serving, metrics, logger } = this.#setting;
+    const handleCall = connectHandler({
+      routes: (router) => this.#route(router),
+      maxMessageBytes: limits.maxMessageBytes,
+      budget: this.#budget,
+      messageMs: limits.messageMs,
+      onBroken: (method, error) => logger.debug({ method, ...failureFields(error) }, "call broken"),
+    });
+    const front = new Front({
+      handleCall,
+      accessOf: (authorization) => gatekeeper.accessOf(authorization),
+      origins,
+      serving,
+      metrics,
+      onRefused: (path, reason) => logger.debug({ path, ...failureFields(reason) }, "call refused"),
+    });
+    this.#listener = await Listener.open({
+      host: address,
+      port,
+      limits,
+      tls: gatekeeper.tls,
+      handle: (request, response, isTurnedAway) => front.handle(request, response, isTurnedAway),
+      onRefused: (reason) => {
+        metrics.connectionRefused();
+        logger.debug({ reason }, "connection refused");
+      },
+    });
+    metrics.watch({
+      store,
+      maxLagSeries: limits.maxLagSeries,
+      connections: () => this.#listener.connections,
+      bytesInFlight: () => this.#budget.taken,
+    });
+  }
+
+  #route(router: ConnectRouter): void {
+    const { store, limits, comlogKey, serving, metrics, logger } = this.#setting;
+    const context = {
+      store,
+      limits,
+      appendBudget: this.#budget,
+      stopping: this.#stopping.signal,
+      onAppended: (records: number, bytes: number) => metrics.appended(records, bytes),
+    };
+    const observe = callInterceptor({ metrics, logger, onPoisoned: () => serving.poison() });
+    serviceRoutes(context, comlogKey, [observe])(router);
+    const services = [LogService.typeName, ComLogRpc.typeName];
+    router.service(Health, healthService(serving, services));
+  }
+}
