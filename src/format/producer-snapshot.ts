@@ -38,7 +38,7 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  */
 
 /** "SLR0" as a little-endian number. */
-export const PRODUCERS_MAGIC = 0x30524c53;
+const PRODUCERS_MAGIC = 0x30524c53;
 const HEADER_BYTES = 80;
 const PRODUCER_BYTES = 16;
 const BATCH_BYTES = 16;

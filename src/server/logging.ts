@@ -18,7 +18,7 @@ export interface ServerLogger {
 export type LogLevel = "debug" | "info" | "warn" | "silent";
 
 /** From the most talkative on. */
-export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "silent"];
+const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "silent"];
 
 /** Tells nothing. */
 export const SILENT: ServerLogger = {
