@@ -22,14 +22,10 @@ import { Journal, type JournalOwner } from "../log/journal.js";
 import { JournalFollower } from "../log/journal-follower.js";
 import { makeDirectories, syncParent } from "../log/log-creation.js";
 import { readMetadata } from "../log/log-files.js";
-import {
-  integer,
-  type LogOptions,
-  type ResolvedLogOptions,
-  resolveLogOptions,
-} from "../log/options.js";
+import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "../log/options.js";
 import { POLL_MS, pause } from "../log/polling.js";
 import { WriterSession } from "../log/writer-session.js";
+import { integer } from "../option-checks.js";
 import { type CommittedOffset, groupsOf, loadCheckpoint } from "./checkpoint-file.js";
 import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
 import { type CommittedEntry, ConsumerGroup, type GroupStore } from "./consumer-group.js";
