@@ -15,7 +15,8 @@ export function codecName(id: number): CompressionName | undefined {
 
 /** LZ4's own bound: a block of it never decodes to more than 255 times its length. */
 const LZ4_MAX_RATIO = 255;
-const SIZE_PREFIX_BYTES = 4;
+/** Length in front of the LZ4 block: that of the uncompressed body, as a little-endian `u32`. */
+export const LZ4_PREFIX_BYTES = 4;
 
 /**
  * Compresses the body of a block.
@@ -38,10 +39,10 @@ export function compressBody(body: Buffer): Buffer | undefined {
  * @returns The body, or a clause that says why there is none.
  */
 export function decompressBody(stored: Uint8Array, bodyBytes: number): Uint8Array | string {
-  if (stored.length < SIZE_PREFIX_BYTES) return "the LZ4 data is shorter than its length prefix";
+  if (stored.length < LZ4_PREFIX_BYTES) return "the LZ4 data is shorter than its length prefix";
   const declared = (stored[0]! | (stored[1]! << 8) | (stored[2]! << 16) | (stored[3]! << 24)) >>> 0;
   if (declared !== bodyBytes) return "the LZ4 length prefix contradicts the block header";
-  if (bodyBytes > (stored.length - SIZE_PREFIX_BYTES) * LZ4_MAX_RATIO + 16) {
+  if (bodyBytes > (stored.length - LZ4_PREFIX_BYTES) * LZ4_MAX_RATIO + 16) {
     return "the declared length is more than LZ4 data of this size can hold";
   }
   try {
