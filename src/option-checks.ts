@@ -46,3 +46,9 @@ export function oneOf<T extends string>(
   const message = `${name} must be one of ${list}, not ${describe(value)}`;
   throw typeof value === "string" ? new RangeError(message) : new TypeError(message);
 }
+
+/** Checks an optional callback. */
+export function optionalFunction<T>(value: T | undefined, name: string): T | undefined {
+  if (value === undefined || typeof value === "function") return value;
+  throw new TypeError(`${name} must be a function, not ${describe(value)}`);
+}

@@ -158,9 +158,12 @@ export class KeyQueue {
     if (first === undefined) return;
     // It was sent before all others of the round; had it not failed, it would be gone.
     const failure = first.failure!;
-    if (!isTransient(failure) || first.isExpired) return this.#giveUp(failure);
-    this.#failures++;
-    this.pausedUntilMs = performance.now() + backoffMs(this.#failures);
+    if (isTransient(failure) && !first.isExpired) {
+      this.#failures++;
+      this.pausedUntilMs = performance.now() + backoffMs(this.#failures);
+    } else {
+      this.#giveUp(failure);
+    }
   }
 
   /**
@@ -173,7 +176,10 @@ export class KeyQueue {
    * epoch, in which nothing of the old one that is still on its way is stored any more.
    */
   #giveUp(failure: Error): void {
-    if (hasCode(failure, "PRODUCER_FENCED")) return this.#owner.fatal(failure as SeglogError);
+    if (hasCode(failure, "PRODUCER_FENCED")) {
+      this.#owner.fatal(failure as SeglogError);
+      return;
+    }
     const [first, ...rest] = this.#numbered.splice(0) as [OutgoingBatch, ...OutgoingBatch[]];
     this.#failures = 0;
     this.pausedUntilMs = 0;
@@ -230,11 +236,7 @@ function followed(failure: Error): SeglogError {
   );
 }
 
-function expiryOf(
-  batch: OutgoingBatch,
-  failure: Error | undefined,
-  wasSent: boolean,
-): SeglogError {
+function expiryOf(batch: OutgoingBatch, failure: Error | undefined, wasSent: boolean): SeglogError {
   const options = failure === undefined ? {} : { cause: failure };
   const last = failure === undefined ? "" : ` The latest failure: ${failure.message}`;
   if (wasSent) {

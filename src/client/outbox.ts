@@ -88,14 +88,23 @@ export class Outbox {
     return this.#fatalError;
   }
 
+  /** Whether there is, or was lately, something to send to this key. */
+  knows(key: string): boolean {
+    return this.#queues.has(key);
+  }
+
   /** Whether a record may come in. One is always let in where there is none. */
   hasRoom(bufferedBytes: number): boolean {
     if (this.#bufferedBytes === 0) return true;
     return this.#bufferedBytes + bufferedBytes <= this.#options.maxBufferedBytes;
   }
 
-  /** Copies a record into the open batch of its key. */
-  add(key: string, record: PreparedRecord, delivery: Delivery): void {
+  /**
+   * Copies a record into the open batch of its key.
+   *
+   * @param sinceMs - When it came, if that was not now.
+   */
+  add(key: string, record: PreparedRecord, delivery: Delivery, sinceMs: number | undefined): void {
     const { batchBytes, lingerMs, deliveryTimeoutMs } = this.#options;
     const queue = this.#queueOf(key);
     let batch = queue.open;
@@ -105,7 +114,7 @@ export class Outbox {
       batch = undefined;
     }
     if (batch === undefined) {
-      batch = new OutgoingBatch(key, performance.now(), false);
+      batch = new OutgoingBatch(key, sinceMs ?? performance.now(), false);
       queue.open = batch;
       this.#unsettled.add(batch);
       this.#wakeAt(batch.createdAtMs + deliveryTimeoutMs);
@@ -132,6 +141,11 @@ export class Outbox {
     this.#bufferedBytes += batch.bufferedBytes;
     queue.waiting.push(batch);
     this.#lineUp(queue);
+  }
+
+  /** Whether there may be something to take. */
+  get isReady(): boolean {
+    return this.#lineStart < this.#line.length;
   }
 
   /** The next batch to send, if there is any. */
@@ -286,14 +300,18 @@ export class Outbox {
       for (const part of parts) batches.add(part);
       if (batches.size === 0) done();
     }
-    if (this.#flushes.length > 0) this.#flushes = this.#flushes.filter(({ batches }) => batches.size > 0);
+    if (this.#flushes.length > 0)
+      this.#flushes = this.#flushes.filter(({ batches }) => batches.size > 0);
   }
 
   #wakeAt(timeMs: number): void {
     if (timeMs >= this.#timerAtMs) return;
     clearTimeout(this.#timer);
     this.#timerAtMs = timeMs;
-    this.#timer = setTimeout(() => this.#tick(), Math.max(0, Math.ceil(timeMs - performance.now())));
+    this.#timer = setTimeout(
+      () => this.#tick(),
+      Math.max(0, Math.ceil(timeMs - performance.now())),
+    );
   }
 
   /** Nothing is left to wait for: the process may end. */

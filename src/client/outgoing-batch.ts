@@ -1,12 +1,12 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { PreparedRecord } from "../log/prepared-record.js";
 import {
-  type AppendRequestSchema,
   PackSchema,
   type Record,
   RecordSchema,
 } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { MAX_BATCH_RECORDS } from "../wire/pack.js";
+import type { BatchFields } from "../wire/records.js";
 
 /** Whoever waits for a record, or for all records of a batch. */
 export interface Delivery {
@@ -14,9 +14,6 @@ export interface Delivery {
   delivered(offset: number): void;
   failed(error: Error): void;
 }
-
-/** What a request to append holds of a batch. */
-export type BatchContents = Pick<MessageInitShape<typeof AppendRequestSchema>, "records" | "pack">;
 
 const FIRST_BYTES = 256;
 const headerName = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -91,7 +88,7 @@ export class OutgoingBatch {
   }
 
   /** The records as a request has them. */
-  contents(): BatchContents {
+  contents(): BatchFields {
     if (this.#messages !== undefined) return { records: this.#messages };
     const values = this.#bytes.subarray(0, this.#copiedBytes);
     return { pack: create(PackSchema, { values, lengths: this.#lengths }) };
