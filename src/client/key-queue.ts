@@ -69,6 +69,11 @@ export class KeyQueue {
     return this.#identity;
   }
 
+  /** Sets who sends, before anything is taken. */
+  identify(identity: ProducerIdentity): void {
+    this.#identity = identity;
+  }
+
   /** Whether it holds nothing. */
   get isIdle(): boolean {
     return this.#numbered.length + this.waiting.length === 0 && this.open === undefined;
@@ -188,7 +193,7 @@ export class KeyQueue {
     let kept = rest;
     if (isForgotten && isCertain) kept = [first, ...rest];
     else if (isCertain && isDivisible(first, failure)) kept = [...this.#split(first), ...rest];
-    else this.#owner.settled(first, failure);
+    else this.#owner.settled(first, first.mayBeStored ? leftOpen(failure) : failure);
     const lost = kept.filter(({ mayBeStored }) => mayBeStored);
     for (const batch of lost) this.#owner.settled(batch, followed(failure));
     this.waiting.unshift(...kept.filter((batch) => !batch.mayBeStored && !batch.isExpired));
@@ -225,6 +230,16 @@ export class KeyQueue {
 function isDivisible(batch: OutgoingBatch, failure: Error): boolean {
   if (batch.isWhole || batch.isExpired || batch.count === 1) return false;
   return hasCode(failure, "RECORD_TOO_LARGE") || hasCode(failure, "BATCH_TOO_LARGE");
+}
+
+/** Any other code would say that the records are not stored. */
+function leftOpen(failure: Error): SeglogError {
+  if (isUncertain(failure)) return failure as SeglogError;
+  return new SeglogError(
+    "UNAVAILABLE",
+    `An earlier attempt may have stored the records; the latest one failed: ${failure.message}`,
+    { cause: failure },
+  );
 }
 
 function followed(failure: Error): SeglogError {

@@ -91,6 +91,7 @@ export class LaneStream {
 
   async *#requests(): AsyncGenerator<AppendRequest, void, void> {
     const { signal } = this.#abort;
+    await new Promise((resolve) => setImmediate(resolve));
     while (!signal.aborted) {
       const mustWait = this.#answers < this.#carefulAnswers && this.#unanswered.length > 0;
       const next = mustWait ? undefined : this.#outbox.take();

@@ -81,6 +81,7 @@ export class Outbox {
   /** Sets who sends, before anything is taken. */
   identify(identity: ProducerIdentity): void {
     this.#identity = identity;
+    for (const queue of this.#queues.values()) queue.identify(identity);
   }
 
   /** Why nothing can be sent any more. */
