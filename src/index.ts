@@ -17,13 +17,16 @@ export {
   type AppendOptions,
   CommitLog,
   type OpenLogOptions,
+  type ProducerSequence,
   type ReadOptions,
+  type StoredProducer,
 } from "./log/commit-log.js";
 export type { IterationOptions } from "./log/iteration.js";
 export type { Durability, LogOptions, RetentionOptions } from "./log/options.js";
 export { RecordBatch } from "./log/record-batch.js";
 export type { RecoveryReport } from "./log/recovery-report.js";
 export type { SegmentContents, SegmentInfo } from "./log/segment-info.js";
+export type { OpenedProducer } from "./store/checkpoint-file.js";
 export { ConsumerGroup } from "./store/consumer-group.js";
 export type {
   KeyBounds,

@@ -5,7 +5,10 @@ export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   resolve: {
     // Tests that import the package by its name see the sources, not the last build.
-    alias: { seglog: fileURLToPath(new URL("../src/index.ts", import.meta.url)) },
+    alias: {
+      "seglog/server": fileURLToPath(new URL("../src/server/index.ts", import.meta.url)),
+      seglog: fileURLToPath(new URL("../src/index.ts", import.meta.url)),
+    },
   },
   test: {
     include: ["test/**/*.test.ts"],

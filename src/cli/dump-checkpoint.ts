@@ -1,4 +1,8 @@
-import { decodeCheckpointHeader, decodeFrame } from "../format/checkpoint-frame.js";
+import {
+  type CheckpointEntry,
+  decodeCheckpointHeader,
+  decodeFrame,
+} from "../format/checkpoint-frame.js";
 import { count, hex } from "./display.js";
 import type { DumpPrinter } from "./dump-printer.js";
 
@@ -25,16 +29,23 @@ export async function dumpCheckpoint(printer: DumpPrinter, bytes: Uint8Array): P
     await printer.line(
       `${position}: frame, ${count(entries.length, "entry", "entries")}, ${length} bytes, valid`,
     );
-    for (const entry of entries) {
-      const key = printer.text(entry.key);
-      await printer.line(
-        entry.kind === "committed"
-          ? `  group ${printer.text(entry.group)}  key ${key}  log ${entry.logId}  next offset ${entry.next}`
-          : `  key ${key} was deleted`,
-      );
-    }
+    for (const entry of entries) await printer.line(`  ${describeEntry(entry, printer)}`);
     position += length;
     previous = frame.checksum;
   }
   await printer.line(`${position}: end of what is used`);
+}
+
+function describeEntry(entry: CheckpointEntry, printer: DumpPrinter): string {
+  switch (entry.kind) {
+    case "committed": {
+      const { group, key, logId, next } = entry;
+      const names = `group ${printer.text(group)}  key ${printer.text(key)}`;
+      return `${names}  log ${logId}  next offset ${next}`;
+    }
+    case "key deleted":
+      return `key ${printer.text(entry.key)} was deleted`;
+    case "producer opened":
+      return `producer ${printer.text(entry.name)}  id ${entry.id}  epoch ${entry.epoch}`;
+  }
 }

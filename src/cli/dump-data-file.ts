@@ -2,7 +2,12 @@ import { dirname } from "node:path";
 import { PooledFile } from "../files/handle-pool.js";
 import { readFile } from "../files/whole-file.js";
 import type { Block } from "../format/block.js";
-import { BlockAttribute, type BlockHeader, blockLength } from "../format/block-header.js";
+import {
+  BlockAttribute,
+  type BlockHeader,
+  type BlockProducer,
+  blockLength,
+} from "../format/block-header.js";
 import { codecName } from "../format/compression.js";
 import { isInvalidHeader } from "../format/envelope.js";
 import type { LogRecord } from "../format/record.js";
@@ -162,8 +167,15 @@ function describeBlock(header: BlockHeader): string {
     time,
     isLast ? "ends its batch" : "batch goes on",
     `durable end ${header.durableEndOffset}`,
+    ...describeProducer(header.producer),
     `checksum ${crc(header.checksum)}`,
   ].join(", ");
+}
+
+function describeProducer(producer: BlockProducer | undefined): string[] {
+  if (producer === undefined) return [];
+  const { id, epoch, sequence } = producer;
+  return [`producer ${id} epoch ${epoch} sequence ${sequence}`];
 }
 
 function crc(checksum: number): string {

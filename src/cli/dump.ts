@@ -6,6 +6,7 @@ import {
   CHECKPOINT_FILE,
   CUT_MARK,
   LOG_METADATA_FILE,
+  PRODUCERS_FILE,
   PUBLISHED_FILE,
   parseSegmentFileName,
   STORE_METADATA_FILE,
@@ -16,6 +17,7 @@ import { dumpCheckpoint } from "./dump-checkpoint.js";
 import { dumpDataFile } from "./dump-data-file.js";
 import { dumpIndex } from "./dump-index.js";
 import { DumpPrinter } from "./dump-printer.js";
+import { dumpProducers } from "./dump-producers.js";
 import { dumpLogMetadata, dumpPublished, dumpStoreMetadata } from "./dump-small-files.js";
 import { EXIT_CODE_HELP } from "./exit-code.js";
 
@@ -34,7 +36,8 @@ export function addDump(program: Command, context: CommandContext): void {
     .summary("take a single file apart")
     .description(
       "Takes one file of a log or a store apart: a data file (.log) block by block, an .index or\n" +
-        ".timeindex, log.meta, store.meta, committed-offsets, or published. Goes on behind damage.",
+        ".timeindex, log.meta, store.meta, committed-offsets, producers, or published. Goes on\n" +
+        "behind damage.",
     )
     .argument("<file>", "the file", parsePath)
     .option("--records", "of a data file, the records too")
@@ -69,6 +72,7 @@ async function dump(context: CommandContext, file: string, flags: DumpFlags): Pr
     await dumpIndex(printer, await read(), segment.kind === "timeIndex");
   } else if (name === LOG_METADATA_FILE) await dumpLogMetadata(printer, await read());
   else if (name === STORE_METADATA_FILE) await dumpStoreMetadata(printer, await read());
+  else if (name === PRODUCERS_FILE) await dumpProducers(printer, await read());
   else if (name === PUBLISHED_FILE) await dumpPublished(printer, await read());
   else if (name.startsWith(CHECKPOINT_FILE)) await dumpCheckpoint(printer, await read());
   else {

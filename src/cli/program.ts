@@ -8,6 +8,7 @@ import { EXIT_CODE_HELP } from "./exit-code.js";
 import { addInspect } from "./inspect.js";
 import { addOffsets } from "./offsets.js";
 import { addRepair } from "./repair.js";
+import { addServe } from "./serve.js";
 import { addTrim } from "./trim.js";
 import { addVerify } from "./verify.js";
 
@@ -40,6 +41,6 @@ that writes. What a terminal would obey or hide in data, keys and names is shown
 ${EXIT_CODE_HELP}`,
     );
   const commands = [addAppend, addCat, addInspect, addDump, addVerify, addRepair, addOffsets];
-  for (const add of [...commands, addTrim]) add(program, context);
+  for (const add of [...commands, addTrim, addServe]) add(program, context);
   return program;
 }

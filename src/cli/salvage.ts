@@ -110,7 +110,7 @@ async function copyCommitted(
     return;
   }
   const { fileSystem } = context.environment;
-  const { state, damage } = await loadCheckpoint(fileSystem, directory, storeId);
+  const { state, producers, damage } = await loadCheckpoint(fileSystem, directory, storeId);
   if (damage !== undefined) {
     context.tell(`committed offsets are saved as of their last valid state: ${damage}`);
   }
@@ -125,6 +125,7 @@ async function copyCommitted(
     }
     if (kept.size > 0) await store.group(group).seek(kept);
   }
+  if (producers.size > 0) await store.adoptProducers(producers);
 }
 
 /** From `store.meta`, or from the first log that names its store. */

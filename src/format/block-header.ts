@@ -37,7 +37,8 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
 export const BLOCK_MAGIC = 0x30424c53;
 export const BLOCK_MAGIC_POSITION = 4;
 export const BLOCK_HEADER_BYTES = 80;
-const PRODUCER_BYTES = 16;
+/** Length of a header with a producer. */
+export const PRODUCER_HEADER_BYTES = 96;
 /** A header's length is one byte, so no header of any version needs more room. */
 export const MAX_BLOCK_HEADER_BYTES = 256;
 
@@ -65,10 +66,13 @@ export const BlockAttribute = {
 const REQUIRED_ATTRIBUTES = 0xff;
 const KNOWN_ATTRIBUTES = 0x1f;
 
-/** Identity of an idempotent producer; stored and returned, not interpreted. */
+/** Who appended a block, and which of its records they are. */
 export interface BlockProducer {
-  readonly id: number;
+  /** A `u64`. */
+  readonly id: bigint;
+  /** A `u32`. */
   readonly epoch: number;
+  /** Number of the block's first record among the producer's in this log and epoch; a `u32`. */
   readonly sequence: number;
 }
 
@@ -90,7 +94,7 @@ export interface BlockHeader {
   readonly storedBytes: number;
   readonly bodyBytes: number;
   readonly bodyChecksum: number;
-  readonly producer?: BlockProducer;
+  readonly producer?: BlockProducer | undefined;
 }
 
 /** Why bytes are not a block header that can be used. */
@@ -113,7 +117,8 @@ export function blockLength(header: BlockHeader): number {
 }
 
 /**
- * Writes a header without a producer at `start` and returns its checksum.
+ * Writes a header at `start` and returns its checksum. With a producer it has
+ * {@link PRODUCER_HEADER_BYTES}, else {@link BLOCK_HEADER_BYTES}; the attributes must say so, too.
  *
  * @param bytes - The buffer that `view` covers.
  * @param seed - See `blockSeed` of the segment header.
@@ -122,11 +127,13 @@ export function writeBlockHeader(
   bytes: Uint8Array,
   view: DataView,
   start: number,
-  header: Omit<BlockHeader, "checksum" | "headerLength" | "producer">,
+  header: Omit<BlockHeader, "checksum" | "headerLength">,
   seed: number,
 ): number {
+  const { producer } = header;
+  const headerLength = producer === undefined ? BLOCK_HEADER_BYTES : PRODUCER_HEADER_BYTES;
   view.setUint32(start + 4, BLOCK_MAGIC, true);
-  view.setUint8(start + 8, BLOCK_HEADER_BYTES);
+  view.setUint8(start + 8, headerLength);
   view.setUint8(start + 9, header.codec);
   view.setUint16(start + 10, header.attributes, true);
   view.setUint32(start + 12, header.position, true);
@@ -141,7 +148,12 @@ export function writeBlockHeader(
   view.setUint32(start + 68, header.bodyBytes, true);
   view.setUint32(start + 72, header.bodyChecksum, true);
   view.setUint32(start + 76, 0, true);
-  const sum = checksumOfRange(bytes, start + 4, start + BLOCK_HEADER_BYTES, seed);
+  if (producer !== undefined) {
+    view.setBigUint64(start + 80, producer.id, true);
+    view.setUint32(start + 88, producer.epoch, true);
+    view.setUint32(start + 92, producer.sequence, true);
+  }
+  const sum = checksumOfRange(bytes, start + 4, start + headerLength, seed);
   view.setUint32(start, sum, true);
   return sum;
 }
@@ -204,9 +216,9 @@ function decodeHeader(
     bodyChecksum: view.getUint32(start + 72, true),
   };
   if ((attributes & BlockAttribute.producer) === 0) return header;
-  if (headerLength < BLOCK_HEADER_BYTES + PRODUCER_BYTES) return header;
+  if (headerLength < PRODUCER_HEADER_BYTES) return header;
   const producer: BlockProducer = {
-    id: readUint64(view, start + 80),
+    id: view.getBigUint64(start + 80, true),
     epoch: view.getUint32(start + 88, true),
     sequence: view.getUint32(start + 92, true),
   };

@@ -27,16 +27,20 @@ import { VarintReader, varintLength, writeVarint } from "./varint.js";
  *
  *   entry
  *   varint           length of the rest, which the fields fill exactly
- *   u8               kind: 1 committed offset, 2 key deleted; of kinds that it does not know a
- *                    reader skips those with bit 7 set and must not go on at others
- *   varint, bytes    key, UTF-8
+ *   u8               kind: 1 committed offset, 2 key deleted, 3 producer opened; of kinds that it
+ *                    does not know a reader skips those with bit 7 set and must not go on at others
+ *   varint, bytes    key, or name of the producer, UTF-8
  *   and, with kind 1,
  *   varint, bytes    group, UTF-8
  *   16 bytes         log id: which log of that key is meant
  *   u64              next offset to read
+ *   or, with kind 3,
+ *   u64              producer id
+ *   u32              producer epoch
  *
  * Of several entries for a group and key the last one counts, and that only if the key's log has
- * its log id: a key may be deleted and made anew. What follows the first frame that is not valid is
+ * its log id: a key may be deleted and made anew. Of several for a producer the last one counts.
+ * What follows the first frame that is not valid is
  * not read.
  */
 
@@ -56,10 +60,18 @@ export type CheckpointEntry =
       /** The next offset to read. */
       readonly next: number;
     }
-  | { readonly kind: "key deleted"; readonly key: string };
+  | { readonly kind: "key deleted"; readonly key: string }
+  | {
+      readonly kind: "producer opened";
+      readonly name: string;
+      /** Always the same for a name. */
+      readonly id: bigint;
+      readonly epoch: number;
+    };
 
 const KIND_COMMITTED = 1;
 const KIND_KEY_DELETED = 2;
+const KIND_PRODUCER_OPENED = 3;
 const KIND_MAY_BE_SKIPPED = 0x80;
 const LOG_ID_BYTES = 16;
 const MISFIT = "an entry's fields do not fill it exactly";
@@ -123,19 +135,37 @@ export function encodeFrame(entries: readonly CheckpointEntry[], previous: numbe
 }
 
 function encodeEntry(entry: CheckpointEntry): Uint8Array {
-  const key = Buffer.from(entry.key);
-  const group = Buffer.from(entry.kind === "committed" ? entry.group : "");
-  const bytes = new Uint8Array(
-    1 + textLength(key) + (entry.kind === "committed" ? textLength(group) + LOG_ID_BYTES + 8 : 0),
-  );
-  bytes[0] = entry.kind === "committed" ? KIND_COMMITTED : KIND_KEY_DELETED;
-  let at = writeText(bytes, 1, key);
-  if (entry.kind === "committed") {
-    at = writeText(bytes, at, group);
-    bytes.set(Buffer.from(entry.logId, "hex"), at);
-    writeUint64(viewOf(bytes), at + LOG_ID_BYTES, entry.next);
+  switch (entry.kind) {
+    case "committed": {
+      const { bytes, view, at } = beginEntry(
+        KIND_COMMITTED,
+        [entry.key, entry.group],
+        LOG_ID_BYTES + 8,
+      );
+      bytes.set(Buffer.from(entry.logId, "hex"), at);
+      writeUint64(view, at + LOG_ID_BYTES, entry.next);
+      return bytes;
+    }
+    case "key deleted":
+      return beginEntry(KIND_KEY_DELETED, [entry.key], 0).bytes;
+    case "producer opened": {
+      const { bytes, view, at } = beginEntry(KIND_PRODUCER_OPENED, [entry.name], 12);
+      view.setBigUint64(at, entry.id, true);
+      view.setUint32(at + 8, entry.epoch, true);
+      return bytes;
+    }
   }
-  return bytes;
+}
+
+/** Makes an entry with its kind and texts; `rest` more bytes, from `at` on, are to be filled. */
+function beginEntry(kind: number, texts: readonly string[], rest: number) {
+  const encoded = texts.map((text) => Buffer.from(text));
+  const length = encoded.reduce((sum, text) => sum + textLength(text), 1 + rest);
+  const bytes = new Uint8Array(length);
+  bytes[0] = kind;
+  let at = 1;
+  for (const text of encoded) at = writeText(bytes, at, text);
+  return { bytes, view: viewOf(bytes), at };
 }
 
 function textLength(text: Uint8Array): number {
@@ -220,26 +250,42 @@ function decodeEntries(
 function decodeEntry(bytes: Uint8Array): CheckpointEntry | UnsupportedFrame | string | undefined {
   const kind = bytes[0];
   if (kind === undefined) return "an entry is empty";
-  if (kind !== KIND_COMMITTED && kind !== KIND_KEY_DELETED) {
-    if ((kind & KIND_MAY_BE_SKIPPED) !== 0) return undefined;
-    return { kind: "unsupported", reason: `a checkpoint entry of kind ${kind}` };
-  }
   const reader = new VarintReader(bytes, 1, bytes.length);
+  let entry: CheckpointEntry | string | undefined;
+  if (kind === KIND_COMMITTED) entry = decodeCommitted(reader);
+  else if (kind === KIND_KEY_DELETED) entry = decodeDeleted(reader);
+  else if (kind === KIND_PRODUCER_OPENED) entry = decodeProducer(reader);
+  else if ((kind & KIND_MAY_BE_SKIPPED) !== 0) return undefined;
+  else return { kind: "unsupported", reason: `a checkpoint entry of kind ${kind}` };
+  if (typeof entry === "string") return entry;
+  return reader.position === bytes.length && entry !== undefined ? entry : MISFIT;
+}
+
+function decodeCommitted(reader: VarintReader): CheckpointEntry | string | undefined {
   const key = decodeText(reader.take(reader.next()));
-  if (kind === KIND_KEY_DELETED) {
-    if (key === undefined || reader.position !== bytes.length) return MISFIT;
-    return { kind: "key deleted", key };
-  }
   const group = decodeText(reader.take(reader.next()));
   const logId = reader.take(LOG_ID_BYTES);
   const next = reader.take(8);
   if (key === undefined || group === undefined || logId === undefined || next === undefined) {
-    return MISFIT;
+    return undefined;
   }
-  if (reader.position !== bytes.length) return MISFIT;
   const offset = readUint64(viewOf(next), 0);
   if (!Number.isSafeInteger(offset)) return "a committed offset is out of bounds";
   return { kind: "committed", group, key, logId: logIdText(logId), next: offset };
+}
+
+function decodeDeleted(reader: VarintReader): CheckpointEntry | undefined {
+  const key = decodeText(reader.take(reader.next()));
+  return key === undefined ? undefined : { kind: "key deleted", key };
+}
+
+function decodeProducer(reader: VarintReader): CheckpointEntry | undefined {
+  const name = decodeText(reader.take(reader.next()));
+  const rest = reader.take(12);
+  if (name === undefined || rest === undefined) return undefined;
+  const view = viewOf(rest);
+  const id = view.getBigUint64(0, true);
+  return { kind: "producer opened", name, id, epoch: view.getUint32(8, true) };
 }
 
 /** A log id as it stands in a {@link CheckpointEntry}. */

@@ -23,6 +23,8 @@ export const CHECKPOINT_FILE = "committed-offsets";
 export const LOCK_FILE = "LOCK";
 /** Where a writer tells readers in other processes how far they may read. */
 export const PUBLISHED_FILE = "published";
+/** What a log knew of its producers at some end; see `producer-snapshot.ts`. */
+export const PRODUCERS_FILE = "producers";
 /** Ending of files that are being made; whoever opens for writing removes left-over ones. */
 export const TEMPORARY_SUFFIX = ".tmp";
 /** Part of the names of files that keep bytes which recovery cut off. */

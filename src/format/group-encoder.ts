@@ -2,6 +2,8 @@ import {
   BLOCK_HEADER_BYTES,
   BlockAttribute,
   type BlockHeader,
+  type BlockProducer,
+  PRODUCER_HEADER_BYTES,
   writeBlockHeader,
 } from "./block-header.js";
 import { checksumOfRange } from "./checksum.js";
@@ -13,7 +15,9 @@ import { viewOf } from "./uint64.js";
 export interface EncodedBlock {
   /** Where in the buffer its header goes. */
   readonly start: number;
+  /** Of the header and the stored body. */
   readonly length: number;
+  readonly headerLength: number;
   readonly codec: CodecId;
   attributes: number;
   readonly recordCount: number;
@@ -21,6 +25,7 @@ export interface EncodedBlock {
   readonly maxTimestamp: number;
   readonly bodyBytes: number;
   readonly bodyChecksum: number;
+  readonly producer: BlockProducer | undefined;
 }
 
 /** What a header says that is known only when the block gets its place in the log. */
@@ -32,9 +37,13 @@ export type BlockPlace = Pick<
 /** Timestamp deltas are 32 bits wide; a block whose records lie further apart is closed. */
 const MAX_TIMESTAMP_DELTA = 2 ** 32 - 1;
 
-/** The most that a record of `byteLength` adds to a buffer, if it gets a block of its own. */
-export function encodedBound(byteLength: number): number {
-  return BLOCK_HEADER_BYTES + byteLength + 8;
+/**
+ * The most that a record of `byteLength` adds to a buffer, if it gets a block of its own.
+ *
+ * @param isOfProducer - Whether the block has a producer.
+ */
+export function encodedBound(byteLength: number, isOfProducer = false): number {
+  return (isOfProducer ? PRODUCER_HEADER_BYTES : BLOCK_HEADER_BYTES) + byteLength + 8;
 }
 
 /**
@@ -52,6 +61,9 @@ export class GroupEncoder {
   #start = 0;
   #end = BLOCK_HEADER_BYTES;
   #count = 0;
+  #headerLength = BLOCK_HEADER_BYTES;
+  /** Of the open batch; the sequence is that of the open block. */
+  #producer: BlockProducer | undefined;
   #structured = false;
   #sameTimestamp = true;
   #minTimestamp = 0;
@@ -80,6 +92,18 @@ export class GroupEncoder {
   /** How many bytes are taken, a bound of the open block's tables included. */
   get length(): number {
     return this.#count === 0 ? this.#start : this.#end + this.#count * 8;
+  }
+
+  /**
+   * Begins a batch of a producer, which each of its blocks will say. The batch before must have
+   * been ended.
+   *
+   * @param producer - The sequence is that of the batch's first record.
+   */
+  beginProducersBatch(producer: BlockProducer): void {
+    this.#producer = producer;
+    this.#headerLength = PRODUCER_HEADER_BYTES;
+    this.#end = this.#start + PRODUCER_HEADER_BYTES;
   }
 
   /** Adds a record that is a value alone. `byteLength` is that of the value, in UTF-8 for text. */
@@ -124,6 +148,10 @@ export class GroupEncoder {
     if (this.#count > 0) this.#close();
     this.blocks[this.blocks.length - 1]!.attributes |= BlockAttribute.lastOfBatch;
     this.#structured = false;
+    if (this.#producer === undefined) return;
+    this.#producer = undefined;
+    this.#headerLength = BLOCK_HEADER_BYTES;
+    this.#end = this.#start + BLOCK_HEADER_BYTES;
   }
 
   /**
@@ -143,9 +171,10 @@ export class GroupEncoder {
       recordCount: block.recordCount,
       baseTimestamp: block.baseTimestamp,
       maxTimestamp: block.maxTimestamp,
-      storedBytes: block.length - BLOCK_HEADER_BYTES,
+      storedBytes: block.length - block.headerLength,
       bodyBytes: block.bodyBytes,
       bodyChecksum: block.bodyChecksum,
+      producer: block.producer,
     };
     return writeBlockHeader(this.#bytes, this.#view, block.start, header, seed);
   }
@@ -177,7 +206,7 @@ export class GroupEncoder {
    * @returns Index of the first value that had no room.
    */
   #fillBlock(values: readonly Uint8Array[], from: number, timestamp: number): number {
-    const bodyStart = this.#start + BLOCK_HEADER_BYTES;
+    const bodyStart = this.#start + this.#headerLength;
     const limit = this.#start + this.#blockBytes;
     let end = bodyStart;
     let count = 0;
@@ -208,7 +237,7 @@ export class GroupEncoder {
   #note(timestamp: number): void {
     const index = this.#count;
     if (index === this.#ends.length) this.#growTables();
-    this.#ends[index] = this.#end - this.#start - BLOCK_HEADER_BYTES;
+    this.#ends[index] = this.#end - this.#start - this.#headerLength;
     this.#timestamps[index] = timestamp;
     this.#count = index + 1;
     if (index === 0) {
@@ -229,14 +258,16 @@ export class GroupEncoder {
     for (let index = 0; index < count; index++, at += 4) {
       view.setUint32(at, this.#ends[index]!, true);
     }
+    const producer = this.#producer;
     let attributes = this.#structured ? BlockAttribute.structured : 0;
+    if (producer !== undefined) attributes |= BlockAttribute.producer;
     if (!this.#sameTimestamp) {
       attributes |= BlockAttribute.timestampDeltas;
       for (let index = 0; index < count; index++, at += 4) {
         view.setUint32(at, this.#timestamps[index]! - this.#minTimestamp, true);
       }
     }
-    const bodyStart = this.#start + BLOCK_HEADER_BYTES;
+    const bodyStart = this.#start + this.#headerLength;
     let bodyEnd = at;
     let codec: CodecId = Codec.none;
     if (this.#compression === "lz4") {
@@ -250,6 +281,7 @@ export class GroupEncoder {
     this.blocks.push({
       start: this.#start,
       length: bodyEnd - this.#start,
+      headerLength: this.#headerLength,
       codec,
       attributes,
       recordCount: count,
@@ -257,9 +289,13 @@ export class GroupEncoder {
       maxTimestamp: this.#maxTimestamp,
       bodyBytes: at - bodyStart,
       bodyChecksum: checksumOfRange(this.#bytes, bodyStart, bodyEnd),
+      producer,
     });
+    if (producer !== undefined) {
+      this.#producer = { ...producer, sequence: producer.sequence + count };
+    }
     this.#start = bodyEnd;
-    this.#end = this.#start + BLOCK_HEADER_BYTES;
+    this.#end = this.#start + this.#headerLength;
     this.#count = 0;
     this.#structured = false;
   }

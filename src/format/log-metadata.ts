@@ -13,7 +13,8 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   12        4      features that a reader must understand: bit 0, the log belongs to a store
  *   16        4      features that a reader may ignore: none
  *   20        4      flags: bit 0 closed cleanly, bit 1 a truncation is recorded,
- *                    bit 2 appends of the session are synced before they are acknowledged
+ *                    bit 2 appends of the session are synced before they are acknowledged,
+ *                    bit 3 there may be blocks of producers
  *   24        16     log id
  *   40        8      epoch
  *   48        8      start offset
@@ -41,6 +42,7 @@ const FEATURE_IN_STORE = 1;
 const FLAG_CLEAN = 1;
 const FLAG_TRUNCATION = 2;
 const FLAG_SYNCED = 4;
+const FLAG_PRODUCERS = 8;
 const ID_BYTES = 16;
 
 /** A place at which a log ended, durably. */
@@ -75,6 +77,8 @@ export interface LogMetadata {
   readonly clean: boolean;
   /** Whether the last session acknowledged only what was synced. */
   readonly synced: boolean;
+  /** Whether there may be, or have been, blocks of producers. */
+  readonly hasProducers: boolean;
   readonly end: LogEnd;
   /** Tells two states of a log apart that are alike in all else. */
   readonly revision: number;
@@ -92,7 +96,8 @@ export function encodeLogMetadata(metadata: LogMetadata): Uint8Array {
   const flags =
     (metadata.clean ? FLAG_CLEAN : 0) |
     (metadata.truncation === undefined ? 0 : FLAG_TRUNCATION) |
-    (metadata.synced ? FLAG_SYNCED : 0);
+    (metadata.synced ? FLAG_SYNCED : 0) |
+    (metadata.hasProducers ? FLAG_PRODUCERS : 0);
   view.setUint32(20, flags, true);
   bytes.set(metadata.logId, 24);
   writeUint64(view, 40, metadata.epoch);
@@ -140,6 +145,7 @@ export function decodeLogMetadata(bytes: Uint8Array): LogMetadata | InvalidHeade
     storeId: inStore ? bytes.slice(88, 88 + ID_BYTES) : undefined,
     clean: (flags & FLAG_CLEAN) !== 0,
     synced: (flags & FLAG_SYNCED) !== 0,
+    hasProducers: (flags & FLAG_PRODUCERS) !== 0,
     end: {
       activeBaseOffset: readUint64(view, 104),
       endOffset: readUint64(view, 112),

@@ -1,4 +1,5 @@
 import { SeglogError } from "../errors.js";
+import type { BlockProducer } from "../format/block-header.js";
 import { encodedBound } from "../format/group-encoder.js";
 import type { RecordInput } from "../format/record.js";
 import type { AppendedBatch } from "./appended-batch.js";
@@ -156,38 +157,40 @@ export class AppendQueue {
   appendBatch(
     records: readonly RecordInput[],
     signal: AbortSignal | undefined,
+    producer?: BlockProducer,
   ): Promise<AppendedBatch> {
     if (records.length === 0) throw new RangeError("A batch must hold at least one record");
     const valueBytes = bytesOfValues(records, this.#owner.options.maxRecordBytes);
     if (valueBytes !== undefined) {
       // All of them are values alone: nothing has to be made of them before they are copied.
       const values = records as readonly Uint8Array[];
-      const byteLength = this.#batchBound(valueBytes, values.length);
-      const admit = () => this.#admitValues(values, byteLength);
+      const byteLength = this.#batchBound(valueBytes, values.length, producer);
+      const admit = () => this.#admitValues(values, byteLength, producer);
       if (this.#mayAdmit(byteLength)) return admit();
       return this.#wait(byteLength, signal, () => {
         if (bytesOfValues(values, Number.POSITIVE_INFINITY) !== valueBytes) throw changedValue();
         return admit();
       });
     }
-    return this.appendPreparedBatch(records.map(prepare), signal);
+    return this.appendPreparedBatch(records.map(prepare), signal, producer);
   }
 
   /** @param prepared - At least one. */
   appendPreparedBatch(
     prepared: readonly PreparedRecord[],
     signal: AbortSignal | undefined,
+    producer?: BlockProducer,
   ): Promise<AppendedBatch> {
     let recordBytes = 0;
     for (const { byteLength } of prepared) {
       this.#checkLength(byteLength);
       recordBytes += byteLength;
     }
-    const byteLength = this.#batchBound(recordBytes, prepared.length);
-    if (this.#mayAdmit(byteLength)) return this.#admitBatch(prepared, byteLength);
+    const byteLength = this.#batchBound(recordBytes, prepared.length, producer);
+    if (this.#mayAdmit(byteLength)) return this.#admitBatch(prepared, byteLength, producer);
     return this.#wait(byteLength, signal, () => {
       prepared.forEach(assertUnchanged);
-      return this.#admitBatch(prepared, byteLength);
+      return this.#admitBatch(prepared, byteLength, producer);
     });
   }
 
@@ -196,11 +199,12 @@ export class AppendQueue {
    *
    * @throws SeglogError `BATCH_TOO_LARGE`.
    */
-  #batchBound(recordBytes: number, count: number): number {
+  #batchBound(recordBytes: number, count: number, producer?: BlockProducer): number {
     const { blockBytes, maxBatchBytes } = this.#owner.options;
-    let byteLength = encodedBound(0) + recordBytes + count * 8;
+    const perBlock = encodedBound(0, producer !== undefined);
+    let byteLength = perBlock + recordBytes + count * 8;
     // A header is at most as long again as the shortest block is.
-    byteLength += Math.ceil(byteLength / blockBytes) * encodedBound(0);
+    byteLength += Math.ceil(byteLength / blockBytes) * perBlock;
     if (byteLength <= maxBatchBytes || count === 1) return byteLength;
     throw new SeglogError(
       "BATCH_TOO_LARGE",
@@ -213,6 +217,11 @@ export class AppendQueue {
   exclusive<T>(run: () => Promise<T>): Promise<T> {
     this.#unfinished++;
     return this.#inTurn(run, false);
+  }
+
+  /** Resolves when what was on its way when this was called is done. */
+  async passed(): Promise<void> {
+    if (!this.isIdle) await this.exclusive(() => Promise.resolve());
   }
 
   /** As {@link exclusive}, and does not keep the queue from being idle. */
@@ -306,8 +315,14 @@ export class AppendQueue {
     batch.answer(resolve, reject);
   }
 
-  #admitBatch(records: readonly PreparedRecord[], byteLength: number): Promise<AppendedBatch> {
-    return new Promise((resolve, reject) => this.#addBatch(records, byteLength, resolve, reject));
+  #admitBatch(
+    records: readonly PreparedRecord[],
+    byteLength: number,
+    producer: BlockProducer | undefined,
+  ): Promise<AppendedBatch> {
+    return new Promise((resolve, reject) =>
+      this.#addBatch(records, byteLength, resolve, reject, producer),
+    );
   }
 
   #addBatch(
@@ -315,18 +330,23 @@ export class AppendQueue {
     byteLength: number,
     resolve: (batch: AppendedBatch) => void,
     reject: (error: SeglogError) => void,
+    producer?: BlockProducer,
   ): void {
     const group = this.#groupFor(byteLength);
-    const batch = this.#beginBatch(group, byteLength, resolve, reject);
+    const batch = this.#beginBatch(group, byteLength, resolve, reject, producer);
     const now = this.#owner.timestamp();
     for (const record of records) group.addRecord(batch, record, record.timestamp ?? now);
     group.endBatch();
   }
 
-  #admitValues(values: readonly Uint8Array[], byteLength: number): Promise<AppendedBatch> {
+  #admitValues(
+    values: readonly Uint8Array[],
+    byteLength: number,
+    producer: BlockProducer | undefined,
+  ): Promise<AppendedBatch> {
     return new Promise((resolve, reject) => {
       const group = this.#groupFor(byteLength);
-      const batch = this.#beginBatch(group, byteLength, resolve, reject);
+      const batch = this.#beginBatch(group, byteLength, resolve, reject, producer);
       group.addValues(batch, values, this.#owner.timestamp());
       group.endBatch();
     });
@@ -337,8 +357,9 @@ export class AppendQueue {
     byteLength: number,
     resolve: (batch: AppendedBatch) => void,
     reject: (error: SeglogError) => void,
+    producer: BlockProducer | undefined,
   ): PendingBatch {
-    const batch = group.beginBatch(resolve, reject);
+    const batch = group.beginBatch(resolve, reject, producer);
     this.#pendingBytes += byteLength;
     batch.admittedBytes = byteLength;
     return batch;

@@ -1,7 +1,7 @@
 /** Lets any number of waiters know that something changed; costs nothing while nobody waits. */
 export class Changes {
   /** There are none most of the time; then one look tells. */
-  #waiters: (() => void)[] | undefined;
+  #waiters: Set<() => void> | undefined;
 
   announce(): void {
     const waiters = this.#waiters;
@@ -18,7 +18,7 @@ export class Changes {
   next(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        this.#waiters = this.#waiters?.filter((waiter) => waiter !== wake);
+        this.#waiters?.delete(wake);
         reject(signal?.reason);
       };
       const wake = () => {
@@ -30,8 +30,8 @@ export class Changes {
         return;
       }
       signal?.addEventListener("abort", onAbort, { once: true });
-      this.#waiters ??= [];
-      this.#waiters.push(wake);
+      this.#waiters ??= new Set();
+      this.#waiters.add(wake);
     });
   }
 }

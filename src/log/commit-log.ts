@@ -3,6 +3,7 @@ import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.j
 import { hasSystemCode } from "../files/file-errors.js";
 import type { FileSystem } from "../files/file-system.js";
 import { runSteps, runStepsSync } from "../files/steps.js";
+import type { BlockProducer } from "../format/block-header.js";
 import { JOURNAL_DIRECTORY, LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
@@ -28,6 +29,8 @@ import type { LogView } from "./log-view.js";
 import { LogWriter } from "./log-writer.js";
 import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
 import { unlessOvertaken } from "./overtaken.js";
+import { assertProducer, assertProducerId, nextSequence } from "./producer-states.js";
+import type { OpenedEpoch } from "./producers.js";
 import { quickRead, quickReadSync } from "./quick-read.js";
 import type { RecordBatch } from "./record-batch.js";
 import { recoverLog } from "./recovery.js";
@@ -65,6 +68,21 @@ export interface AppendOptions {
    * stored, signal or not.
    */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Who appends, and which of its batches this is. A batch that is stored already is not stored
+   * again: it resolves with the offsets that it has. It must be the same batch as the first time,
+   * with as many records.
+   */
+  readonly producer?: ProducerSequence | undefined;
+}
+
+/** What a log knows of a producer; see {@link CommitLog.producer}. */
+export interface StoredProducer {
+  readonly epoch: number;
+  /** That of its next record in this epoch; at most 2^32. */
+  readonly nextSequence: number;
+  /** Offset of its last record. */
+  readonly lastOffset: number;
 }
 
 /** Options of {@link CommitLog.readFrom}. */
@@ -85,6 +103,7 @@ interface Membership {
   readonly onTruncated?: (endOffset: number) => Promise<void>;
   /** What the logs of the store share, if this is not the journal itself. */
   readonly journal: Journal | undefined;
+  readonly openedEpoch?: OpenedEpoch;
 }
 
 const DEFAULT_READ_BYTES = 1024 * 1024;
@@ -250,6 +269,7 @@ export class CommitLog {
         bootId,
         onTruncated,
         journal: membership?.journal,
+        openedEpoch: membership?.openedEpoch ?? (() => undefined),
         isJournal: membership !== undefined && membership.journal === undefined,
       };
       const writer = new LogWriter(parts);
@@ -314,10 +334,14 @@ export class CommitLog {
    *
    * @throws TypeError for a record of the wrong type. SeglogError `RECORD_TOO_LARGE`, `NO_SPACE`
    *   (the log is unharmed; try again), `LOG_POISONED` (not known whether it is stored), `CLOSED`,
-   *   `READ_ONLY`. The signal's reason, when it is aborted while waiting for room.
+   *   `READ_ONLY`; with a producer `PRODUCER_FENCED`, `SEQUENCE_GAP`, `SEQUENCE_FORGOTTEN`. The
+   *   signal's reason, when it is aborted while waiting for room.
    */
   append(record: RecordInput, options?: AppendOptions): Promise<number> {
     try {
+      if (options?.producer !== undefined) {
+        return this.appendBatch([record], options).then(({ baseOffset }) => baseOffset);
+      }
       options?.signal?.throwIfAborted();
       return this.#writable().append(record, options?.signal);
     } catch (error) {
@@ -336,7 +360,8 @@ export class CommitLog {
     try {
       options?.signal?.throwIfAborted();
       const list = toArray(records);
-      return this.#writable().appendBatch(list, options?.signal);
+      const producer = copyProducer(options?.producer, list.length);
+      return this.#writable().appendBatch(list, options?.signal, producer);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -466,6 +491,24 @@ export class CommitLog {
   }
 
   /**
+   * What the log knows of a producer: where one goes on that does not know what of its own was
+   * stored. Of a log with many producers, only those that appended last are known.
+   *
+   * @returns `undefined` if nothing is known of it.
+   * @throws TypeError, RangeError for what is no id. CorruptionError if blocks are damaged that have
+   *   to be read for it. SeglogError `READ_ONLY`, `CLOSED`.
+   */
+  async producer(id: bigint): Promise<StoredProducer | undefined> {
+    const writer = this.#writable();
+    assertProducerId(id);
+    const state = await writer.queue.exclusive(() => writer.producer(id));
+    if (state === undefined) return undefined;
+    const { baseOffset, recordCount } = state.batches.at(-1)!;
+    const lastOffset = baseOffset + recordCount - 1;
+    return { epoch: state.epoch, nextSequence: nextSequence(state), lastOffset };
+  }
+
+  /**
    * What the log is made of, in the order of offsets. Reads the headers of indexes that are not in
    * memory, synchronously: meant for people and for tools.
    */
@@ -483,6 +526,14 @@ export class CommitLog {
   async refresh(): Promise<void> {
     this.#view.assertOpen();
     await this.#view.refresh();
+  }
+
+  /**
+   * @internal Resolves when the end offset is no longer `seen`, when the epoch changes, or when the
+   *   log closes. Throws the signal's reason.
+   */
+  changed(seen: number, signal: AbortSignal): Promise<void> {
+    return this.#view.changed(seen, signal);
   }
 
   /**
@@ -595,6 +646,20 @@ export function assertOffset(offset: number, name: string): void {
 function assertIteration(options: IterationOptions): void {
   if (options.from !== undefined) assertOffset(options.from, "from");
   if (options.to !== undefined) assertOffset(options.to, "to");
+}
+
+/** Checked, and the caller's object is free. */
+function copyProducer(
+  producer: ProducerSequence | undefined,
+  recordCount: number,
+): BlockProducer | undefined {
+  if (producer === undefined) return undefined;
+  if (typeof producer !== "object" || producer === null) {
+    throw new TypeError(`producer must be an object, not ${describe(producer)}`);
+  }
+  const { id, epoch, sequence } = producer;
+  assertProducer({ id, epoch, sequence }, recordCount);
+  return { id, epoch, sequence };
 }
 
 function toArray(records: Iterable<RecordInput>): readonly RecordInput[] {

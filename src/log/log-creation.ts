@@ -184,6 +184,7 @@ function emptyLog(
     storeId,
     clean: false,
     synced: options.durability === "always",
+    hasProducers: false,
     end: {
       activeBaseOffset: 0,
       endOffset: 0,

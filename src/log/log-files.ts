@@ -9,6 +9,7 @@ import {
   CUT_MARK,
   LOCK_FILE,
   LOG_METADATA_FILE,
+  PRODUCERS_FILE,
   PUBLISHED_FILE,
   parseSegmentFileName,
   STORE_METADATA_FILE,
@@ -20,6 +21,9 @@ import { encodeSegmentHeader, type SegmentHeader } from "../format/segment-heade
 
 /** More than any metadata file of any version takes. */
 const MAX_METADATA_BYTES = 4096;
+
+/** Files of a log of which nothing has to be known to list it. */
+const OTHER_FILES = [LOCK_FILE, PUBLISHED_FILE, PRODUCERS_FILE];
 
 /** What the names in a log's directory say. */
 export interface LogListing {
@@ -76,7 +80,7 @@ function sortEntries(directory: string, entries: readonly DirectoryEntry[]): Log
   let hasStoreMetadata = false;
   for (const { name, kind } of entries) {
     const segment = parseSegmentFileName(name);
-    if (segment !== undefined || name === LOG_METADATA_FILE) {
+    if (segment !== undefined || name === LOG_METADATA_FILE || name === PRODUCERS_FILE) {
       if (kind !== "file") {
         throw new SeglogError(
           "UNSAFE_PATH",
@@ -90,7 +94,7 @@ function sortEntries(directory: string, entries: readonly DirectoryEntry[]): Log
     else if (name === STORE_METADATA_FILE) hasStoreMetadata = true;
     else if (isTemporary(name)) temporaryFiles.push(name);
     else if (name.includes(CUT_MARK)) cutFiles.push(name);
-    else if (name !== LOCK_FILE && name !== PUBLISHED_FILE) foreignNames.push(name);
+    else if (!OTHER_FILES.includes(name)) foreignNames.push(name);
   }
   baseOffsets.sort((one, other) => one - other);
   const known = new Set(baseOffsets);
@@ -116,6 +120,7 @@ function isTemporary(name: string): boolean {
   return (
     final === LOG_METADATA_FILE ||
     final === PUBLISHED_FILE ||
+    final === PRODUCERS_FILE ||
     final.includes(CUT_MARK) ||
     parseSegmentFileName(final) !== undefined
   );

@@ -4,8 +4,10 @@ import { isHandleShortage } from "../files/file-errors.js";
 import type { OpenFile } from "../files/file-system.js";
 import { runSteps, runStepsEagerly } from "../files/steps.js";
 import { writeFully, writeFullySync } from "../files/whole-file.js";
+import type { BlockProducer } from "../format/block-header.js";
 import { journalName } from "../format/journal-key.js";
 import { type LogEnd, type LogMetadata, revise } from "../format/log-metadata.js";
+import type { ProducerState } from "../format/producer-snapshot.js";
 import type { RecordInput } from "../format/record.js";
 import { loadedIndex, saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
@@ -29,11 +31,13 @@ import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
 import { AcknowledgedBatch, type PendingBatch, PendingGroup } from "./pending.js";
 import { prepare } from "./prepared-record.js";
+import { type OpenedEpoch, Producers } from "./producers.js";
 import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
 import { RetentionClock } from "./retention-clock.js";
 import { roomBehind, zerosOf } from "./room.js";
 import { removeSegment } from "./segment-removal.js";
+import { segmentIndexOf } from "./segment-search.js";
 import { assertNumbersLast, pieces, type StampedRun, stampRun } from "./stamping.js";
 import { TailPiece } from "./tail-piece.js";
 import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
@@ -61,6 +65,8 @@ export interface LogWriterParts {
   readonly onTruncated: ((endOffset: number) => Promise<void>) | undefined;
   /** That of the store which the log belongs to. */
   readonly journal: Journal | undefined;
+  /** Tells which producers were replaced by later ones. */
+  readonly openedEpoch: OpenedEpoch;
   /**
    * Whether the records belong to many logs, each of which goes on in its own segments after one is
    * refused: then all that were accepted behind that one are refused with it.
@@ -85,6 +91,7 @@ export class LogWriter implements LogView, QueueOwner {
   readonly #onTruncated: LogWriterParts["onTruncated"];
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
+  readonly #producers: Producers;
   #poison: SeglogError | undefined;
   readonly #isJournal: boolean;
   readonly #clock: LogClock;
@@ -142,6 +149,8 @@ export class LogWriter implements LogView, QueueOwner {
     this.#metadata = recovered.metadata;
     this.#openedRevision = recovered.metadata.revision;
     this.#segments = recovered.segments;
+    const { fileSystem, pool } = environment;
+    this.#producers = new Producers(fileSystem, pool, this, parts.openedEpoch);
     this.#written = recovered.end;
     this.#durable = recovered.end;
     this.#published = recovered.end;
@@ -247,11 +256,13 @@ export class LogWriter implements LogView, QueueOwner {
     return this.#journaled!.append(prepared, prepared.timestamp ?? this.timestamp());
   }
 
-  /** See `CommitLog.appendBatch`. */
+  /** See `CommitLog.appendBatch`. Batches of producers never go to the journal. */
   appendBatch(
     records: readonly RecordInput[],
     signal: AbortSignal | undefined,
+    producer: BlockProducer | undefined,
   ): Promise<AppendedBatch> {
+    if (producer !== undefined) return this.queue.appendBatch(records, signal, producer);
     if (records.length === 0 || records.length > MOST_JOURNALED || !this.#mayJournal()) {
       return this.queue.appendBatch(records, signal);
     }
@@ -369,7 +380,9 @@ export class LogWriter implements LogView, QueueOwner {
   async commit(appended: readonly PendingBatch[]): Promise<() => void> {
     this.#journal?.beginWork();
     try {
-      const answer = await this.#commitBehindTail(appended);
+      const answer = appended.some(isOfProducer)
+        ? await this.#commitOfProducers(appended)
+        : await this.#commitBehindTail(appended);
       if (!this.#rolled) return answer;
       answer();
       await this.#upkeep();
@@ -377,6 +390,74 @@ export class LogWriter implements LogView, QueueOwner {
     } finally {
       this.#journal?.endWork();
     }
+  }
+
+  /** Stores what is not stored yet; of the rest, it tells where it is or why it is refused. */
+  async #commitOfProducers(appended: readonly PendingBatch[]): Promise<() => void> {
+    try {
+      await this.#producers.load(this.#written);
+    } catch (error) {
+      // To fail to read changes nothing.
+      this.queue.settle(appended.filter(isOfProducer), (batch) =>
+        batch.reject(error as SeglogError),
+      );
+      return this.#commitBehindTail(appended.filter((batch) => !isOfProducer(batch)));
+    }
+    const verdicts = this.#producers.judge(appended);
+    const fresh: PendingBatch[] = [];
+    const repeated: PendingBatch[] = [];
+    for (const [index, batch] of appended.entries()) {
+      const verdict = verdicts[index];
+      if (verdict === undefined || verdict === "follows") fresh.push(batch);
+      else if (verdict instanceof SeglogError)
+        this.queue.settle([batch], () => batch.reject(verdict));
+      else repeated.push(batch);
+    }
+    const answer = fresh.length === 0 ? () => {} : await this.#commitBehindTail(fresh);
+    if (repeated.length === 0) return answer;
+    const answerRepeated = await this.#findStored(repeated);
+    return () => {
+      answer();
+      answerRepeated();
+    };
+  }
+
+  /** Tells where batches are that are stored already, some of them only just now. */
+  async #findStored(batches: readonly PendingBatch[]): Promise<() => void> {
+    // One that has no place repeats one that could not be stored just now, and this is why.
+    const notStored = this.#failure;
+    const answers: (number | SeglogError)[] = [];
+    try {
+      await this.#catchUp();
+      for (const batch of batches) {
+        const [verdict] = this.#producers.judge([batch]);
+        const isStored = typeof verdict === "object" && "baseOffset" in verdict;
+        answers.push(isStored ? verdict.baseOffset : notStored!);
+      }
+    } catch (error) {
+      const failure = this.#judge(error);
+      answers.push(...batches.map(() => failure));
+    }
+    return () => {
+      const rest = answers.values();
+      this.queue.settle(batches, (batch) => {
+        const answer = rest.next().value!;
+        if (typeof answer === "number") batch.resolve(answer);
+        else batch.reject(answer);
+      });
+    };
+  }
+
+  /** What was written, and refused all the same for want of a handle to sync it, becomes visible. */
+  async #catchUp(): Promise<void> {
+    if (this.#poison !== undefined) throw this.#poison;
+    const isSynced = this.options.durability === "always";
+    if (isSynced) await this.#sync();
+    const end = isSynced ? this.#durable : this.#written;
+    if (end.endOffset <= this.#published.endOffset) return;
+    this.#published = end;
+    this.#journaled?.reach(end.endOffset);
+    this.#tellReaders();
   }
 
   /** What stands in the journal comes first; the last piece of it is written with the rest. */
@@ -421,6 +502,9 @@ export class LogWriter implements LogView, QueueOwner {
       if (this.#poison !== undefined) throw this.#poison;
       // Nothing on this way waits for a turn unless it has to: the disk idles until it is written.
       if (this.#metadata.clean) await this.#beginSession();
+      if (!this.#metadata.hasProducers && batches.some(isOfProducer)) {
+        await this.#replaceMetadata({ hasProducers: true });
+      }
       while (next < batches.length) {
         if (this.#mustRoll(batches[next]!)) {
           await this.#takeRoomBack();
@@ -429,7 +513,9 @@ export class LogWriter implements LogView, QueueOwner {
           await this.#roll();
         }
         const run = this.#takeRun(batches, next, this.#written);
+        const baseOffset = this.#written.endOffset;
         await this.#write(run);
+        this.#producers.note(run, baseOffset);
         unsynced.push(...run);
         next += run.length;
       }
@@ -527,6 +613,7 @@ export class LogWriter implements LogView, QueueOwner {
       return applyTruncation(target, bound, kept);
     });
     this.#forgetIndexes(segments);
+    this.#producers.forget();
     await this.#enterSegments(segments);
     this.#metadata = { ...this.#metadata, truncation: undefined, end: this.#durable };
     await this.#onTruncated?.(offset);
@@ -539,6 +626,7 @@ export class LogWriter implements LogView, QueueOwner {
       this.#assertWithin(offset, "deleteBefore takes at most the end offset");
     }
     if (offset > this.startOffset) {
+      await this.#keepProducers(this.#firstSegmentWith(offset).baseOffset);
       await this.#change(async () => {
         await this.#beginSession();
         // A crash must not leave an end before the start.
@@ -546,10 +634,7 @@ export class LogWriter implements LogView, QueueOwner {
         await this.#replaceMetadata({ startOffset: offset });
         this.#tellReaders();
       });
-      let count = 0;
-      while (count + 1 < this.#segments.length && this.#segments[count + 1]!.baseOffset <= offset) {
-        count++;
-      }
+      const count = this.#segments.indexOf(this.#firstSegmentWith(offset));
       for (const segment of this.#segments.slice(0, count)) {
         this.#environment.indexCache.forget(segment);
         this.#deleted.push(segment);
@@ -557,6 +642,39 @@ export class LogWriter implements LogView, QueueOwner {
       this.#segments = this.#segments.slice(count);
     }
     await this.#removeDeleted();
+  }
+
+  /** The first segment of a log that begins with `offset`; at most the active one. */
+  #firstSegmentWith(offset: number): Segment {
+    return this.#segments[segmentIndexOf(this.#segments, offset)]!;
+  }
+
+  /** What the segments in front of one tell of producers must be known without them. */
+  async #keepProducers(firstBaseOffset: number): Promise<void> {
+    const isFirst = firstBaseOffset === this.#segments[0]!.baseOffset;
+    if (isFirst || !this.#metadata.hasProducers) return;
+    await this.#producers.load(this.#written);
+    if (!this.#producers.mustSaveBefore(firstBaseOffset)) return;
+    await this.#change(async () => {
+      // Else a crash could leave a file that tells of more than there is.
+      await this.#sync();
+      await this.#producers.save(this.#durable);
+    });
+  }
+
+  /** Saves what is known of producers for the next session, which else finds it in the blocks. */
+  async #saveProducers(): Promise<void> {
+    if (!this.#producers.isUnsaved) return;
+    await this.#producers.save(this.#durable).catch((error: SeglogError) => {
+      this.options.onError(error);
+    });
+  }
+
+  /** See `CommitLog.producer`. Run it exclusively. */
+  async producer(id: bigint): Promise<ProducerState | undefined> {
+    if (!this.#metadata.hasProducers) return undefined;
+    await this.#producers.load(this.#written);
+    return this.#producers.state(id);
   }
 
   /**
@@ -588,6 +706,7 @@ export class LogWriter implements LogView, QueueOwner {
         await this.#sync();
         if (this.#metadata.clean) return;
         await this.#saveActiveIndex();
+        await this.#saveProducers();
         await this.#replaceMetadata({ clean: true, end: this.#durable });
       });
     } finally {
@@ -949,6 +1068,7 @@ export class LogWriter implements LogView, QueueOwner {
     await this.#enterSegments([...this.#segments, this.#openSegment(this.#written.endOffset)]);
     sealed.file.syncBeforeClose = undefined;
     sealed.onIndexUnwanted = undefined;
+    await this.#saveProducers();
     this.#rolled = true;
   }
 
@@ -1150,6 +1270,10 @@ export class LogWriter implements LogView, QueueOwner {
         });
     }, delay).unref();
   }
+}
+
+function isOfProducer({ producer }: PendingBatch): boolean {
+  return producer !== undefined;
 }
 
 /** Failures that leave nothing half done and may pass: no space, no handles, no access. */

@@ -1,4 +1,5 @@
 import type { SeglogError } from "../errors.js";
+import type { BlockProducer } from "../format/block-header.js";
 import type { CompressionName } from "../format/compression.js";
 import { GroupEncoder } from "../format/group-encoder.js";
 import { AppendedBatch } from "./appended-batch.js";
@@ -7,6 +8,8 @@ import type { PreparedRecord } from "./prepared-record.js";
 /** A batch on its way to the disk: its blocks, and who waits for it. */
 export abstract class PendingBatch {
   readonly group: PendingGroup;
+  /** Who appended it, if that was said; the sequence is that of its first record. */
+  readonly producer: BlockProducer | undefined;
   readonly firstBlock: number;
   /** One past its last block; set when the batch is complete. */
   endBlock = 0;
@@ -14,8 +17,9 @@ export abstract class PendingBatch {
   /** Counts against `maxPendingBytes` until the batch is settled. */
   admittedBytes = 0;
 
-  constructor(group: PendingGroup) {
+  constructor(group: PendingGroup, producer?: BlockProducer) {
     this.group = group;
+    this.producer = producer;
     this.firstBlock = group.encoder.blocks.length;
   }
 
@@ -65,8 +69,9 @@ export class AtomicBatch extends PendingBatch {
     group: PendingGroup,
     resolve: (batch: AppendedBatch) => void,
     reject: (error: SeglogError) => void,
+    producer: BlockProducer | undefined,
   ) {
-    super(group);
+    super(group, producer);
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -110,9 +115,11 @@ export class PendingGroup {
   beginBatch(
     resolve: (batch: AppendedBatch) => void,
     reject: (error: SeglogError) => void,
+    producer: BlockProducer | undefined,
   ): AtomicBatch {
     this.endBatch();
-    const batch = new AtomicBatch(this, resolve, reject);
+    const batch = new AtomicBatch(this, resolve, reject, producer);
+    if (producer !== undefined) this.encoder.beginProducersBatch(producer);
     this.#add(batch);
     return batch;
   }

@@ -7,6 +7,7 @@ import {
   BLOCK_HEADER_BYTES,
   BlockAttribute,
   type BlockHeader,
+  PRODUCER_HEADER_BYTES,
   writeBlockHeader,
 } from "../format/block-header.js";
 import { segmentFileName } from "../format/file-names.js";
@@ -88,6 +89,7 @@ class Salvage {
   #startOffset: number | undefined;
   #nextOffset: number;
   #records = 0;
+  #hasProducers = false;
   #end: LogEnd | undefined;
   #lastHeaderChecksum = 0;
 
@@ -230,14 +232,16 @@ class Salvage {
     const attributes = endsBatch ? old.attributes | BlockAttribute.lastOfBatch : old.attributes;
     const header: Omit<BlockHeader, "checksum" | "headerLength"> = {
       ...old,
-      // No version writes a producer's fields yet, and they would not fit this header.
-      attributes: attributes & ~BlockAttribute.producer,
+      attributes,
       position: summary.endPosition,
       previousChecksum: summary.lastChecksum,
     };
-    const bytes = new Uint8Array(BLOCK_HEADER_BYTES + stored.length);
+    const isOfProducer = old.producer !== undefined;
+    this.#hasProducers ||= isOfProducer;
+    const headerLength = isOfProducer ? PRODUCER_HEADER_BYTES : BLOCK_HEADER_BYTES;
+    const bytes = new Uint8Array(headerLength + stored.length);
     const checksum = writeBlockHeader(bytes, viewOf(bytes), 0, header, segment.blockSeed);
-    bytes.set(stored, BLOCK_HEADER_BYTES);
+    bytes.set(stored, headerLength);
     if (file !== undefined) await writeFully(file, bytes, header.position);
     const { indexIntervalBytes = 4096 } = this.#options;
     index.add({ ...header, checksum, length: bytes.length }, indexIntervalBytes);
@@ -256,6 +260,7 @@ class Salvage {
       storeId: this.#options.storeId,
       clean: true,
       synced: true,
+      hasProducers: this.#hasProducers,
       end: this.#end!,
       revision: 0,
     });

@@ -84,7 +84,8 @@ export function* pieces(run: readonly PendingBatch[]): Generator<Uint8Array> {
   let first = run[0]!;
   let last = first;
   for (const batch of run.slice(1)) {
-    if (batch.group !== first.group) {
+    // What is not to be stored may lie between two.
+    if (batch.group !== first.group || batch.start !== last.end) {
       yield first.group.encoder.bytes.subarray(first.start, last.end);
       first = batch;
     }

@@ -1,25 +1,222 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { once } from "node:events";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import http2, {
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from "node:http2";
+import net, { type AddressInfo, type Socket } from "node:net";
+import tls, { type SecureContextOptions } from "node:tls";
+import { SeglogError } from "../errors.js";
+import { Connection } from "./connection.js";
+import type { ResolvedLimits } from "./limits.js";
+import { type Protocol, sniffProtocol } from "./protocol-sniffer.js";
 
 /** A request over HTTP/1.1 or HTTP/2. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 /** The answer to it. */
 export type NodeResponse = ServerResponse | Http2ServerResponse;
-/** Answers requests; it never throws. */
-export type RequestHandler = (request: NodeRequest, response: NodeResponse) => void;
 
-/** A port that is open. */
-export interface Listener {
-  /** The address that it listens on, such as `127.0.0.1`. */
-  readonly address: string;
+/** What there is to listen for, and where. */
+export interface ListenerOptions {
+  /** An address, not a name. */
+  readonly host: string;
+  /** 0: one that is free. */
   readonly port: number;
-  /** Whether there is TLS. */
-  readonly isEncrypted: boolean;
-  /** How many connections are open. */
-  readonly connections: number;
+  readonly limits: ResolvedLimits;
+  /** Certificates; clear text without. */
+  readonly tls: SecureContextOptions | undefined;
   /**
-   * Takes no more connections and requests, lets what is under way finish for as long as the limit
-   * `shutdownMs` says, then breaks off what is left. Never fails; once is enough.
+   * Answers a request; it never throws. One that is turned away is to be told that there are too
+   * many connections.
    */
-  close(): Promise<void>;
+  readonly handle: (request: NodeRequest, response: NodeResponse, isTurnedAway: boolean) => void;
+  /** Told of connections that end before they have begun: those too many, and failed handshakes. */
+  readonly onRefused: (reason: string) => void;
+}
+
+/** How many connections above the limit are told of it at a time; more are closed without a word. */
+const TOLD_AT_A_TIME = 64;
+/** How much of a request may be on its way before it is asked for: enough for a quick network. */
+const STREAM_WINDOW_BYTES = 256 * 1024;
+/** TCP finds out about a peer that has vanished, also where no protocol above does. */
+const KEEP_ALIVE_MS = 30_000;
+
+/** A port on which HTTP/1.1 and HTTP/2 are served, both with TLS or both without. */
+export class Listener {
+  readonly #limits: ResolvedLimits;
+  readonly #options: ListenerOptions;
+  readonly #front: net.Server | tls.Server;
+  readonly #http1: http.Server;
+  readonly #http2: http2.Http2Server;
+  /** All there are, also those amid their handshake. */
+  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Set<Connection>();
+  /** By what requests know: their socket, or their session. */
+  readonly #connectionOf = new WeakMap<object, Connection>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: ListenerOptions) {
+    const { limits } = options;
+    this.#options = options;
+    this.#limits = limits;
+    this.#http1 = http.createServer({ maxHeaderSize: limits.maxHeaderBytes, keepAliveTimeout: 0 });
+    this.#http2 = http2.createServer({
+      settings: {
+        maxConcurrentStreams: limits.maxStreamsPerConnection,
+        maxHeaderListSize: limits.maxHeaderBytes,
+        initialWindowSize: STREAM_WINDOW_BYTES,
+        enablePush: false,
+      },
+    });
+    this.#http1.on("request", (request, response) => this.#serve(request, response));
+    this.#http2.on("request", (request, response) => this.#serve(request, response));
+    this.#front = this.#createFront();
+    this.#front.maxConnections = limits.maxConnections + TOLD_AT_A_TIME;
+    this.#front.on("drop", () => options.onRefused("there are too many connections"));
+    this.#front.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+  }
+
+  /**
+   * Begins to listen.
+   *
+   * @throws SeglogError `IO_ERROR` if the operating system does not let it.
+   */
+  static async open(options: ListenerOptions): Promise<Listener> {
+    const listener = new Listener(options);
+    const { host, port } = options;
+    listener.#front.listen({ host, port });
+    try {
+      await once(listener.#front, "listening");
+    } catch (error) {
+      const cause = error as NodeJS.ErrnoException;
+      throw new SeglogError(
+        "IO_ERROR",
+        `Cannot listen on port ${port} of ${host}: ${cause.code ?? cause.message}. ` +
+          "Choose a port that is free, and an address of this machine.",
+        { cause },
+      );
+    }
+    return listener;
+  }
+
+  /** The address that it listens on, such as `127.0.0.1`. */
+  get address(): string {
+    return (this.#front.address() as AddressInfo).address;
+  }
+
+  /** The port that it listens on. */
+  get port(): number {
+    return (this.#front.address() as AddressInfo).port;
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /**
+   * Puts other certificates in the place of those that it has, and closes all connections, as
+   * {@link Connection.close}: whoever comes back is judged by the new ones.
+   */
+  renew(context: SecureContextOptions | undefined): void {
+    if (context !== undefined) (this.#front as tls.Server).setSecureContext(context);
+    for (const connection of this.#connections) connection.close();
+  }
+
+  /**
+   * Takes no more connections and calls, lets what is under way finish for as long as `shutdownMs`
+   * says, then breaks off what is left. Never fails; once is enough.
+   */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      const breakOff = () => {
+        for (const socket of this.#sockets) socket.destroy();
+      };
+      const deadline = setTimeout(breakOff, this.#limits.shutdownMs);
+      this.#front.close(() => {
+        clearTimeout(deadline);
+        resolve();
+      });
+      for (const connection of this.#connections) connection.close();
+    });
+    return this.#closing;
+  }
+
+  #createFront(): net.Server | tls.Server {
+    const sockets = {
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    };
+    const context = this.#options.tls;
+    if (context === undefined) {
+      return net.createServer(sockets, (socket) => {
+        const connection = this.#accept(socket);
+        sniffProtocol(socket, (protocol) => this.#use(protocol, socket, connection));
+      });
+    }
+    const isMutual = context.ca !== undefined;
+    const server = tls.createServer(
+      {
+        ...sockets,
+        ...context,
+        requestCert: isMutual,
+        rejectUnauthorized: isMutual,
+        handshakeTimeout: this.#limits.headersMs,
+        ALPNProtocols: ["h2", "http/1.1"],
+      },
+      (socket) => {
+        const protocol = socket.alpnProtocol === "h2" ? "http2" : "http1";
+        this.#use(protocol, socket, this.#accept(socket));
+      },
+    );
+    server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
+      // Node leaves it open where the handshake took too long.
+      socket.destroy();
+      this.#options.onRefused(`the TLS handshake failed: ${error.code ?? error.message}`);
+    });
+    return server;
+  }
+
+  #accept(socket: Socket): Connection {
+    const isTurnedAway = this.#connections.size >= this.#limits.maxConnections;
+    const connection = new Connection(socket, this.#limits, isTurnedAway);
+    this.#connectionOf.set(socket, connection);
+    if (isTurnedAway) this.#options.onRefused("there are too many connections");
+    else this.#connections.add(connection);
+    socket.on("close", () => this.#connections.delete(connection));
+    if (this.#closing !== undefined) connection.close();
+    return connection;
+  }
+
+  #use(protocol: Protocol, socket: Socket, connection: Connection): void {
+    if (protocol === "http1") {
+      this.#http1.emit("connection", socket);
+      return;
+    }
+    const useSession = (session: ServerHttp2Session) => {
+      this.#connectionOf.set(session, connection);
+      connection.useSession(session);
+    };
+    // The session is made before `emit` returns.
+    this.#http2.once("session", useSession);
+    this.#http2.emit("connection", socket);
+    this.#http2.off("session", useSession);
+  }
+
+  #serve(request: NodeRequest, response: NodeResponse): void {
+    const connection = this.#connectionOf.get(
+      "stream" in request ? request.stream.session! : request.socket,
+    )!;
+    if (!("stream" in request)) {
+      connection.begin();
+      response.on("close", () => connection.end());
+    }
+    this.#options.handle(request, response, connection.isTurnedAway);
+  }
 }

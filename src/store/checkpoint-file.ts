@@ -33,9 +33,17 @@ export interface CommittedOffset {
 /** Groups, and what they have committed of each key. Maps, since names come from outside. */
 export type CommittedState = Map<string, Map<string, CommittedOffset>>;
 
+/** A producer as it was opened last, see `CheckpointEntry`. */
+export interface OpenedProducer {
+  readonly id: bigint;
+  readonly epoch: number;
+}
+
 /** What was found in a checkpoint file. */
 export interface LoadedCheckpoint {
   readonly state: CommittedState;
+  /** By name. */
+  readonly producers: Map<string, OpenedProducer>;
   /** Length of the part that is valid; 0 without a usable header. */
   readonly validBytes: number;
   readonly fileBytes: number;
@@ -62,34 +70,39 @@ export async function loadCheckpoint(
     bytes = await readFile(fileSystem, path, MAX_CHECKPOINT_BYTES);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    return { state: new Map(), validBytes: 0, fileBytes: 0, damage: undefined, isTorn: false };
+    return nothing(0, undefined);
   }
-  const state: CommittedState = new Map();
   const fileBytes = bytes.length;
   const header = decodeCheckpointHeader(bytes);
   if ("kind" in header) {
     if (header.kind === "damaged") {
-      return { state, validBytes: 0, fileBytes, damage: header.reason, isTorn: false };
+      return nothing(fileBytes, header.reason);
     }
     throw unsupported(path, header.reason);
   }
   if (Buffer.compare(header.storeId, storeId) !== 0) {
-    const damage = "the checkpoint is another store's";
-    return { state, validBytes: 0, fileBytes, damage, isTorn: false };
+    return nothing(fileBytes, "the checkpoint is another store's");
   }
+  const state: CommittedState = new Map();
+  const producers = new Map<string, OpenedProducer>();
   let position = header.headerLength;
   let previous = header.checksum;
   for (;;) {
     const frame = decodeFrame(bytes, position, previous);
     if (frame === undefined || typeof frame === "string") {
       const isTorn = frame === ENDS_INSIDE || hasZeroSector(bytes.subarray(position), position);
-      return { state, validBytes: position, fileBytes, damage: frame, isTorn };
+      return { state, producers, validBytes: position, fileBytes, damage: frame, isTorn };
     }
     if ("kind" in frame) throw unsupported(path, frame.reason);
-    applyEntries(state, frame.entries);
+    applyEntries(state, producers, frame.entries);
     position += frame.length;
     previous = frame.checksum;
   }
+}
+
+function nothing(fileBytes: number, damage: string | undefined): LoadedCheckpoint {
+  const state: CommittedState = new Map();
+  return { state, producers: new Map(), validBytes: 0, fileBytes, damage, isTorn: false };
 }
 
 function unsupported(path: string, reason: string): SeglogError {
@@ -104,16 +117,22 @@ export function groupsOf(state: CommittedState): string[] {
   return [...state].filter(([, offsets]) => offsets.size > 0).map(([group]) => group);
 }
 
-/** Brings `state` up to date with `entries`. */
-export function applyEntries(state: CommittedState, entries: readonly CheckpointEntry[]): void {
+/** Brings `state` and `producers` up to date with `entries`. */
+export function applyEntries(
+  state: CommittedState,
+  producers: Map<string, OpenedProducer>,
+  entries: readonly CheckpointEntry[],
+): void {
   for (const entry of entries) {
     if (entry.kind === "committed") {
       const { key, logId, next } = entry;
       const group = state.get(entry.group);
       if (group === undefined) state.set(entry.group, new Map([[key, { logId, next }]]));
       else group.set(key, { logId, next });
-    } else {
+    } else if (entry.kind === "key deleted") {
       for (const group of state.values()) group.delete(entry.key);
+    } else {
+      producers.set(entry.name, { id: entry.id, epoch: entry.epoch });
     }
   }
 }
@@ -125,8 +144,12 @@ export interface Snapshot {
   readonly checksum: number;
 }
 
-/** Encodes a checkpoint that holds just `state`. */
-export function encodeSnapshot(storeId: Uint8Array, state: CommittedState): Snapshot {
+/** Encodes a checkpoint that holds just `state` and `producers`. */
+export function encodeSnapshot(
+  storeId: Uint8Array,
+  state: CommittedState,
+  producers: ReadonlyMap<string, OpenedProducer>,
+): Snapshot {
   const header = encodeCheckpointHeader(storeId, randomBytes(16));
   const pieces = [header];
   let checksum = frameChecksum(header);
@@ -137,12 +160,15 @@ export function encodeSnapshot(storeId: Uint8Array, state: CommittedState): Snap
     pieces.push(frame);
     entries = [];
   };
+  const add = (entry: CheckpointEntry) => {
+    entries.push(entry);
+    if (entries.length === SNAPSHOT_FRAME_ENTRIES) close();
+  };
   for (const [group, offsets] of state) {
-    for (const [key, { logId, next }] of offsets) {
-      entries.push({ kind: "committed", group, key, logId, next });
-      if (entries.length === SNAPSHOT_FRAME_ENTRIES) close();
-    }
+    for (const [key, { logId, next }] of offsets)
+      add({ kind: "committed", group, key, logId, next });
   }
+  for (const [name, { id, epoch }] of producers) add({ kind: "producer opened", name, id, epoch });
   if (entries.length > 0) close();
   return { bytes: Buffer.concat(pieces), checksum };
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { SeglogError } from "../errors.js";
 import { replaceFile } from "../files/atomic-file.js";
@@ -15,6 +16,7 @@ import {
   groupsOf,
   keepDamagedCheckpoint,
   type LoadedCheckpoint,
+  type OpenedProducer,
 } from "./checkpoint-file.js";
 import { Outlook } from "./outlook.js";
 
@@ -22,6 +24,9 @@ import { Outlook } from "./outlook.js";
 const MIN_REWRITE_BYTES = 64 * 1024;
 /** The file is rewritten when it is this many times as long as its last snapshot. */
 const REWRITE_FACTOR = 4;
+
+/** Epochs of producers have 32 bits. */
+const MAX_EPOCH = 2 ** 32 - 1;
 
 /** How the entries of one call are to be understood. */
 export type CommitMode = "advance" | "set";
@@ -49,6 +54,7 @@ export class CommittedOffsets {
   readonly #storeId: Uint8Array;
   readonly #options: ResolvedLogOptions;
   readonly #state: CommittedState;
+  readonly #producers: Map<string, OpenedProducer>;
   #loaded: LoadedCheckpoint | undefined;
   #file: OpenFile | undefined;
   #endPosition = 0;
@@ -62,6 +68,8 @@ export class CommittedOffsets {
   #poison: SeglogError | undefined;
   #flushTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** Producers are opened one after the other: each gets the epoch behind the last one's. */
+  #opening: Promise<unknown> = Promise.resolve();
 
   constructor(
     fileSystem: FileSystem,
@@ -76,6 +84,12 @@ export class CommittedOffsets {
     this.#options = options;
     this.#loaded = loaded;
     this.#state = loaded.state;
+    this.#producers = loaded.producers;
+  }
+
+  /** The producers that were opened, by name. */
+  get producers(): ReadonlyMap<string, OpenedProducer> {
+    return this.#producers;
   }
 
   /** Names of the groups that have committed anything. */
@@ -103,6 +117,36 @@ export class CommittedOffsets {
       (ahead) => (mode === "set" ? entries : entries.filter((entry) => ahead.isAdvance(entry))),
       sync,
     );
+  }
+
+  /**
+   * Opens a producer anew: with its id if there was one of that name, in the next epoch. It is on
+   * stable storage when this resolves.
+   *
+   * @throws As {@link apply}.
+   */
+  openProducer(name: string): Promise<OpenedProducer> {
+    const opened = this.#opening.then(() => this.#openProducer(name));
+    this.#opening = opened.catch(() => undefined);
+    return opened;
+  }
+
+  async #openProducer(name: string): Promise<OpenedProducer> {
+    const last = this.#producers.get(name);
+    const producer =
+      last === undefined || last.epoch === MAX_EPOCH
+        ? { id: randomBytes(8).readBigUInt64LE(), epoch: 0 }
+        : { id: last.id, epoch: last.epoch + 1 };
+    await this.apply([{ kind: "producer opened", name, ...producer }], "set", true);
+    return producer;
+  }
+
+  /** Takes over producers of another store; to be called before any is opened. */
+  adoptProducers(producers: ReadonlyMap<string, OpenedProducer>): Promise<void> {
+    const entries = [...producers].map(
+      ([name, producer]) => ({ kind: "producer opened", name, ...producer }) as const,
+    );
+    return this.apply(entries, "set", true);
   }
 
   /** Whether no offset of a log of `key` lies past `endOffset`. */
@@ -193,7 +237,7 @@ export class CommittedOffsets {
       if (changes.length > 0) await this.#append(file, changes);
     }
     if (this.#unsynced && mustSync) await this.#sync();
-    for (const entries of changes) applyEntries(this.#state, entries);
+    for (const entries of changes) applyEntries(this.#state, this.#producers, entries);
     if (this.#unsynced && this.#options.durability === "interval") this.#scheduleFlush();
     if (this.#endPosition > Math.max(MIN_REWRITE_BYTES, REWRITE_FACTOR * this.#snapshotBytes)) {
       await this.#rewrite().catch((error: SeglogError) => this.#options.onError(error));
@@ -252,7 +296,7 @@ export class CommittedOffsets {
         this.#loaded = undefined;
         this.#isNameUnsynced = true;
       };
-      const { bytes, checksum } = encodeSnapshot(this.#storeId, this.#state);
+      const { bytes, checksum } = encodeSnapshot(this.#storeId, this.#state, this.#producers);
       await replaceFile(fileSystem, path, bytes, onRenamed);
       isDurable = true;
       this.#isNameUnsynced = false;

@@ -4,9 +4,7 @@ import { describe } from "../format/record-codec.js";
 import type { CommitLog } from "../log/commit-log.js";
 import type { CommitMode } from "./committed-offsets.js";
 import type { KeyedGroup, OffsetsByKey } from "./keyed-log.js";
-
-/** Longest name of a group, in UTF-8. */
-const MAX_GROUP_NAME_BYTES = 255;
+import { checkName } from "./name.js";
 
 /** A change of a committed offset. */
 export type CommittedEntry = Extract<CheckpointEntry, { readonly kind: "committed" }>;
@@ -31,7 +29,7 @@ export class ConsumerGroup implements KeyedGroup {
 
   /** @internal */
   constructor(name: string, store: GroupStore) {
-    this.name = checkName(name);
+    this.name = checkName(name, "a group");
     this.#store = store;
   }
 
@@ -97,20 +95,6 @@ export class ConsumerGroup implements KeyedGroup {
     }
     await this.#store.change(entries, mode);
   }
-}
-
-function checkName(name: string): string {
-  if (typeof name !== "string") {
-    throw new TypeError(`The name of a group must be a string, not ${describe(name)}`);
-  }
-  const isValid =
-    name !== "" && name.isWellFormed() && Buffer.byteLength(name) <= MAX_GROUP_NAME_BYTES;
-  if (isValid) return name;
-  throw new SeglogError(
-    "INVALID_KEY",
-    `The name of a group must be well-formed text of 1 to ${MAX_GROUP_NAME_BYTES} bytes, ` +
-      `not ${describe(name)}`,
-  );
 }
 
 function toPairs(offsets: OffsetsByKey): (readonly [string, number])[] {

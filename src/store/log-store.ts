@@ -16,21 +16,33 @@ import {
   CommitLog,
   type ReadOptions,
   resolveReadOptions,
+  type StoredProducer,
 } from "../log/commit-log.js";
 import { createEnvironment, type LogEnvironment } from "../log/environment.js";
 import { Journal, type JournalOwner } from "../log/journal.js";
 import { JournalFollower } from "../log/journal-follower.js";
 import { makeDirectories, syncParent } from "../log/log-creation.js";
 import { readMetadata } from "../log/log-files.js";
-import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "../log/options.js";
+import {
+  type Durability,
+  type LogOptions,
+  type ResolvedLogOptions,
+  resolveLogOptions,
+} from "../log/options.js";
 import { POLL_MS, pause } from "../log/polling.js";
 import { WriterSession } from "../log/writer-session.js";
 import { integer } from "../option-checks.js";
-import { type CommittedOffset, groupsOf, loadCheckpoint } from "./checkpoint-file.js";
+import {
+  type CommittedOffset,
+  groupsOf,
+  loadCheckpoint,
+  type OpenedProducer,
+} from "./checkpoint-file.js";
 import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
 import { type CommittedEntry, ConsumerGroup, type GroupStore } from "./consumer-group.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
+import { checkName } from "./name.js";
 import { OpenLogs } from "./open-logs.js";
 import {
   assertKeyDirectory,
@@ -112,6 +124,7 @@ export class LogStore implements KeyedLog {
   /** What opening the store found. Each log has a report of its own. */
   readonly recovery: StoreRecoveryReport;
   readonly #environment: LogEnvironment;
+  readonly #durability: Durability;
   readonly #onError: (error: SeglogError) => void;
   readonly #storeId: Uint8Array;
   readonly #keys: Set<string>;
@@ -126,6 +139,8 @@ export class LogStore implements KeyedLog {
    * are checked, and a truncation brings them back.
    */
   readonly #settled = new Map<string, string>();
+  /** Of the producers that were opened, by id. */
+  readonly #openedEpochs = new Map<bigint, number>();
   readonly #groupStore: GroupStore;
   #closing: Promise<void> | undefined;
 
@@ -134,6 +149,7 @@ export class LogStore implements KeyedLog {
     this.directory = directory;
     this.recovery = parts.recovery;
     this.#environment = environment;
+    this.#durability = options.durability;
     this.#onError = options.onError;
     this.#storeId = storeId;
     this.#keys = parts.keys;
@@ -141,6 +157,9 @@ export class LogStore implements KeyedLog {
     this.#journal = parts.journal;
     this.#followedJournal = parts.followedJournal;
     this.#committed = parts.committed;
+    for (const { id, epoch } of parts.committed?.producers.values() ?? []) {
+      this.#openedEpochs.set(id, epoch);
+    }
     const openLog = async (key: string) => {
       const name = encodeKey(key);
       const path = keyPath(directory, name);
@@ -153,7 +172,15 @@ export class LogStore implements KeyedLog {
         parts.committed!.clamp(key, logIdText(log.logId), endOffset);
       const temporaryDirectory = unfinishedPath(directory, name);
       const { journal } = parts;
-      const membership = { session, storeId, temporaryDirectory, onTruncated, journal };
+      const openedEpoch = (id: bigint) => this.#openedEpochs.get(id);
+      const membership = {
+        session,
+        storeId,
+        temporaryDirectory,
+        onTruncated,
+        journal,
+        openedEpoch,
+      };
       const log: CommitLog = await environment.pool.transient(() =>
         CommitLog.openForWriting(environment, path, options, membership),
       );
@@ -311,6 +338,11 @@ export class LogStore implements KeyedLog {
     }
   }
 
+  /** @internal When an append is acknowledged. */
+  get durability(): Durability {
+    return this.#durability;
+  }
+
   /** All keys, in no particular order. Of a store opened for reading, as of the last `refresh`. */
   keys(): string[] {
     this.#assertOpen();
@@ -415,13 +447,23 @@ export class LogStore implements KeyedLog {
     let log = await this.#existing(key);
     while (log === undefined) {
       options.signal?.throwIfAborted();
-      // Whoever closes the store, or makes the key, wakes those who wait by then.
-      this.#assertOpen();
-      if (this.#session === undefined) await pause(POLL_MS, options.signal);
-      else if (!this.#keys.has(key)) await this.#newKeys.next(options.signal);
+      await this.made(key, options.signal);
       log = await this.#existing(key);
     }
     yield* log.records({ ...options, follow: true });
+  }
+
+  /** @internal As {@link log}, but makes no key: `undefined` if there is none. */
+  existing(key: string): Promise<CommitLog | undefined> {
+    return this.#existing(key);
+  }
+
+  /** @internal Resolves when there may be such a key. Throws `CLOSED`; the signal's reason. */
+  async made(key: string, signal: AbortSignal | undefined): Promise<void> {
+    // Whoever closes the store, or makes the key, wakes those who wait by then.
+    this.#assertOpen();
+    if (this.#session === undefined) await pause(POLL_MS, signal);
+    else if (!this.#keys.has(key)) await this.#newKeys.next(signal);
   }
 
   /**
@@ -450,6 +492,38 @@ export class LogStore implements KeyedLog {
       await this.#finishDeletion(key);
       return true;
     });
+  }
+
+  /**
+   * Opens a producer by name, for `AppendOptions.producer`: it has the same id each time and an
+   * epoch that is one higher, durably. From then on no log takes a batch of an earlier epoch, also
+   * none that was on its way: of two programs that both believe to be the producer, the one that
+   * came later goes on.
+   *
+   * @param name - Well-formed text of 1 to 255 bytes.
+   * @throws SeglogError `INVALID_KEY`, `NO_SPACE`, `LOG_POISONED`, `READ_ONLY`, `CLOSED`.
+   */
+  async openProducer(name: string): Promise<OpenedProducer> {
+    const producer = await this.#writable().openProducer(checkName(name, "a producer"));
+    this.#openedEpochs.set(producer.id, producer.epoch);
+    // What is being written was judged before.
+    await Promise.all(this.#logs.all().map(([, log]) => log.writer?.queue.passed()));
+    return producer;
+  }
+
+  /**
+   * What the log of a key knows of a producer; see `CommitLog.producer`.
+   *
+   * @returns `undefined` also if there is no such key.
+   */
+  async producer(key: string, id: bigint): Promise<StoredProducer | undefined> {
+    const log = await this.#existing(key);
+    return log?.producer(id);
+  }
+
+  /** @internal Takes over the producers of a store that this one replaces. */
+  adoptProducers(producers: ReadonlyMap<string, OpenedProducer>): Promise<void> {
+    return this.#writable().adoptProducers(producers);
   }
 
   /** A consumer group; it exists from its first commit on. */

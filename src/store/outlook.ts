@@ -14,7 +14,9 @@ export class Outlook {
   apply(entries: readonly CheckpointEntry[]): void {
     for (const entry of entries) {
       if (entry.kind === "committed") this.#set(entry.group, entry.key, entry);
-      else for (const group of this.#groups()) this.#set(group, entry.key, undefined);
+      else if (entry.kind === "key deleted") {
+        for (const group of this.#groups()) this.#set(group, entry.key, undefined);
+      }
     }
   }
 

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { CommitLog } from "../../src/index.js";
+import { CommitLog, LogStore } from "../../src/index.js";
 import { cut, flipBit } from "../support/damage.js";
 import { blocksOf, segmentPath } from "../support/log-builder.js";
+import { newPath } from "../support/temporary-directory.js";
 import { seglog } from "./program.js";
 import { withLog, withStore } from "./samples.js";
 
@@ -39,6 +40,28 @@ describe("dump", () => {
       285: end, 1 block, 5 records, all valid
       "
     `);
+  });
+
+  it("shows whose batches there are, and takes producers apart", async () => {
+    const cwd = newPath();
+    const store = await LogStore.open(join(cwd, "store"));
+    const { id, epoch } = await store.openProducer("bill\u001bing");
+    await store.appendBatch("key", ["a", "b"], { producer: { id: 7n, epoch, sequence: 0 } });
+    await store.append("key", "c", { producer: { id: 7n, epoch, sequence: 2 } });
+    await store.close();
+    const dump = async (file: string) => (await seglog(cwd, ["dump", `store/${file}`])).out;
+    expect(await dump("logs/key/00000000000000000000.log")).toMatch(
+      /^80: offsets 0 to 1, .* producer 7 epoch 0 sequence 0, checksum .*\n.* producer 7 epoch 0 sequence 2, /m,
+    );
+    expect(await dump("logs/key/producers")).toMatchInlineSnapshot(`
+      "0: producers of log <id> when it ended with offset 3, position 287 of segment 0, checksums valid
+        producer 7  epoch 0  2 records from sequence 0 at offset 0, 1 record from sequence 2 at offset 2
+      128: end, 1 producer
+      "
+    `);
+    expect((await dump("committed-offsets")).replace(String(id), "<producer>")).toContain(
+      "  producer bill\\x1bing  id <producer>  epoch 0\n",
+    );
   });
 
   it("goes on behind damage", async () => {

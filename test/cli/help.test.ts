@@ -6,7 +6,17 @@ import { temporaryDirectory } from "../support/temporary-directory.js";
 import { seglog } from "./program.js";
 import { withLog } from "./samples.js";
 
-const COMMANDS = ["append", "cat", "inspect", "dump", "verify", "repair", "offsets", "trim"];
+const COMMANDS = [
+  "append",
+  "cat",
+  "inspect",
+  "dump",
+  "verify",
+  "repair",
+  "offsets",
+  "trim",
+  "serve",
+];
 
 describe("help", () => {
   it("of the program lists the commands, examples and exit codes", async () => {
@@ -50,6 +60,13 @@ describe("bad usage", () => {
     [["append", "new", "no-such-file"], /USAGE: The file no-such-file does not exist/],
     [["append", "new", "."], /USAGE: \. is a directory/],
     [["append", "new", "--key", ""], /A key must not be empty/],
+    [["serve", "new", "--listen", "50052"], /It must be host:port/],
+    [["serve", "new", "--listen", "127.0.0.1:70000"], /USAGE: port must be/],
+    [["serve", "new", "--limit", "maxConections=5"], /USAGE: Unknown limit: "maxConections"/],
+    [["serve", "new", "--limit", "maxConnections"], /It must be name=number/],
+    [["serve", "new", "--store", "segmentByte=5"], /USAGE: Unknown option/],
+    [["serve", "new", "--store", "segmentBytes=5"], /USAGE: segmentBytes must be/],
+    [["serve", "events", "--listen", "127.0.0.1:0"], /NOT_A_STORE: .* leave --key out|single log/],
     [["trim", "events"], /USAGE: required option '--before <offset>' not specified/],
     [["trim", "events", "--before", "61"], /OFFSET_OUT_OF_RANGE: Offset 61 .*\[0, 60\)/],
     [["offsets", "events"], /only stores have consumer groups/],

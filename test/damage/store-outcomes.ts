@@ -36,7 +36,7 @@ function outcomeOfCheckpoint(bytes: Uint8Array, damage: Damage): StoreOutcome {
     const frame = decodeFrame(bytes, position, previous);
     if (frame === undefined || typeof frame === "string" || "kind" in frame) break;
     if (place < position + frame.length) break;
-    applyEntries(state, frame.entries);
+    applyEntries(state, new Map(), frame.entries);
     position += frame.length;
     previous = frame.checksum;
   }

@@ -188,7 +188,7 @@ const SAMPLES: [string, Uint8Array][] = [
     encodeBatches([[{ value: "hello", key: "k", headers: { a: "b" }, timestamp: 7 }]]),
   ],
   ["lz4", encodeBatches([[{ value: "hello ".repeat(40), timestamp: 7 }]], { compression: "lz4" })],
-  ["producer", handMade({ producer: { id: 1, epoch: 2, sequence: 3 }, body: bodyOf(["v"], [1]) })],
+  ["producer", handMade({ producer: { id: 1n, epoch: 2, sequence: 3 }, body: bodyOf(["v"], [1]) })],
 ];
 
 describe.each(SAMPLES)("a %s block", (_name, bytes) => {
@@ -228,7 +228,7 @@ describe("a block header", () => {
 
   it.each([0, 1, 2, 3, 4])("with known attribute bit %d is read", (bit) => {
     const attributes = 1 << bit;
-    const producer = { id: 1, epoch: 1, sequence: 1 };
+    const producer = { id: 1n, epoch: 1, sequence: 1 };
     const parts = { header: { attributes }, body: bodyOf(["v"], [1], [0], [0]) };
     const bytes = handMade(bit === 4 ? { ...parts, producer } : parts);
     expect(headerOf(bytes)).not.toHaveProperty("kind");
@@ -287,14 +287,16 @@ describe("a block header", () => {
   });
 });
 
-describe("what this version reads but does not write", () => {
-  it("a producer", () => {
-    const producer = { id: 2 ** 40 + 1, epoch: 2 ** 32 - 1, sequence: 12 };
+describe("a block of a producer", () => {
+  it("says whose it is", () => {
+    const producer = { id: 2n ** 64n - 3n, epoch: 2 ** 32 - 1, sequence: 12 };
     const block = valid({ producer, body: bodyOf(["v"], [1]) });
     expect(block.header.producer).toEqual(producer);
     expect(blockLength(block.header)).toBe(96 + 5);
   });
+});
 
+describe("what this version reads but does not write", () => {
   it("a column of offsets, with holes", () => {
     const block = valid({
       header: { attributes: 1 | 8, recordCount: 3, baseOffset: 100, lastOffset: 120 },

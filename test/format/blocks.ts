@@ -86,7 +86,7 @@ export function recordsOf(blocks: readonly Block[]): LogRecord[] {
 /** Parts of a block that no writer of this version makes, or that no writer may make. */
 export interface HandMadeBlock {
   readonly header?: Partial<Omit<BlockHeader, "producer">>;
-  readonly producer?: { readonly id: number; readonly epoch: number; readonly sequence: number };
+  readonly producer?: { readonly id: bigint; readonly epoch: number; readonly sequence: number };
   /** Further bytes of a header that a newer version made longer. */
   readonly extraHeader?: Uint8Array;
   readonly body: Uint8Array;
@@ -128,7 +128,7 @@ export function handMade({
   view.setUint32(68, header.bodyBytes ?? body.length, true);
   view.setUint32(72, header.bodyChecksum ?? checksum(body), true);
   if (producer !== undefined) {
-    writeUint64(view, 80, producer.id);
+    view.setBigUint64(80, producer.id, true);
     view.setUint32(88, producer.epoch, true);
     view.setUint32(92, producer.sequence, true);
   }

@@ -26,6 +26,12 @@ const entry: fc.Arbitrary<CheckpointEntry> = fc.oneof(
     next: fc.maxSafeNat(),
   }),
   fc.record({ kind: fc.constant("key deleted" as const), key: name }),
+  fc.record({
+    kind: fc.constant("producer opened" as const),
+    name,
+    id: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    epoch: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  }),
 );
 const previous = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 
@@ -106,6 +112,8 @@ describe("checkpoint frames", () => {
     ["a byte too many", [1, 0, 0, ...ID, ...NEXT, 0]],
     ["a deleted key and a byte too many", [2, 0, 0]],
     ["a deleted key that is cut", [2, 3, 0x61]],
+    ["a producer's epoch that is cut", [3, 1, 0x61, ...NEXT, 0, 0, 0]],
+    ["a producer and a byte too many", [3, 1, 0x61, ...NEXT, 0, 0, 0, 0, 0]],
     ["a key that ends outside", [1, 200, 0, ...ID, ...NEXT]],
   ])("with a right checksum and an entry of %s are refused", (_what, rest) => {
     const payload = Uint8Array.from([rest.length, ...rest]);
@@ -121,7 +129,7 @@ describe("checkpoint frames", () => {
   });
 
   it("are not taken for damaged ones where an entry of a later version must be understood", () => {
-    for (const kind of [0, 3, 0x7f]) {
+    for (const kind of [0, 4, 0x7f]) {
       const payload = Uint8Array.from([3, 2, 1, 0x61, 4, kind, 1, 2, 3]);
       expect(decodeFrame(forgedFrame(payload, 2), 0, 5)).toMatchObject({ kind: "unsupported" });
     }

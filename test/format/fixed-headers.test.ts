@@ -53,6 +53,7 @@ const logMetadata: LogMetadata = {
   storeId: idOf(33),
   clean: true,
   synced: true,
+  hasProducers: false,
   end,
   revision: 0xfffffffe,
 };
@@ -296,6 +297,7 @@ describe("log metadata", () => {
       storeId: fc.option(id, { nil: undefined }),
       clean: fc.boolean(),
       synced: fc.boolean(),
+      hasProducers: fc.boolean(),
       end: fc.record({
         activeBaseOffset: offset,
         endOffset: offset,

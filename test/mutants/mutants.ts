@@ -5,6 +5,7 @@ import { formatBugs } from "./bugs/formats.js";
 import { indexBugs } from "./bugs/indexes.js";
 import { journalBugs } from "./bugs/journal.js";
 import { orderBugs } from "./bugs/order.js";
+import { producerBugs } from "./bugs/producers.js";
 import { readerBugs } from "./bugs/readers.js";
 import { recoveryBugs } from "./bugs/recovery.js";
 import { retentionBugs } from "./bugs/retention.js";
@@ -29,6 +30,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...retentionBugs,
   ...commitBugs,
   ...journalBugs,
+  ...producerBugs,
   ...roomBugs,
 ];
 

@@ -50,6 +50,7 @@ export function forgedLog(directory: string, parts: Omit<HandMadeBlock, "seed">)
     storeId: undefined,
     clean: true,
     synced: true,
+    hasProducers: false,
     end,
     revision: 0,
   });

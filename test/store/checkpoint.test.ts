@@ -131,7 +131,7 @@ describe("a checkpoint", () => {
     const frame = Buffer.alloc(15);
     frame.writeUInt32LE(3, 4);
     frame.writeUInt32LE(1, 8);
-    frame.set([2, 3, 0], 12);
+    frame.set([2, 4, 0], 12);
     const header = bytes.subarray(0, 56);
     frame.writeUInt32LE(checksum(frame.subarray(4), frameChecksum(header)), 0);
     expect(await codeOf(load(Buffer.concat([header, frame])))).toBe("UNSUPPORTED_FORMAT");

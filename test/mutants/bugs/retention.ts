@@ -70,8 +70,8 @@ export const retentionBugs: readonly Mutant[] = [
     name: "delete-segment-that-holds-start",
     bug: "deletes a segment whose last record is the new first one",
     file: "log/log-writer.ts",
-    find: "this.#segments[count + 1]!.baseOffset <= offset) {",
-    replace: "this.#segments[count + 1]!.baseOffset <= offset + 1) {",
+    find: "    return this.#segments[segmentIndexOf(this.#segments, offset)]!;",
+    replace: "    return this.#segments[segmentIndexOf(this.#segments, offset + 1)]!;",
     suite: { files: ["log/retention.test.ts"], pattern: "deleteBefore" },
   },
   {

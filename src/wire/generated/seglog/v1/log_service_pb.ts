@@ -13,6 +13,8 @@
 //   NOT_FOUND            no such key
 //   INVALID_ARGUMENT     an invalid key, group, record or limit; a request that contradicts itself
 //   RESOURCE_EXHAUSTED   a limit of the server, or a full disk; nothing was stored
+//   ABORTED              records were taken back while they were followed
+//   DEADLINE_EXCEEDED    the call took longer than its caller gave it
 //   FAILED_PRECONDITION  a producer's sequence has a gap, or its place was taken by a later one
 //   UNAVAILABLE          the server is stopping, or its log takes no more appends; ask again later
 //   DATA_LOSS            the stored data are damaged
@@ -248,7 +250,7 @@ export const ProducerBatchSchema: GenMessage<ProducerBatch> = /*@__PURE__*/
   messageDesc(file_seglog_v1_log_service, 5);
 
 /**
- * A batch for one key: either records or a pack.
+ * A batch for one key: either records or a pack. At most 65,536 records.
  *
  * @generated from message seglog.v1.AppendRequest
  */

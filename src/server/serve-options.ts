@@ -1,0 +1,83 @@
+import { describe } from "../format/record-codec.js";
+import { integer } from "../option-checks.js";
+import { LogStore, type StoreOptions } from "../store/log-store.js";
+import { type ResolvedLimits, resolveLimits, type ServerLimits } from "./limits.js";
+
+/** What to serve, and where. Either `directory` or `store` is needed. */
+export interface ServeOptions {
+  /** Directory of a store, which is made if there is none; the server closes it. */
+  readonly directory?: string | undefined;
+  /** How to open the store in {@link directory}. */
+  readonly storeOptions?: StoreOptions | undefined;
+  /** A store that is open; whoever opened it closes it, after the server. */
+  readonly store?: LogStore | undefined;
+  /** Address to listen on. Default `127.0.0.1`. */
+  readonly host?: string | undefined;
+  /** Default 50052; 0 takes one that is free. */
+  readonly port?: number | undefined;
+  /** The key that ComLog's clients work on. Default `comlog`. */
+  readonly comlogKey?: string | undefined;
+  /** How much the server takes upon itself. */
+  readonly limits?: ServerLimits | undefined;
+}
+
+/** {@link ServeOptions} with every default filled in and every bound checked. */
+export interface ResolvedServeOptions {
+  readonly source: { readonly directory: string } | { readonly store: LogStore };
+  readonly storeOptions: StoreOptions;
+  readonly host: string;
+  readonly port: number;
+  readonly comlogKey: string;
+  readonly limits: ResolvedLimits;
+}
+
+const NAMES: ReadonlySet<string> = new Set<keyof ServeOptions>([
+  "directory",
+  "storeOptions",
+  "store",
+  "host",
+  "port",
+  "comlogKey",
+  "limits",
+]);
+
+/**
+ * Checks options and fills in the defaults; opens nothing. Those of the store are checked when it is
+ * opened.
+ *
+ * @throws TypeError for an unknown option or a wrong type, RangeError for a value out of bounds.
+ */
+export function resolveServeOptions(options: ServeOptions): ResolvedServeOptions {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`options must be an object, not ${describe(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (NAMES.has(name)) continue;
+    throw new TypeError(`Unknown option: ${describe(name)}. Known are: ${[...NAMES].join(", ")}`);
+  }
+  return {
+    source: resolveSource(options),
+    storeOptions: options.storeOptions ?? {},
+    host: text(options.host, "host") ?? "127.0.0.1",
+    port: integer(options.port, "port", 0, 65_535) ?? 50_052,
+    comlogKey: text(options.comlogKey, "comlogKey") ?? "comlog",
+    limits: resolveLimits(options.limits),
+  };
+}
+
+function resolveSource({ directory, store, storeOptions }: ServeOptions) {
+  if ((directory === undefined) === (store === undefined)) {
+    throw new TypeError("Say what to serve: either a directory or a store");
+  }
+  if (store === undefined) return { directory: directory! };
+  if (!(store instanceof LogStore)) {
+    throw new TypeError(`store must be a LogStore, not ${describe(store)}`);
+  }
+  if (storeOptions !== undefined) throw new TypeError("storeOptions go with a directory");
+  return { store };
+}
+
+function text(value: string | undefined, name: string): string | undefined {
+  if (value === undefined || (typeof value === "string" && value !== "")) return value;
+  throw new TypeError(`${name} must be text that is not empty, not ${describe(value)}`);
+}

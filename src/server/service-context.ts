@@ -1,0 +1,16 @@
+import type { LogStore } from "../store/log-store.js";
+import type { ByteBudget } from "./byte-budget.js";
+import type { ResolvedLimits } from "./limits.js";
+
+/** What the services work on. */
+export interface ServiceContext {
+  readonly store: LogStore;
+  readonly limits: Pick<
+    ResolvedLimits,
+    "maxMessageBytes" | "maxPollBytes" | "maxPollRecords" | "maxPageKeys"
+  >;
+  /** For the records of appends on their way, over all calls. */
+  readonly appendBudget: Pick<ByteBudget, "take">;
+  /** Aborted when the server stops: streams end then. */
+  readonly stopping: AbortSignal;
+}
