@@ -138,10 +138,11 @@ export class KeyQueue {
   expire(batch: OutgoingBatch, lastFailure: Error | undefined): void {
     batch.isExpired = true;
     const wasSent = this.#numbered.includes(batch);
-    this.#owner.settled(batch, expiryOf(batch, batch.failure ?? lastFailure, wasSent));
     if (batch === this.open) this.open = undefined;
     const place = this.waiting.indexOf(batch);
     if (place >= 0) this.waiting.splice(place, 1);
+    // Only now: it makes room, into which the next records come at once.
+    this.#owner.settled(batch, expiryOf(batch, batch.failure ?? lastFailure, wasSent));
     if (this.#underWay === 0 && this.#numbered[0] === batch) this.#giveUp(batch.failure!);
   }
 

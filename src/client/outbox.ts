@@ -285,7 +285,7 @@ export class Outbox {
       this.#options.onFailure(error);
     }
     this.#advanceFlushes(batch, []);
-    if (this.#unsettled.size === 0) this.#rest();
+    if (this.#unsettled.size === 0 && this.#paused.size === 0) this.#rest();
     this.onRoom();
   }
 
