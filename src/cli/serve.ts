@@ -1,65 +1,24 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
-import type { LogOptions } from "../index.js";
-import { parseInteger, parseKey } from "./arguments.js";
+import type { Command } from "commander";
+import type { SeglogServer, ServeOptions } from "../server/index.js";
 import type { CommandContext } from "./context.js";
 import { UsageError } from "./failure.js";
+import { addServeFlags, type ServeFlags, toServeOptions } from "./serve-flags.js";
 
-/** Ends the server gracefully; the second one ends the process. */
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
-
-interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
-interface ServeFlags {
-  readonly listen: Address;
-  readonly comlogKey?: string;
-  readonly durability?: NonNullable<LogOptions["durability"]>;
-  readonly compression?: NonNullable<LogOptions["compression"]>;
-  readonly retentionBytes?: number;
-  readonly retentionMs?: number;
-  readonly store: Readonly<Record<string, number>>;
-  readonly limit: Readonly<Record<string, number>>;
-}
 
 /** `seglog serve`: a store for other processes. */
 export function addServe(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command("serve")
     .summary("serve a store to other processes")
     .description(
       "Serves a store over gRPC, gRPC-Web, Connect and plain JSON on one port; one that does not\n" +
         "exist is made. The first line of the output says the address. SIGTERM and SIGINT stop it:\n" +
         "it takes no more calls, answers those it has taken, and puts everything on stable storage.\n" +
-        "A second signal ends it at once.",
+        "A second signal ends it at once. SIGHUP makes it read certificates and tokens again.",
     )
-    .argument("<dir>", "directory of the store")
-    .addOption(
-      new Option("--listen <host:port>", "where to listen; port 0 takes one that is free")
-        .argParser(parseAddress)
-        .default({ host: "127.0.0.1", port: 50_052 }, "127.0.0.1:50052"),
-    )
-    .option("--comlog-key <key>", "the key that ComLog's clients work on (comlog)", parseKey)
-    .addOption(
-      new Option("--durability <policy>", "when a record counts as appended")
-        .choices(["always", "interval", "os"])
-        .default("always"),
-    )
-    .addOption(
-      new Option("--compression <codec>", "compress blocks of records")
-        .choices(["none", "lz4"])
-        .default("none"),
-    )
-    .option("--retention-bytes <bytes>", "delete a key's oldest segments above this", parseInteger)
-    .option("--retention-ms <ms>", "delete segments whose records are all older", parseInteger)
-    .option(
-      "--store <name=number>",
-      "another option of the store, such as segmentBytes",
-      number,
-      {},
-    )
-    .option("--limit <name=number>", "a limit of the server, such as maxConnections", number, {})
+    .argument("<dir>", "directory of the store");
+  addServeFlags(command)
     .addHelpText(
       "after",
       `
@@ -78,61 +37,57 @@ async function serveStore(
   directory: string,
   flags: ServeFlags,
 ): Promise<void> {
-  const { durability, compression, retentionBytes: bytes, retentionMs: ms, comlogKey } = flags;
-  // Other commands need not wait until all of it is loaded.
-  const { serve } = await import("../server/index.js");
-  const stop = awaitStop();
+  const options = toServeOptions(flags);
+  const onError = (error: Error) => context.tell(error.message);
+  const storeOptions = { ...options.storeOptions, onError };
+  const signals = new Signals();
   try {
-    await using server = await serve({
-      directory,
-      storeOptions: {
-        ...flags.store,
-        durability,
-        compression,
-        retention: { bytes, ms },
-        onError: (error) => context.tell(`${error.code}: ${error.message}`),
-      },
-      ...flags.listen,
-      comlogKey,
-      limits: flags.limit,
-    });
+    await using server = await start({ ...options, directory, storeOptions });
+    signals.onReload = () => {
+      server.reload().catch((error: Error) => context.tell(`still as before: ${error.message}`));
+    };
     await context.output.line(`listening on ${server.url}`);
     await context.output.flush();
-    await stop.signal;
-    await server.close();
-  } catch (error) {
-    // An unknown name after --store or --limit; what is wrong in itself is told before all else.
-    throw error instanceof TypeError ? new UsageError(error.message) : error;
+    await signals.stop;
   } finally {
-    stop.forget();
+    signals.forget();
   }
 }
 
-/** Resolves at the first signal to stop; by then the next one does what it does by default. */
-function awaitStop(): { readonly signal: Promise<void>; readonly forget: () => void } {
-  let onSignal = () => {};
-  const forget = () => {
-    for (const name of STOP_SIGNALS) process.removeListener(name, onSignal);
-  };
-  const signal = new Promise<void>((resolve) => {
-    onSignal = () => {
-      forget();
-      resolve();
-    };
-  });
-  for (const name of STOP_SIGNALS) process.on(name, onSignal);
-  return { signal, forget };
+async function start(options: ServeOptions): Promise<SeglogServer> {
+  // Other commands need not wait until all of it is loaded.
+  const { serve } = await import("../server/index.js");
+  try {
+    return await serve(options);
+  } catch (error) {
+    // A name that there is not, after --store or --limit, or a file that is not what it should be.
+    throw error instanceof TypeError ? new UsageError(error.message) : error;
+  }
 }
 
-function parseAddress(text: string): Address {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  if (host !== undefined) return { host, port: Number(match![3]) };
-  throw new InvalidArgumentError("It must be host:port, such as 127.0.0.1:50052 or [::1]:50052.");
-}
+/** The signals that a server obeys. */
+class Signals {
+  /** Called at SIGHUP, which does nothing until the server runs. */
+  onReload: () => void = () => undefined;
+  /** Resolves at the first signal to stop. The next one ends the process, as it does by default. */
+  readonly stop: Promise<void>;
+  readonly #onReload = () => this.onReload();
+  #onStop: () => void = () => undefined;
 
-function number(text: string, before: Readonly<Record<string, number>>): Record<string, number> {
-  const at = text.indexOf("=");
-  if (at < 1) throw new InvalidArgumentError("It must be name=number.");
-  return { ...before, [text.slice(0, at)]: parseInteger(text.slice(at + 1)) };
+  constructor() {
+    this.stop = new Promise((resolve) => {
+      this.#onStop = () => {
+        for (const name of STOP_SIGNALS) process.removeListener(name, this.#onStop);
+        resolve();
+      };
+    });
+    for (const name of STOP_SIGNALS) process.on(name, this.#onStop);
+    process.on("SIGHUP", this.#onReload);
+  }
+
+  /** Leaves the signals to what they do by default. */
+  forget(): void {
+    for (const name of STOP_SIGNALS) process.removeListener(name, this.#onStop);
+    process.removeListener("SIGHUP", this.#onReload);
+  }
 }

@@ -291,6 +291,11 @@ export class CommitLog {
     return this.#writer;
   }
 
+  /** @internal */
+  get segmentCount(): number {
+    return this.#view.segments.length;
+  }
+
   /** @internal Whether `close()` has not been called. */
   get isOpen(): boolean {
     return this.#closing === undefined;

@@ -10,7 +10,10 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import type { SeglogError } from "../errors.js";
+import type { ByteBudget } from "./byte-budget.js";
 import type { NodeRequest, NodeResponse } from "./listener.js";
+import { RequestBody, refusedBody } from "./request-body.js";
 
 /**
  * Requests may be compressed, responses are not: most clients offer to take them so, and few know
@@ -23,19 +26,27 @@ export interface ConnectHandlerOptions {
   readonly routes: (router: ConnectRouter) => void;
   /** Longest message of a request; also decompressed. */
   readonly maxMessageBytes: number;
+  /** For the messages that are being received. */
+  readonly budget: ByteBudget;
   /** Told of a call that broke off outside of its service; that is the caller's doing, mostly. */
   readonly onBroken: (method: string, error: ConnectError) => void;
 }
 
-/** Handles a request if it is a call of a service; `false` if it is not. */
+/**
+ * Handles a request if it is a call of a service; `false` if it is not.
+ *
+ * @param refusal - Why the call is refused, before anything of its body is read.
+ */
 export type ConnectHandler = (
   request: NodeRequest,
   response: NodeResponse,
   values: ContextValues,
+  refusal: SeglogError | undefined,
 ) => boolean;
 
 /** Makes what speaks gRPC, gRPC-Web and Connect. */
 export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
+  const { budget, onBroken } = options;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     compressMinBytes: NEVER_COMPRESS_MIN_BYTES,
@@ -43,17 +54,21 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
   });
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-  return (request, response, values) => {
+  return (request, response, values, refusal) => {
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (handler === undefined) return false;
     const handle = async () => {
       const call = universalRequestFromNodeRequest(request, response, undefined, values);
-      await universalResponseToNodeResponse(await handler(call), response);
+      const pieces = call.body as AsyncIterable<Uint8Array>;
+      const type = request.headers["content-type"] ?? "";
+      const received = new RequestBody(pieces, type, budget, call.signal);
+      response.on("close", () => received.release());
+      const body = refusal === undefined ? received : refusedBody(refusal);
+      await universalResponseToNodeResponse(await handler({ ...call, body }), response);
     };
     handle().catch((reason: unknown) => {
-      const error = ConnectError.from(reason, Code.Internal);
-      options.onBroken(path, error);
+      onBroken(path, ConnectError.from(reason, Code.Internal));
       response.destroy();
     });
     return true;

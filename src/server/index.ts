@@ -1,3 +1,5 @@
 export type { ServerLimits } from "./limits.js";
-export { type SeglogServer, serve } from "./serve.js";
+export type { SeglogServer } from "./running-server.js";
+export { serve } from "./serve.js";
 export type { ServeOptions } from "./serve-options.js";
+export type { TlsFiles } from "./tls-files.js";

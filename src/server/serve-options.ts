@@ -1,7 +1,9 @@
 import { describe } from "../format/record-codec.js";
 import { integer } from "../option-checks.js";
 import { LogStore, type StoreOptions } from "../store/log-store.js";
+import type { Secrets } from "./gatekeeper.js";
 import { type ResolvedLimits, resolveLimits, type ServerLimits } from "./limits.js";
+import { checkTlsFiles, type TlsFiles } from "./tls-files.js";
 
 /** What to serve, and where. Either `directory` or `store` is needed. */
 export interface ServeOptions {
@@ -17,6 +19,15 @@ export interface ServeOptions {
   readonly port?: number | undefined;
   /** The key that ComLog's clients work on. Default `comlog`. */
   readonly comlogKey?: string | undefined;
+  /** Certificates; without them, connections are in clear text. */
+  readonly tls?: TlsFiles | undefined;
+  /** Path of a file of tokens; without it, whoever can connect may do everything. */
+  readonly tokens?: string | undefined;
+  /**
+   * Whether to listen where other machines can connect also without TLS and without tokens or
+   * authorities of client certificates. Default `false`.
+   */
+  readonly insecure?: boolean | undefined;
   /** How much the server takes upon itself. */
   readonly limits?: ServerLimits | undefined;
 }
@@ -28,6 +39,8 @@ export interface ResolvedServeOptions {
   readonly host: string;
   readonly port: number;
   readonly comlogKey: string;
+  readonly secrets: Secrets;
+  readonly isInsecure: boolean;
   readonly limits: ResolvedLimits;
 }
 
@@ -38,6 +51,9 @@ const NAMES: ReadonlySet<string> = new Set<keyof ServeOptions>([
   "host",
   "port",
   "comlogKey",
+  "tls",
+  "tokens",
+  "insecure",
   "limits",
 ]);
 
@@ -55,12 +71,19 @@ export function resolveServeOptions(options: ServeOptions): ResolvedServeOptions
     if (NAMES.has(name)) continue;
     throw new TypeError(`Unknown option: ${describe(name)}. Known are: ${[...NAMES].join(", ")}`);
   }
+  const { tls, insecure = false } = options;
+  if (tls !== undefined) checkTlsFiles(tls);
+  if (typeof insecure !== "boolean") {
+    throw new TypeError(`insecure must be a boolean, not ${describe(insecure)}`);
+  }
   return {
     source: resolveSource(options),
     storeOptions: options.storeOptions ?? {},
     host: text(options.host, "host") ?? "127.0.0.1",
     port: integer(options.port, "port", 0, 65_535) ?? 50_052,
     comlogKey: text(options.comlogKey, "comlogKey") ?? "comlog",
+    secrets: { tls, tokens: text(options.tokens, "tokens") },
+    isInsecure: insecure,
     limits: resolveLimits(options.limits),
   };
 }

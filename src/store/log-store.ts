@@ -349,6 +349,12 @@ export class LogStore implements KeyedLog {
     return [...this.#keys];
   }
 
+  /** @internal The logs that are open now, with their keys: to ask them costs no file. */
+  openLogs(): (readonly [key: string, log: CommitLog])[] {
+    this.#assertOpen();
+    return this.#logs.all();
+  }
+
   /** Names of the consumer groups that have committed offsets. */
   async groups(): Promise<string[]> {
     this.#assertOpen();

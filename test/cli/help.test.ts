@@ -64,6 +64,8 @@ describe("bad usage", () => {
     [["serve", "new", "--listen", "127.0.0.1:70000"], /USAGE: port must be/],
     [["serve", "new", "--limit", "maxConections=5"], /USAGE: Unknown limit: "maxConections"/],
     [["serve", "new", "--limit", "maxConnections"], /It must be name=number/],
+    [["serve", "new", "--tls-key", "key"], /USAGE: TLS needs both/],
+    [["serve", "new", "--listen", "0.0.0.0:0"], /USAGE: Other machines can reach 0\.0\.0\.0/],
     [["serve", "new", "--store", "segmentByte=5"], /USAGE: Unknown option/],
     [["serve", "new", "--store", "segmentBytes=5"], /USAGE: segmentBytes must be/],
     [["serve", "events", "--listen", "127.0.0.1:0"], /NOT_A_STORE: .* leave --key out|single log/],

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { LogStore } from "../../src/index.js";
@@ -58,6 +59,19 @@ describe("serve", () => {
     const second = await seglog(cwd, ["serve", "store", "--listen", "127.0.0.1:0"]);
     expect([second.code, second.err]).toEqual([2, expect.stringMatching(/^seglog: LOCKED: /)]);
     expect((await seglog(cwd, ["cat", "store", "--key", "k"])).out).toBe("a\n");
+    expect(await endedBy(child, "SIGTERM")).toBe(0);
+  });
+
+  it("reads its tokens again at SIGHUP", async () => {
+    const cwd = temporaryDirectory();
+    const write = (text: string) => writeFileSync(`${cwd}/tokens`, text, { mode: 0o600 });
+    write('{ "tokens": [] }');
+    const { child, url } = await serve(cwd, ["--tokens", "tokens"]);
+    expect(await append(url)).toMatchObject({ code: "unauthenticated" });
+    write("nonsense");
+    const told = once(createInterface({ input: child.stderr! }), "line");
+    child.kill("SIGHUP");
+    expect(await told).toEqual([expect.stringMatching(/still as before: .* is no file of tokens/)]);
     expect(await endedBy(child, "SIGTERM")).toBe(0);
   });
 

@@ -1,0 +1,97 @@
+import { Code } from "@connectrpc/connect";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ByteBudget } from "../../src/server/byte-budget.js";
+import { MessageFrames } from "../../src/server/message-frames.js";
+import { RequestBody } from "../../src/server/request-body.js";
+
+/** A message behind its prefix, as gRPC has it. */
+function framed(length: number): Uint8Array {
+  const bytes = new Uint8Array(5 + length);
+  new DataView(bytes.buffer).setUint32(1, length);
+  return bytes;
+}
+
+async function* pieces(...given: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* given;
+}
+
+const never = new AbortController().signal;
+const GRPC = "application/grpc+proto";
+
+describe("message frames", () => {
+  it("are found wherever the pieces are cut", () => {
+    const lengths = fc.array(fc.integer({ min: 0, max: 300 }), { maxLength: 8 });
+    const cuts = fc.array(fc.nat({ max: 2000 }), { maxLength: 12 });
+    fc.assert(
+      fc.property(lengths, cuts, (messages, positions) => {
+        const body = Buffer.concat(messages.map(framed));
+        const ends = [...positions.map((at) => Math.min(at, body.length)), body.length].sort(
+          (a, b) => a - b,
+        );
+        const frames = new MessageFrames();
+        let start = 0;
+        for (const end of ends) {
+          const incomplete = frames.feed(body.subarray(start, end));
+          let complete = 0;
+          for (const length of messages) {
+            if (complete + 5 + length <= end) complete += 5 + length;
+            else break;
+          }
+          expect(incomplete).toBe(end - complete);
+          start = end;
+        }
+      }),
+    );
+  });
+});
+
+describe("a request's body", () => {
+  it("holds a message until the next one is asked for", async () => {
+    const budget = new ByteBudget(1000, 0);
+    const [first, second] = [framed(95), framed(195)];
+    const split = [second.subarray(0, 50), second.subarray(50)];
+    const body = new RequestBody(pieces(first, ...split), GRPC, budget, never);
+    const held: number[] = [];
+    for await (const _ of body) held.push(budget.taken);
+    expect(held).toEqual([100, 50, 200]);
+    expect(budget.taken).toBe(0);
+  });
+
+  it("is one message in plain Connect", async () => {
+    const budget = new ByteBudget(1000, 0);
+    const parts = pieces(new Uint8Array(10), new Uint8Array(20));
+    const body = new RequestBody(parts, "application/json", budget, never);
+    const held: number[] = [];
+    for await (const _ of body) held.push(budget.taken);
+    expect(held).toEqual([10, 30]);
+    expect(budget.taken).toBe(0);
+  });
+
+  it("gives back what it holds when the call ends before it", async () => {
+    const budget = new ByteBudget(1000, 0);
+    const body = new RequestBody(pieces(framed(95), framed(95)), GRPC, budget, never);
+    const reading = body[Symbol.asyncIterator]();
+    await reading.next();
+    body.release();
+    expect(budget.taken).toBe(0);
+    await reading.next();
+    expect(budget.taken).toBe(0);
+  });
+
+  it("waits for room, and is refused without", async () => {
+    const budget = new ByteBudget(100, 20_000);
+    const giveBack = await budget.take(60);
+    const waiting = new RequestBody(pieces(framed(45)), GRPC, budget, never);
+    const first = waiting[Symbol.asyncIterator]().next();
+    giveBack();
+    expect((await first).done).toBe(false);
+
+    const impatient = new ByteBudget(100, 0);
+    await impatient.take(60);
+    const refused = new RequestBody(pieces(framed(45)), GRPC, impatient, never);
+    await expect(refused[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: Code.ResourceExhausted,
+    });
+  });
+});
