@@ -52,3 +52,13 @@ export function optionalFunction<T>(value: T | undefined, name: string): T | und
   if (value === undefined || typeof value === "function") return value;
   throw new TypeError(`${name} must be a function, not ${describe(value)}`);
 }
+
+/** Misuse is told apart from an offset that the log merely does not hold. */
+export function assertOffset(offset: number, name: string): void {
+  if (typeof offset !== "number") {
+    throw new TypeError(`${name} must be a number, not ${describe(offset)}`);
+  }
+  if (!Number.isSafeInteger(offset)) {
+    throw new RangeError(`${name} must be an integer of at most 2^53 - 1, not ${offset}`);
+  }
+}

@@ -12,7 +12,6 @@ import { Changes } from "../log/changes.js";
 import {
   type AppendOptions,
   assertDirectory,
-  assertOffset,
   CommitLog,
   type ReadOptions,
   resolveReadOptions,
@@ -31,7 +30,7 @@ import {
 } from "../log/options.js";
 import { POLL_MS, pause } from "../log/polling.js";
 import { WriterSession } from "../log/writer-session.js";
-import { integer } from "../option-checks.js";
+import { assertOffset, integer } from "../option-checks.js";
 import {
   type CommittedOffset,
   groupsOf,
