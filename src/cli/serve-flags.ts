@@ -1,8 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { LogOptions } from "../index.js";
-import type { ServeOptions, TlsFiles } from "../server/index.js";
+import type { LogLevel, ServeOptions, TlsFiles } from "../server/index.js";
 import { parseInteger, parseKey, parsePath } from "./arguments.js";
 import { UsageError } from "./failure.js";
+
+const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "silent"];
 
 /** What `seglog serve` is told to do. */
 export interface ServeFlags {
@@ -19,7 +21,9 @@ export interface ServeFlags {
   readonly revoked?: string;
   readonly tokens?: string;
   readonly insecure?: boolean;
+  readonly origin: readonly string[];
   readonly limit: Readonly<Record<string, number>>;
+  readonly logLevel: LogLevel;
 }
 
 interface Address {
@@ -38,6 +42,9 @@ export function addServeFlags(command: Command): Command {
   const compression = new Option("--compression <codec>", "compress blocks of records")
     .choices(["none", "lz4"])
     .default("none");
+  const logLevel = new Option("--log-level <level>", "how much to tell on standard error")
+    .choices(LOG_LEVELS)
+    .default("info");
   return command
     .addOption(listen)
     .option("--comlog-key <key>", "the key that ComLog's clients work on (comlog)", parseKey)
@@ -52,7 +59,9 @@ export function addServeFlags(command: Command): Command {
     .option("--revoked <file>", "lists of certificates that were revoked", parsePath)
     .option("--tokens <file>", "ask callers for one of these tokens", parsePath)
     .option("--insecure", "let other machines connect without any of that")
-    .option("--limit <name=n>", "a limit of the server, such as maxConnections", number, {});
+    .option("--origin <origin>", "take calls of web pages of this origin", origin, [])
+    .option("--limit <name=n>", "a limit of the server, such as maxConnections", number, {})
+    .addOption(logLevel);
 }
 
 /** The options of the server that flags stand for. */
@@ -71,6 +80,7 @@ export function toServeOptions(flags: ServeFlags): ServeOptions {
     tls: tlsFiles(flags),
     tokens,
     insecure,
+    origins: flags.origin,
     limits: limit,
   };
 }
@@ -89,6 +99,10 @@ function parseAddress(text: string): Address {
   const host = match?.[1] ?? match?.[2];
   if (host !== undefined) return { host, port: Number(match![3]) };
   throw new InvalidArgumentError("It must be host:port, such as 127.0.0.1:50052 or [::1]:50052.");
+}
+
+function origin(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
 }
 
 function number(text: string, before: Readonly<Record<string, number>>): Record<string, number> {

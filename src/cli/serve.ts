@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import type { SeglogServer, ServeOptions } from "../server/index.js";
 import type { CommandContext } from "./context.js";
 import { UsageError } from "./failure.js";
 import { addServeFlags, type ServeFlags, toServeOptions } from "./serve-flags.js";
@@ -37,14 +36,17 @@ async function serveStore(
   directory: string,
   flags: ServeFlags,
 ): Promise<void> {
-  const options = toServeOptions(flags);
-  const onError = (error: Error) => context.tell(error.message);
-  const storeOptions = { ...options.storeOptions, onError };
+  const options = { ...toServeOptions(flags), directory };
+  // Other commands need not wait until all of it is loaded.
+  const { createLogger, serve } = await import("../server/index.js");
+  const logger = createLogger(flags.logLevel);
   const signals = new Signals();
   try {
-    await using server = await start({ ...options, directory, storeOptions });
+    await using server = await serve({ ...options, logger }).catch(tellMisuse);
     signals.onReload = () => {
-      server.reload().catch((error: Error) => context.tell(`still as before: ${error.message}`));
+      server.reload().catch((error: Error) => {
+        logger.warn({ error: error.message }, "certificates and tokens stay as they were");
+      });
     };
     await context.output.line(`listening on ${server.url}`);
     await context.output.flush();
@@ -54,15 +56,9 @@ async function serveStore(
   }
 }
 
-async function start(options: ServeOptions): Promise<SeglogServer> {
-  // Other commands need not wait until all of it is loaded.
-  const { serve } = await import("../server/index.js");
-  try {
-    return await serve(options);
-  } catch (error) {
-    // A name that there is not, after --store or --limit, or a file that is not what it should be.
-    throw error instanceof TypeError ? new UsageError(error.message) : error;
-  }
+/** A name that there is not, after --store or --limit, or a file that is not what it should be. */
+function tellMisuse(error: unknown): never {
+  throw error instanceof TypeError ? new UsageError(error.message) : error;
 }
 
 /** The signals that a server obeys. */

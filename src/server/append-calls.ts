@@ -20,7 +20,7 @@ const REQUEST_BYTES = 1024;
 export function appendCalls(
   context: ServiceContext,
 ): Pick<ServiceImpl<typeof LogService>, "append" | "appendStream"> {
-  const { store, appendBudget, stopping } = context;
+  const { store, appendBudget, onAppended, stopping } = context;
   const { maxMessageBytes } = context.limits;
   const flushes = new SharedFlush();
 
@@ -35,6 +35,7 @@ export function appendCalls(
       const { baseOffset, lastOffset } = await store.appendBatch(key, records, options);
       const isSynced = durability === Durability.UNSPECIFIED || store.durability === "always";
       if (!isSynced) await flushes.flush(await store.log(key));
+      onAppended(records.length, bytes);
       return { baseOffset: BigInt(baseOffset), lastOffset: BigInt(lastOffset) };
     } finally {
       giveBack();

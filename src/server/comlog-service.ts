@@ -22,7 +22,7 @@ interface Stored {
  * @param key - It is made by the first append; until then it is an empty log.
  */
 export function comlogService(
-  { store, appendBudget }: ServiceContext,
+  { store, appendBudget, onAppended }: ServiceContext,
   key: string,
 ): ServiceImpl<typeof ComLogRpc> {
   /** @returns What became of each record, in the order of the batch. */
@@ -37,6 +37,7 @@ export function comlogService(
     const giveBack = await appendBudget.take(bytes, call.signal);
     try {
       const batch = await store.appendBatch(key, values, { signal: call.signal });
+      onAppended(values.length, bytes);
       return values.map(({ length }, index) => ({
         offset: BigInt(batch.offsetAt(index)),
         nbrOfStoredBytes: BigInt(length + LENGTH_BYTES),

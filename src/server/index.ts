@@ -1,4 +1,5 @@
 export type { ServerLimits } from "./limits.js";
+export { createLogger, type LogFields, type LogLevel, type ServerLogger } from "./logging.js";
 export type { SeglogServer } from "./running-server.js";
 export { serve } from "./serve.js";
 export type { ServeOptions } from "./serve-options.js";

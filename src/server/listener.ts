@@ -4,6 +4,7 @@ import http2, {
   type Http2ServerRequest,
   type Http2ServerResponse,
   type ServerHttp2Session,
+  type ServerHttp2Stream,
 } from "node:http2";
 import net, { type AddressInfo, type Socket } from "node:net";
 import tls, { type SecureContextOptions } from "node:tls";
@@ -210,13 +211,30 @@ export class Listener {
   }
 
   #serve(request: NodeRequest, response: NodeResponse): void {
-    const connection = this.#connectionOf.get(
-      "stream" in request ? request.stream.session! : request.socket,
-    )!;
-    if (!("stream" in request)) {
+    let connection: Connection;
+    if ("stream" in request) {
+      const { stream } = request;
+      connection = this.#connectionOf.get(stream.session!)!;
+      stream.on("wantTrailers", () => endRequest(stream));
+    } else {
+      connection = this.#connectionOf.get(request.socket)!;
       connection.begin();
       response.on("close", () => connection.end());
     }
     this.#options.handle(request, response, connection.isTurnedAway);
   }
+}
+
+/**
+ * Ends a call whose answer is said: without it, a request that nobody reads to its end would keep
+ * the call open for as long as its caller likes.
+ */
+function endRequest(stream: ServerHttp2Stream): void {
+  if (stream.readableEnded) return;
+  // The trailers are written by then: ended before, the caller would never see them.
+  setImmediate(() => {
+    stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    // What has come of the request and was not read would keep it.
+    stream.destroy();
+  });
 }

@@ -14,8 +14,8 @@ export interface ServerLogger {
   warn(fields: LogFields, message: string): void;
 }
 
-/** Levels of {@link createLogger}, from the most talkative on. */
-export const LOG_LEVELS = ["debug", "info", "warn", "silent"] as const;
+/** How much a logger tells: all from this level on. */
+export type LogLevel = "debug" | "info" | "warn" | "silent";
 
 /** Tells nothing. */
 export const SILENT: ServerLogger = {
@@ -26,7 +26,7 @@ export const SILENT: ServerLogger = {
 
 /** A logger that writes lines of JSON, by default to standard error. */
 export function createLogger(
-  level: (typeof LOG_LEVELS)[number],
+  level: LogLevel,
   destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
 ): ServerLogger {
   return pino({ level, base: null }, destination);

@@ -1,14 +1,21 @@
-import { createContextValues } from "@connectrpc/connect";
-import { SeglogError } from "../errors.js";
+import { setMaxListeners } from "node:events";
+import type { ConnectRouter } from "@connectrpc/connect";
 import type { LogStore } from "../store/log-store.js";
-import { ACCESS } from "./access.js";
+import { ComLogRpc } from "../wire/generated/api/comlog_pb.js";
+import { Health } from "../wire/generated/grpc/health/v1/health_pb.js";
+import { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { ByteBudget } from "./byte-budget.js";
+import { callInterceptor } from "./call-interceptor.js";
 import { connectHandler } from "./connect-handler.js";
+import { Front } from "./front.js";
 import type { Gatekeeper } from "./gatekeeper.js";
-import { Listener, type NodeRequest, type NodeResponse } from "./listener.js";
-import { refuse } from "./refusal.js";
+import { healthService } from "./health-service.js";
+import { Listener } from "./listener.js";
+import { failureFields } from "./logging.js";
+import type { ServerMetrics } from "./metrics.js";
 import { serviceRoutes } from "./routes.js";
 import type { ResolvedServeOptions } from "./serve-options.js";
+import type { ServingStatus } from "./serving-status.js";
 
 /** A server that runs. */
 export interface SeglogServer extends AsyncDisposable {
@@ -36,60 +43,40 @@ export interface SeglogServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** What a server runs with, beside its store. */
-export interface ServerSetting extends Pick<ResolvedServeOptions, "port" | "comlogKey" | "limits"> {
+/** What a server runs with. */
+export interface ServerSetting
+  extends Pick<ResolvedServeOptions, "port" | "comlogKey" | "origins" | "limits" | "logger"> {
+  readonly store: LogStore;
+  /** What to do with the store when no call is under way any more. */
+  readonly finish: () => Promise<void>;
   readonly address: string;
   readonly gatekeeper: Gatekeeper;
+  readonly serving: ServingStatus;
+  readonly metrics: ServerMetrics;
 }
 
 /** The server that `serve` starts. */
 export class RunningServer implements SeglogServer {
-  readonly #listener: Listener;
-  readonly #gatekeeper: Gatekeeper;
-  readonly #stopping: AbortController;
-  readonly #finish: () => Promise<void>;
+  readonly #setting: ServerSetting;
+  readonly #budget: ByteBudget;
+  readonly #stopping = new AbortController();
+  #listener!: Listener;
   #closing: Promise<void> | undefined;
 
-  private constructor(
-    listener: Listener,
-    gatekeeper: Gatekeeper,
-    stopping: AbortController,
-    finish: () => Promise<void>,
-  ) {
-    this.#listener = listener;
-    this.#gatekeeper = gatekeeper;
-    this.#stopping = stopping;
-    this.#finish = finish;
+  private constructor(setting: ServerSetting) {
+    const { limits } = setting;
+    this.#setting = setting;
+    this.#budget = new ByteBudget(limits.maxBytesInFlight, limits.roomMs);
+    // Every stream listens.
+    setMaxListeners(0, this.#stopping.signal);
   }
 
-  /** @param finish - What to do with the store when no call is under way any more. */
-  static async start(
-    store: LogStore,
-    finish: () => Promise<void>,
-    { address, port, comlogKey, limits, gatekeeper }: ServerSetting,
-  ): Promise<RunningServer> {
-    const stopping = new AbortController();
-    const appendBudget = new ByteBudget(limits.maxBytesInFlight, limits.roomMs);
-    const context = { store, limits, appendBudget, stopping: stopping.signal };
-    const handleCall = connectHandler({
-      routes: serviceRoutes(context, comlogKey, []),
-      maxMessageBytes: limits.maxMessageBytes,
-      onBroken: () => undefined,
-    });
-    const handle = (request: NodeRequest, response: NodeResponse, isTurnedAway: boolean) => {
-      try {
-        if (isTurnedAway) throw tooManyConnections(limits.maxConnections);
-        const access = gatekeeper.accessOf(request.headers.authorization);
-        const values = createContextValues().set(ACCESS, access);
-        if (!handleCall(request, response, values)) response.writeHead(404).end();
-      } catch (error) {
-        refuse(request, response, error);
-      }
-    };
-    const { tls } = gatekeeper;
-    const onRefused = () => undefined;
-    const listener = await Listener.open({ host: address, port, limits, tls, handle, onRefused });
-    return new RunningServer(listener, gatekeeper, stopping, finish);
+  /** @throws SeglogError `IO_ERROR` if the port cannot be had. */
+  static async start(setting: ServerSetting): Promise<RunningServer> {
+    const server = new RunningServer(setting);
+    await server.#listen();
+    setting.logger.info({ url: server.url }, "serving");
+    return server;
   }
 
   get address(): string {
@@ -102,13 +89,15 @@ export class RunningServer implements SeglogServer {
 
   get url(): string {
     const { address, port } = this.#listener;
-    const scheme = this.#gatekeeper.tls === undefined ? "http" : "https";
+    const scheme = this.#setting.gatekeeper.tls === undefined ? "http" : "https";
     return `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`;
   }
 
   async reload(): Promise<void> {
-    await this.#gatekeeper.reload();
-    this.#listener.renew(this.#gatekeeper.tls);
+    const { gatekeeper, logger } = this.#setting;
+    await gatekeeper.reload();
+    this.#listener.renew(gatekeeper.tls);
+    logger.info({}, "read certificates and tokens again");
   }
 
   close(): Promise<void> {
@@ -121,16 +110,68 @@ export class RunningServer implements SeglogServer {
   }
 
   async #close(): Promise<void> {
+    const { serving, logger, finish } = this.#setting;
+    logger.info({}, "stopping");
+    serving.stop();
     this.#stopping.abort();
     await this.#listener.close();
-    await this.#finish();
+    try {
+      await finish();
+    } catch (error) {
+      logger.warn(failureFields(error), "stopped, but not everything is on stable storage");
+      throw error;
+    }
+    logger.info({}, "stopped");
   }
-}
 
-function tooManyConnections(maxConnections: number): SeglogError {
-  return new SeglogError(
-    "LIMIT_EXCEEDED",
-    `The server has as many connections as it takes (maxConnections, ${maxConnections}). ` +
-      "Nothing was done. Try again later, or raise the limit.",
-  );
+  async #listen(): Promise<void> {
+    const { store, address, port, limits, origins, gatekeeper } = this.#setting;
+    const { serving, metrics, logger } = this.#setting;
+    const handleCall = connectHandler({
+      routes: (router) => this.#route(router),
+      maxMessageBytes: limits.maxMessageBytes,
+      budget: this.#budget,
+      onBroken: (method, error) => logger.debug({ method, ...failureFields(error) }, "call broken"),
+    });
+    const front = new Front({
+      handleCall,
+      accessOf: (authorization) => gatekeeper.accessOf(authorization),
+      origins,
+      serving,
+      metrics,
+      onRefused: (path, reason) => logger.debug({ path, ...failureFields(reason) }, "call refused"),
+    });
+    this.#listener = await Listener.open({
+      host: address,
+      port,
+      limits,
+      tls: gatekeeper.tls,
+      handle: (request, response, isTurnedAway) => front.handle(request, response, isTurnedAway),
+      onRefused: (reason) => {
+        metrics.connectionRefused();
+        logger.debug({ reason }, "connection refused");
+      },
+    });
+    metrics.watch({
+      store,
+      maxLagSeries: limits.maxLagSeries,
+      connections: () => this.#listener.connections,
+      bytesInFlight: () => this.#budget.taken,
+    });
+  }
+
+  #route(router: ConnectRouter): void {
+    const { store, limits, comlogKey, serving, metrics, logger } = this.#setting;
+    const context = {
+      store,
+      limits,
+      appendBudget: this.#budget,
+      stopping: this.#stopping.signal,
+      onAppended: (records: number, bytes: number) => metrics.appended(records, bytes),
+    };
+    const observe = callInterceptor({ metrics, logger, onPoisoned: () => serving.poison() });
+    serviceRoutes(context, comlogKey, [observe])(router);
+    const services = [LogService.typeName, ComLogRpc.typeName];
+    router.service(Health, healthService(serving, services));
+  }
 }

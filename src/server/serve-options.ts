@@ -3,6 +3,7 @@ import { integer } from "../option-checks.js";
 import { LogStore, type StoreOptions } from "../store/log-store.js";
 import type { Secrets } from "./gatekeeper.js";
 import { type ResolvedLimits, resolveLimits, type ServerLimits } from "./limits.js";
+import { type ServerLogger, SILENT } from "./logging.js";
 import { checkTlsFiles, type TlsFiles } from "./tls-files.js";
 
 /** What to serve, and where. Either `directory` or `store` is needed. */
@@ -28,8 +29,15 @@ export interface ServeOptions {
    * authorities of client certificates. Default `false`.
    */
   readonly insecure?: boolean | undefined;
+  /**
+   * Origins of web pages that may call, such as `https://example.org`; pages of all others are
+   * refused. Default: none.
+   */
+  readonly origins?: readonly string[] | undefined;
   /** How much the server takes upon itself. */
   readonly limits?: ServerLimits | undefined;
+  /** Told what the server does: a logger of pino fits. Default: nobody is told. */
+  readonly logger?: ServerLogger | undefined;
 }
 
 /** {@link ServeOptions} with every default filled in and every bound checked. */
@@ -41,7 +49,9 @@ export interface ResolvedServeOptions {
   readonly comlogKey: string;
   readonly secrets: Secrets;
   readonly isInsecure: boolean;
+  readonly origins: ReadonlySet<string>;
   readonly limits: ResolvedLimits;
+  readonly logger: ServerLogger;
 }
 
 const NAMES: ReadonlySet<string> = new Set<keyof ServeOptions>([
@@ -54,7 +64,9 @@ const NAMES: ReadonlySet<string> = new Set<keyof ServeOptions>([
   "tls",
   "tokens",
   "insecure",
+  "origins",
   "limits",
+  "logger",
 ]);
 
 /**
@@ -71,10 +83,13 @@ export function resolveServeOptions(options: ServeOptions): ResolvedServeOptions
     if (NAMES.has(name)) continue;
     throw new TypeError(`Unknown option: ${describe(name)}. Known are: ${[...NAMES].join(", ")}`);
   }
-  const { tls, insecure = false } = options;
+  const { tls, insecure = false, origins = [], logger = SILENT } = options;
   if (tls !== undefined) checkTlsFiles(tls);
   if (typeof insecure !== "boolean") {
     throw new TypeError(`insecure must be a boolean, not ${describe(insecure)}`);
+  }
+  if (typeof logger?.info !== "function") {
+    throw new TypeError(`logger must have debug, info and warn, not be ${describe(logger)}`);
   }
   return {
     source: resolveSource(options),
@@ -84,8 +99,25 @@ export function resolveServeOptions(options: ServeOptions): ResolvedServeOptions
     comlogKey: text(options.comlogKey, "comlogKey") ?? "comlog",
     secrets: { tls, tokens: text(options.tokens, "tokens") },
     isInsecure: insecure,
+    origins: resolveOrigins(origins),
     limits: resolveLimits(options.limits),
+    logger,
   };
+}
+
+function resolveOrigins(origins: readonly string[]): ReadonlySet<string> {
+  if (!Array.isArray(origins)) {
+    throw new TypeError(`origins must be a list, not ${describe(origins)}`);
+  }
+  for (const origin of origins) {
+    if (typeof origin === "string" && URL.canParse(origin) && new URL(origin).origin === origin) {
+      continue;
+    }
+    throw new TypeError(
+      `An origin must be a scheme, a host and perhaps a port, not ${describe(origin)}`,
+    );
+  }
+  return new Set(origins);
 }
 
 function resolveSource({ directory, store, storeOptions }: ServeOptions) {

@@ -1,8 +1,14 @@
+import { nodeFileSystem } from "../files/node-file-system.js";
+import { createEnvironment } from "../log/environment.js";
 import { LogStore } from "../store/log-store.js";
 import { Gatekeeper } from "./gatekeeper.js";
 import { addressOf, assertProtected } from "./listen-address.js";
+import { failureFields } from "./logging.js";
+import { MeteredFileSystem } from "./metered-file-system.js";
+import { ServerMetrics } from "./metrics.js";
 import { RunningServer, type SeglogServer } from "./running-server.js";
 import { resolveServeOptions, type ServeOptions } from "./serve-options.js";
+import { ServingStatus } from "./serving-status.js";
 
 /**
  * Serves a store to processes on this machine or on others.
@@ -22,7 +28,7 @@ import { resolveServeOptions, type ServeOptions } from "./serve-options.js";
  */
 export async function serve(options: ServeOptions): Promise<SeglogServer> {
   const resolved = resolveServeOptions(options);
-  const { source, storeOptions, host, secrets, isInsecure } = resolved;
+  const { source, storeOptions, host, secrets, isInsecure, logger } = resolved;
   const address = await addressOf(host);
   assertProtected(address, {
     isEncrypted: secrets.tls !== undefined,
@@ -30,17 +36,29 @@ export async function serve(options: ServeOptions): Promise<SeglogServer> {
     isInsecure,
   });
   const gatekeeper = await Gatekeeper.read(secrets);
+  const serving = new ServingStatus();
+  const metrics = new ServerMetrics();
+  const parts = { ...resolved, address, gatekeeper, serving, metrics };
   if ("store" in source) {
     const { store } = source;
-    return RunningServer.start(store, () => store.flush(), { ...resolved, address, gatekeeper });
+    return RunningServer.start({ ...parts, store, finish: () => store.flush() });
   }
-  const store = await LogStore.open(source.directory, storeOptions);
+  const { maxOpenFiles, onError } = storeOptions;
+  const fileSystem = new MeteredFileSystem(nodeFileSystem, metrics.fileMeter);
+  const store = await LogStore.openOn(
+    createEnvironment(fileSystem, maxOpenFiles),
+    source.directory,
+    {
+      ...storeOptions,
+      onError: (error) => {
+        logger.warn(failureFields(error), "a failure that no call has met");
+        if (error.code === "LOG_POISONED") serving.poison();
+        onError?.(error);
+      },
+    },
+  );
   try {
-    return await RunningServer.start(store, () => store.close(), {
-      ...resolved,
-      address,
-      gatekeeper,
-    });
+    return await RunningServer.start({ ...parts, store, finish: () => store.close() });
   } catch (error) {
     // Why the server cannot start is what counts, not what fails after that.
     await store.close().catch(() => undefined);

@@ -11,6 +11,8 @@ export interface ServiceContext {
   >;
   /** For the records of appends on their way, over all calls. */
   readonly appendBudget: Pick<ByteBudget, "take">;
+  /** Told of batches that were stored; the bytes are those of values, keys and headers. */
+  readonly onAppended: (records: number, bytes: number) => void;
   /** Aborted when the server stops: streams end then. */
   readonly stopping: AbortSignal;
 }

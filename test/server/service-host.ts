@@ -54,6 +54,7 @@ export async function host(
     store,
     limits: { ...resolveLimits(), ...limits },
     appendBudget,
+    onAppended: () => undefined,
     stopping: stopping.signal,
   };
   const handler = connectNodeAdapter({
