@@ -78,7 +78,7 @@ function originOf(url: string | URL): string {
     throw new TypeError(`url must be text or a URL, not ${describe(url)}`);
   }
   const example = "such as http://127.0.0.1:50052";
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const parsed = URL.canParse(String(url)) ? new URL(url) : undefined;
   if (parsed === undefined || !["http:", "https:"].includes(parsed.protocol)) {
     throw new TypeError(`url must be an http:// or https:// address, ${example}`);
   }

@@ -1,5 +1,4 @@
 import type { CompressionName } from "../format/compression.js";
-import { describe } from "../format/record-codec.js";
 import {
   integer,
   MAX_TIMER_MS,
@@ -8,6 +7,7 @@ import {
   refuseUnknown,
   requireObject,
 } from "../option-checks.js";
+import { checkName } from "../store/name.js";
 
 /** Options of {@link SeglogClient.producer}. */
 export interface ProducerOptions {
@@ -87,16 +87,13 @@ const OPTION_NAMES: readonly (keyof ProducerOptions)[] = [
 /**
  * Checks options and fills in the defaults.
  *
- * @throws TypeError for an unknown option or a wrong type, RangeError for a value out of bounds.
+ * @throws TypeError for an unknown option or a wrong type, RangeError for a value out of bounds,
+ *   SeglogError `INVALID_KEY` for a name that cannot be one.
  */
 export function resolveProducerOptions(options: ProducerOptions): ResolvedProducerOptions {
   requireObject(options, "options");
   refuseUnknown(options, OPTION_NAMES, "option");
   const { name } = options;
-  if (name !== undefined && typeof name !== "string") {
-    throw new TypeError(`name must be a string, not ${describe(name)}`);
-  }
-  if (name === "") throw new RangeError("name must not be empty");
   return {
     lingerMs: integer(options.lingerMs, "lingerMs", 0, MAX_TIMER_MS) ?? 0,
     batchBytes: integer(options.batchBytes, "batchBytes", 1, 16 * MIB) ?? 64 * KIB,
@@ -107,7 +104,7 @@ export function resolveProducerOptions(options: ProducerOptions): ResolvedProduc
     whenFull: oneOf(options.whenFull, "whenFull", ["wait", "reject"] as const) ?? "wait",
     deliveryTimeoutMs:
       integer(options.deliveryTimeoutMs, "deliveryTimeoutMs", 1, MAX_TIMER_MS) ?? 120_000,
-    name,
+    name: name === undefined ? undefined : checkName(name, "a producer"),
     onError: optionalFunction(options.onError, "onError"),
   };
 }
