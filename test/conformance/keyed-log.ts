@@ -166,7 +166,7 @@ function appending(open: Open): void {
       );
       expect(await thrownBy(log.appendBatch("k", []))).toBeInstanceOf(RangeError);
       expect(await thrownBy(log.appendBatch("k", 7 as never))).toBeInstanceOf(TypeError);
-      expect(await log.keys()).toEqual([]);
+      expect(await valuesOf(log, "k")).toEqual([]);
     });
 
     test("refuses a record that is too long, and stores those around it", async () => {
@@ -187,7 +187,7 @@ function appending(open: Open): void {
       const signal = AbortSignal.abort(reason);
       expect(await thrownBy(log.append("k", "v", { signal }))).toBe(reason);
       expect(await thrownBy(log.appendBatch("k", ["v"], { signal }))).toBe(reason);
-      expect(await log.bounds("k")).toBeUndefined();
+      expect(await valuesOf(log, "k")).toEqual([]);
     });
   });
 
@@ -315,7 +315,7 @@ function reading(open: Open): void {
     test("refuses what is no offset or limit", async () => {
       const { log } = await open();
       for (const from of ["0", undefined, 0n]) {
-        expect(await thrownBy(log.read("k", from as number))).toBeInstanceOf(TypeError);
+        expect(await thrownBy(log.read("k", from as unknown as number))).toBeInstanceOf(TypeError);
       }
       for (const from of [0.5, Number.NaN, 2 ** 53]) {
         expect(await thrownBy(log.read("k", from))).toBeInstanceOf(RangeError);
