@@ -5,15 +5,12 @@ import {
   type ContextValues,
   createConnectRouter,
 } from "@connectrpc/connect";
-import {
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
+import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { SeglogError } from "../errors.js";
 import type { ByteBudget } from "./byte-budget.js";
 import type { NodeRequest, NodeResponse } from "./listener.js";
 import { RequestBody, refusedBody } from "./request-body.js";
+import { writeResponse } from "./response-writer.js";
 
 /**
  * Requests may be compressed, responses are not: most clients offer to take them so, and few know
@@ -28,6 +25,8 @@ export interface ConnectHandlerOptions {
   readonly maxMessageBytes: number;
   /** For the messages that are being received. */
   readonly budget: ByteBudget;
+  /** How long a message may take; whoever is slower is cut off. */
+  readonly messageMs: number;
   /** Told of a call that broke off outside of its service; that is the caller's doing, mostly. */
   readonly onBroken: (method: string, error: ConnectError) => void;
 }
@@ -46,11 +45,13 @@ export type ConnectHandler = (
 
 /** Makes what speaks gRPC, gRPC-Web and Connect. */
 export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
-  const { budget, onBroken } = options;
+  const { budget, messageMs, onBroken } = options;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     compressMinBytes: NEVER_COMPRESS_MIN_BYTES,
     readMaxBytes: options.maxMessageBytes,
+    // Who reads JSON by eye or by hand should not have to know that what is missing is 0.
+    jsonOptions: { alwaysEmitImplicit: true },
   });
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -61,11 +62,16 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
     const handle = async () => {
       const call = universalRequestFromNodeRequest(request, response, undefined, values);
       const pieces = call.body as AsyncIterable<Uint8Array>;
-      const type = request.headers["content-type"] ?? "";
-      const received = new RequestBody(pieces, type, budget, call.signal);
+      const received = new RequestBody(pieces, {
+        contentType: request.headers["content-type"] ?? "",
+        budget,
+        messageMs,
+        signal: call.signal,
+        onStalled: () => response.destroy(),
+      });
       response.on("close", () => received.release());
       const body = refusal === undefined ? received : refusedBody(refusal);
-      await universalResponseToNodeResponse(await handler({ ...call, body }), response);
+      await writeResponse(await handler({ ...call, body }), response);
     };
     handle().catch((reason: unknown) => {
       onBroken(path, ConnectError.from(reason, Code.Internal));

@@ -1,5 +1,5 @@
 import { createContextValues } from "@connectrpc/connect";
-import { SeglogError } from "../errors.js";
+import { SeglogError, type SeglogErrorCode } from "../errors.js";
 import { ACCESS, type Access, NO_ACCESS } from "./access.js";
 import type { ConnectHandler } from "./connect-handler.js";
 import type { NodeRequest, NodeResponse } from "./listener.js";
@@ -25,7 +25,19 @@ export interface FrontOptions {
 
 /** Whoever asks for these is told without a token. */
 const HEALTH_SERVICE = "/grpc.health.v1.Health/";
-const HTTP_STATUS = { UNAUTHENTICATED: 401, PERMISSION_DENIED: 403, LIMIT_EXCEEDED: 503 } as const;
+const HTTP_STATUS: Partial<Readonly<Record<SeglogErrorCode, number>>> = {
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
+  LIMIT_EXCEEDED: 503,
+};
+
+/** What a browser shows. */
+interface Page {
+  readonly status: number;
+  readonly text: string;
+  /** Default: plain text. */
+  readonly type?: string;
+}
 
 /** Answers every request: the health page, the metrics, and the calls of services. */
 export class Front {
@@ -41,9 +53,10 @@ export class Front {
     response.on("error", () => undefined);
     if (admitOrigin(request, response, this.#options.origins)) return;
     const path = request.url?.split("?", 1)[0] ?? "";
-    if (path === "/healthz") this.#tellHealth(response);
-    else if (path === "/metrics") void this.#tellMetrics(request, response, isTurnedAway);
-    else this.#call(request, response, path, isTurnedAway);
+    if (path === "/healthz") show(response, this.#healthPage());
+    else if (path === "/metrics") {
+      void this.#metricsPage(request, isTurnedAway).then((page) => show(response, page));
+    } else this.#call(request, response, path, isTurnedAway);
   }
 
   #call(request: NodeRequest, response: NodeResponse, path: string, isTurnedAway: boolean): void {
@@ -57,19 +70,16 @@ export class Front {
     }
     const values = createContextValues().set(ACCESS, access);
     if (this.#options.handleCall(request, response, values, refusal)) return;
-    answer(response, 404, "There is nothing here.\n");
+    show(response, { status: 404, text: "There is nothing here.\n" });
   }
 
-  #tellHealth(response: NodeResponse): void {
-    if (this.#options.serving.isServing) answer(response, 200, "serving\n");
-    else answer(response, 503, "not serving\n");
+  #healthPage(): Page {
+    return this.#options.serving.isServing
+      ? { status: 200, text: "serving\n" }
+      : { status: 503, text: "not serving\n" };
   }
 
-  async #tellMetrics(
-    request: NodeRequest,
-    response: NodeResponse,
-    isTurnedAway: boolean,
-  ): Promise<void> {
+  async #metricsPage(request: NodeRequest, isTurnedAway: boolean): Promise<Page> {
     try {
       // The names of groups and keys are among them, so it takes a right to all keys.
       const access = this.#admit(request, isTurnedAway, false);
@@ -79,14 +89,13 @@ export class Front {
           "The metrics need a token with the right admin to all keys.",
         );
       }
-      const { contentType } = this.#options.metrics;
-      answer(response, 200, await this.#options.metrics.text(), contentType);
+      const { metrics } = this.#options;
+      return { status: 200, text: await metrics.text(), type: metrics.contentType };
     } catch (error) {
-      const code = error instanceof SeglogError ? error.code : "";
-      const status = Object.hasOwn(HTTP_STATUS, code)
-        ? HTTP_STATUS[code as keyof typeof HTTP_STATUS]
-        : 500;
-      answer(response, status, `${status === 500 ? "failed" : (error as Error).message}\n`);
+      const code = error instanceof SeglogError ? error.code : undefined;
+      const status = code === undefined ? undefined : HTTP_STATUS[code];
+      if (status === undefined) return { status: 500, text: "The metrics cannot be told.\n" };
+      return { status, text: `${(error as Error).message}\n` };
     }
   }
 
@@ -104,7 +113,7 @@ export class Front {
   }
 }
 
-function answer(response: NodeResponse, status: number, text: string, type = "text/plain"): void {
+function show(response: NodeResponse, { status, text, type = "text/plain" }: Page): void {
   const headers = { "content-type": type, "x-content-type-options": "nosniff" };
   response.writeHead(status, headers).end(text);
 }

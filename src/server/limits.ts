@@ -32,6 +32,11 @@ export interface ServerLimits {
   readonly maxBytesInFlight?: number | undefined;
   /** How long a request waits for room in {@link maxBytesInFlight}. Default 1000. */
   readonly roomMs?: number | undefined;
+  /**
+   * How long a message of a request may take from its first byte to its last; whoever is slower is
+   * cut off. Default 60,000.
+   */
+  readonly messageMs?: number | undefined;
   /** Bytes of records in one response, whatever the caller asks for. Default 4 MiB. */
   readonly maxPollBytes?: number | undefined;
   /** Records in one response, whatever the caller asks for. Default 10,000. */
@@ -75,6 +80,7 @@ const BOUNDS: Readonly<Record<keyof ServerLimits, Bounds>> = {
   maxStreamsPerConnection: { least: 1, most: 100_000, otherwise: 128 },
   maxBytesInFlight: { least: KIB, most: Number.MAX_SAFE_INTEGER, otherwise: 256 * MIB },
   roomMs: { least: 0, most: MAX_TIMER_MS, otherwise: 1000 },
+  messageMs: { least: 1, most: MAX_TIMER_MS, otherwise: 60_000 },
   maxPollBytes: { least: 1, most: GIB, otherwise: 4 * MIB },
   maxPollRecords: { least: 1, most: 10_000_000, otherwise: 10_000 },
   maxPageKeys: { least: 1, most: 1_000_000, otherwise: 10_000 },

@@ -179,7 +179,8 @@ export class Listener {
     server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
       // Node leaves it open where the handshake took too long.
       socket.destroy();
-      this.#options.onRefused(`the TLS handshake failed: ${error.code ?? error.message}`);
+      const reason = socket.authorizationError ?? error.code ?? error.message;
+      this.#options.onRefused(`the TLS handshake failed: ${reason}`);
     });
     return server;
   }

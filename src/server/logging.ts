@@ -17,6 +17,9 @@ export interface ServerLogger {
 /** How much a logger tells: all from this level on. */
 export type LogLevel = "debug" | "info" | "warn" | "silent";
 
+/** From the most talkative on. */
+export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "silent"];
+
 /** Tells nothing. */
 export const SILENT: ServerLogger = {
   debug: () => undefined,
@@ -32,16 +35,20 @@ export function createLogger(
   return pino({ level, base: null }, destination);
 }
 
+/** A failure that is its own cause, by whatever way, ends somewhere. */
+const MAX_CAUSES = 5;
+
 /**
  * What is logged of a failure: its code and message, and those of its causes. Never all of its
  * fields, of which nobody knows what they hold.
  */
-export function failureFields(error: unknown): LogFields {
+export function failureFields(error: unknown, maxCauses = MAX_CAUSES): LogFields {
   if (!(error instanceof Error)) return { error: String(error) };
   const code = error instanceof SeglogError ? error.code : (error as NodeJS.ErrnoException).code;
   return {
     error: error.message,
     ...(code !== undefined && { code }),
-    ...(error.cause !== undefined && { cause: failureFields(error.cause) }),
+    ...(error.cause !== undefined &&
+      maxCauses > 0 && { cause: failureFields(error.cause, maxCauses - 1) }),
   };
 }

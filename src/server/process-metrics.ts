@@ -1,10 +1,20 @@
-import { Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 
 /**
  * What Node tells of this process, asked for when somebody looks. The defaults of prom-client would
  * leave observers of the whole process running for each server.
  */
 export function registerProcessMetrics(registry: Registry): void {
+  new Counter({
+    name: "process_cpu_seconds_total",
+    help: "Time on processors, of user and system.",
+    registers: [registry],
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
   const register = (name: string, help: string, read: () => number) => {
     new Gauge({
       name,
@@ -15,10 +25,6 @@ export function registerProcessMetrics(registry: Registry): void {
       },
     });
   };
-  register("process_cpu_seconds_total", "Time on processors, of user and system.", () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  });
   register("process_resident_memory_bytes", "Memory that is in RAM.", () =>
     process.memoryUsage.rss(),
   );

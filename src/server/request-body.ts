@@ -5,6 +5,19 @@ import { MessageFrames } from "./message-frames.js";
 /** Bodies of many messages, each behind its length. Any other is one message. */
 const FRAMED = /^application\/(grpc|connect\+)/;
 
+/** How a body is received. */
+export interface RequestBodyOptions {
+  /** Of the request. */
+  readonly contentType: string;
+  readonly budget: ByteBudget;
+  /** How long a message may take from its first piece to its last. */
+  readonly messageMs: number;
+  /** Aborted when nobody reads the body any more. */
+  readonly signal: AbortSignal;
+  /** Called when a message has taken too long. */
+  readonly onStalled: () => void;
+}
+
 /**
  * A request's body, whose bytes are taken from a budget while they wait for the rest of their
  * message: what has no room is not read from the connection. What becomes of a message that is
@@ -12,23 +25,16 @@ const FRAMED = /^application\/(grpc|connect\+)/;
  */
 export class RequestBody {
   readonly #pieces: AsyncIterable<Uint8Array>;
-  readonly #budget: ByteBudget;
-  readonly #signal: AbortSignal;
+  readonly #options: RequestBodyOptions;
   readonly #frames: MessageFrames | undefined;
   #taken = 0;
+  #stalling: NodeJS.Timeout | undefined;
   #isReleased = false;
 
-  /** @param signal - Aborted when nobody reads the body any more. */
-  constructor(
-    pieces: AsyncIterable<Uint8Array>,
-    contentType: string,
-    budget: ByteBudget,
-    signal: AbortSignal,
-  ) {
+  constructor(pieces: AsyncIterable<Uint8Array>, options: RequestBodyOptions) {
     this.#pieces = pieces;
-    this.#budget = budget;
-    this.#signal = signal;
-    this.#frames = FRAMED.test(contentType) ? new MessageFrames() : undefined;
+    this.#options = options;
+    this.#frames = FRAMED.test(options.contentType) ? new MessageFrames() : undefined;
   }
 
   /** @throws ConnectError of `LIMIT_EXCEEDED` where there is no room. */
@@ -39,6 +45,7 @@ export class RequestBody {
       this.#giveBack(this.#taken - incomplete);
       await this.#take(piece.length);
       incomplete = this.#frames?.feed(piece) ?? this.#taken;
+      this.#expectRest(incomplete, piece.length);
       yield piece;
     }
     this.release();
@@ -47,12 +54,23 @@ export class RequestBody {
   /** Gives back what is taken: the call is over, whether it has read everything or not. */
   release(): void {
     this.#isReleased = true;
+    clearTimeout(this.#stalling);
     this.#giveBack(this.#taken);
   }
 
+  /** The time of a message runs from the piece on in which it begins. */
+  #expectRest(incomplete: number, pieceBytes: number): void {
+    if (incomplete > pieceBytes) return;
+    clearTimeout(this.#stalling);
+    if (incomplete === 0 || this.#isReleased) return;
+    const { messageMs, onStalled } = this.#options;
+    this.#stalling = setTimeout(onStalled, messageMs);
+  }
+
   async #take(bytes: number): Promise<void> {
+    const { budget, signal } = this.#options;
     try {
-      if (!this.#budget.tryTake(bytes)) await this.#budget.take(bytes, this.#signal);
+      if (!budget.tryTake(bytes)) await budget.take(bytes, signal);
     } catch (error) {
       throw toConnectError(error);
     }
@@ -62,7 +80,7 @@ export class RequestBody {
 
   #giveBack(bytes: number): void {
     this.#taken -= bytes;
-    if (bytes > 0) this.#budget.giveBack(bytes);
+    if (bytes > 0) this.#options.budget.giveBack(bytes);
   }
 }
 

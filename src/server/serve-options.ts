@@ -1,7 +1,6 @@
 import { describe } from "../format/record-codec.js";
 import { integer } from "../option-checks.js";
 import { LogStore, type StoreOptions } from "../store/log-store.js";
-import type { Secrets } from "./gatekeeper.js";
 import { type ResolvedLimits, resolveLimits, type ServerLimits } from "./limits.js";
 import { type ServerLogger, SILENT } from "./logging.js";
 import { checkTlsFiles, type TlsFiles } from "./tls-files.js";
@@ -38,6 +37,13 @@ export interface ServeOptions {
   readonly limits?: ServerLimits | undefined;
   /** Told what the server does: a logger of pino fits. Default: nobody is told. */
   readonly logger?: ServerLogger | undefined;
+}
+
+/** Where certificates and tokens stand; without either, anyone may do everything. */
+export interface Secrets {
+  readonly tls: TlsFiles | undefined;
+  /** Path of a file of tokens. */
+  readonly tokens: string | undefined;
 }
 
 /** {@link ServeOptions} with every default filled in and every bound checked. */

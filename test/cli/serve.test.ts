@@ -43,7 +43,7 @@ describe("serve", () => {
         "--limit",
         "maxConnections=9",
       ]);
-      expect(await append(url)).toEqual({});
+      expect(await append(url)).toEqual({ baseOffset: "0", lastOffset: "0" });
       expect(await append(url)).toEqual({ baseOffset: "1", lastOffset: "1" });
       expect(await endedBy(child, signal)).toBe(0);
       await using store = await LogStore.open(`${cwd}/store`);

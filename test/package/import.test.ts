@@ -47,7 +47,8 @@ describe("the built package", () => {
     expect(names).toEqual(NAMES);
     expect(loaded).toContain(`${DIST}store/log-store.js`);
     expect(loaded.some((each) => each.includes("node_modules/fs-native-extensions/"))).toBe(true);
-    const unwanted = /commander|cli-table3|cli-progress|\/dist\/(cli|maelstrom)\//;
+    const unwanted =
+      /commander|cli-table3|cli-progress|connectrpc|bufbuild|\/dist\/(cli|maelstrom|server|wire)\//;
     expect(loaded.filter((each) => unwanted.test(each))).toEqual([]);
     const packages = new Set(
       loaded.flatMap((each) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(each)?.[1] ?? []),

@@ -134,8 +134,7 @@ describe("plain HTTP", () => {
     const value = Buffer.from("hello").toString("base64");
     expect(await post("Append", { key: "k", records: [{ value }, { value }] })).toEqual([
       200,
-      // Zero is the default, which JSON leaves out.
-      { lastOffset: "1" },
+      { baseOffset: "0", lastOffset: "1" },
     ]);
     const [status, read] = await post("Read", { key: "k", maxRecords: 1 });
     expect([status, read.records[0].value, read.nextOffset]).toEqual([200, value, "1"]);

@@ -42,10 +42,11 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 interface Given {
   readonly hasTokens?: boolean;
   readonly limits?: ServerLimits;
+  readonly messageMs?: number;
 }
 
 /** A whole front on a port, before the services of a new store. */
-async function openFront({ hasTokens = false, limits = {} }: Given = {}) {
+async function openFront({ hasTokens = false, limits = {}, messageMs = 20_000 }: Given = {}) {
   const store = await openStore(newPath());
   const serving = new ServingStatus();
   const budget = new ByteBudget(1_000_000, 0);
@@ -66,6 +67,7 @@ async function openFront({ hasTokens = false, limits = {} }: Given = {}) {
       },
       maxMessageBytes: 100_000,
       budget,
+      messageMs,
       onBroken: () => undefined,
     }),
     accessOf: (header) => (hasTokens ? TOKENS.accessOf(header) : FULL_ACCESS),
@@ -175,6 +177,28 @@ describe("a refused call", () => {
   });
 });
 
+describe("a message that stalls", () => {
+  it.each(["1.1", "2"] as const)("is cut off, over HTTP/%s", async (version) => {
+    const { port, budget } = await openFront({ messageMs: 50 });
+    const headers = { "content-type": "application/json" };
+    if (version === "1.1") {
+      const socket = await dial(port);
+      const length = "content-length: 100";
+      const head = `POST ${APPEND} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n`;
+      socket.write(`${head}${length}\r\n\r\n{`);
+      expect(await received(socket)).toBe("");
+    } else {
+      const session = await connect2(port);
+      const stream = session.request({ ":path": APPEND, ":method": "POST", ...headers });
+      stream.on("error", () => undefined);
+      stream.write("{");
+      await once(stream, "close").catch(() => undefined);
+      expect((await request2(session, "/healthz")).status).toBe(200);
+    }
+    await emptied(budget);
+  });
+});
+
 describe("pages", () => {
   it("tell of health without a token", async () => {
     const { port, serving } = await openFront({ hasTokens: true });
@@ -236,7 +260,7 @@ describe("web pages", () => {
     const body = JSON.stringify({ key: "k", records: [{ value: "YQ==" }, {}] });
     const headers = { origin, "content-type": "application/json" };
     const called = await request1(port, APPEND, { method: "POST", headers, body });
-    expect(called).toMatchObject({ status: 200, body: '{"lastOffset":"1"}' });
+    expect(called).toMatchObject({ status: 200, body: '{"baseOffset":"0","lastOffset":"1"}' });
     expect(called.headers["access-control-allow-origin"]).toBe(origin);
   });
 

@@ -185,6 +185,43 @@ describe("connections above the limit", () => {
   });
 });
 
+describe("a connection", () => {
+  it("has so many calls under way, and those beyond wait", async () => {
+    const answers: NodeResponse[] = [];
+    const called = deferred();
+    const listener = await openListener({
+      limits: { maxStreamsPerConnection: 2 },
+      handle: (_, response) => {
+        answers.push(response);
+        if (answers.length === 2) called.resolve();
+      },
+    });
+    const session = await connect2(listener.port);
+    await once(session, "remoteSettings");
+    const calls = Array.from({ length: 3 }, () => request2(session, "/"));
+    await called.promise;
+    expect(answers).toHaveLength(2);
+    answers[0]!.end();
+    await Promise.race(calls);
+    while (answers.length < 3) await setImmediate();
+    for (const answer of answers.slice(1)) answer.end();
+    expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  it("has headers of so many bytes", async () => {
+    const { port } = await openListener({ limits: { maxHeaderBytes: 2048 } });
+    const headers = { long: "x".repeat(3000) };
+    expect((await request1(port, "/", { headers })).status).toBe(431);
+    const session = await connect2(port);
+    // It holds from when the client has acknowledged it.
+    await request2(session, "/");
+    const stream = session.request({ ":path": "/", ...headers });
+    await expect(once(stream, "response")).rejects.toThrow();
+    const other = await connect2(port);
+    expect((await request2(other, "/")).status).toBe(200);
+  });
+});
+
 describe("what breaks", () => {
   it.each(["http1", "http2"] as const)(
     "is survived: a reset amid a request, %s",

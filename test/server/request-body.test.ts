@@ -1,9 +1,11 @@
+import { setTimeout } from "node:timers/promises";
 import { Code } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteBudget } from "../../src/server/byte-budget.js";
 import { MessageFrames } from "../../src/server/message-frames.js";
-import { RequestBody } from "../../src/server/request-body.js";
+import { RequestBody, type RequestBodyOptions } from "../../src/server/request-body.js";
+import { deferred } from "../support/deferred.js";
 
 /** A message behind its prefix, as gRPC has it. */
 function framed(length: number): Uint8Array {
@@ -16,8 +18,20 @@ async function* pieces(...given: Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* given;
 }
 
-const never = new AbortController().signal;
-const GRPC = "application/grpc+proto";
+function received(
+  given: AsyncIterable<Uint8Array>,
+  budget: ByteBudget,
+  options: Partial<RequestBodyOptions> = {},
+): RequestBody {
+  return new RequestBody(given, {
+    contentType: "application/grpc+proto",
+    budget,
+    messageMs: 20_000,
+    signal: new AbortController().signal,
+    onStalled: () => expect.fail("nothing stalls"),
+    ...options,
+  });
+}
 
 describe("message frames", () => {
   it("are found wherever the pieces are cut", () => {
@@ -51,7 +65,7 @@ describe("a request's body", () => {
     const budget = new ByteBudget(1000, 0);
     const [first, second] = [framed(95), framed(195)];
     const split = [second.subarray(0, 50), second.subarray(50)];
-    const body = new RequestBody(pieces(first, ...split), GRPC, budget, never);
+    const body = received(pieces(first, ...split), budget);
     const held: number[] = [];
     for await (const _ of body) held.push(budget.taken);
     expect(held).toEqual([100, 50, 200]);
@@ -61,7 +75,7 @@ describe("a request's body", () => {
   it("is one message in plain Connect", async () => {
     const budget = new ByteBudget(1000, 0);
     const parts = pieces(new Uint8Array(10), new Uint8Array(20));
-    const body = new RequestBody(parts, "application/json", budget, never);
+    const body = received(parts, budget, { contentType: "application/json" });
     const held: number[] = [];
     for await (const _ of body) held.push(budget.taken);
     expect(held).toEqual([10, 30]);
@@ -70,7 +84,7 @@ describe("a request's body", () => {
 
   it("gives back what it holds when the call ends before it", async () => {
     const budget = new ByteBudget(1000, 0);
-    const body = new RequestBody(pieces(framed(95), framed(95)), GRPC, budget, never);
+    const body = received(pieces(framed(95), framed(95)), budget);
     const reading = body[Symbol.asyncIterator]();
     await reading.next();
     body.release();
@@ -82,16 +96,42 @@ describe("a request's body", () => {
   it("waits for room, and is refused without", async () => {
     const budget = new ByteBudget(100, 20_000);
     const giveBack = await budget.take(60);
-    const waiting = new RequestBody(pieces(framed(45)), GRPC, budget, never);
+    const waiting = received(pieces(framed(45)), budget);
     const first = waiting[Symbol.asyncIterator]().next();
     giveBack();
     expect((await first).done).toBe(false);
 
     const impatient = new ByteBudget(100, 0);
     await impatient.take(60);
-    const refused = new RequestBody(pieces(framed(45)), GRPC, impatient, never);
+    const refused = received(pieces(framed(45)), impatient);
     await expect(refused[Symbol.asyncIterator]().next()).rejects.toMatchObject({
       code: Code.ResourceExhausted,
     });
+  });
+
+  it("is cut off when a message does not come to its end", async () => {
+    const stalled = deferred();
+    const started = framed(95).subarray(0, 50);
+    async function* stalling() {
+      yield framed(10);
+      yield started;
+      await stalled.promise;
+    }
+    const budget = new ByteBudget(1000, 0);
+    const body = received(stalling(), budget, { messageMs: 1, onStalled: stalled.resolve });
+    for await (const _ of body);
+    expect(budget.taken).toBe(0);
+  });
+
+  it("is not cut off between messages", async () => {
+    const budget = new ByteBudget(1000, 0);
+    async function* pausing() {
+      yield framed(10);
+      await setTimeout(50);
+      yield framed(10);
+    }
+    let count = 0;
+    for await (const _ of received(pausing(), budget, { messageMs: 1 })) count++;
+    expect(count).toBe(2);
   });
 });

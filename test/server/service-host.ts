@@ -58,6 +58,7 @@ export async function host(
     stopping: stopping.signal,
   };
   const handler = connectNodeAdapter({
+    jsonOptions: { alwaysEmitImplicit: true },
     routes: serviceRoutes(context, COMLOG_KEY, []),
     contextValues: () => createContextValues().set(ACCESS, access),
   });

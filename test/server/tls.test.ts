@@ -100,7 +100,8 @@ describe("client certificates", () => {
       clientAuthorities: authority.certificate,
       revoked: authority.revocationList(),
     };
-    const listener = await openTls(files);
+    const reasons: string[] = [];
+    const listener = await openTls(files, { onRefused: (reason) => reasons.push(reason) });
     const { port } = listener;
     const only = { minVersion: version, maxVersion: version };
     const client = { ...trusting(authority, lost), ...only };
@@ -115,6 +116,7 @@ describe("client certificates", () => {
     await expect(request1(port, "/", client)).rejects.toThrow();
     await expect(request1(port, "/", { ...client, session: ticket } as object)).rejects.toThrow();
     expect((await request1(port, "/", { ...trusting(authority, kept), ...only })).status).toBe(200);
+    expect(reasons).toEqual(Array(2).fill("the TLS handshake failed: CERT_REVOKED"));
   });
 
   it("are refused once their authority is taken away", async () => {
