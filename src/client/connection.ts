@@ -14,6 +14,11 @@ const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 5000;
 /** Bytes of a stream that may be under way to this client before it has read them. */
 const STREAM_WINDOW_BYTES = 1024 * 1024;
+/**
+ * What waits to be written counts, and a stream that is opened while there is more is broken: the
+ * default of 10 is less than a long record.
+ */
+const SESSION_MEBIBYTES = 1024;
 
 /** The calls of the service. */
 export type Calls = Client<typeof LogService>;
@@ -34,7 +39,11 @@ export class Connection {
     this.#session = new Http2SessionManager(
       origin,
       { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
-      { ...tls, settings: { initialWindowSize: STREAM_WINDOW_BYTES } },
+      {
+        ...tls,
+        settings: { initialWindowSize: STREAM_WINDOW_BYTES },
+        maxSessionMemory: SESSION_MEBIBYTES,
+      },
     );
     const interceptors = token === undefined ? [] : [authorize(token)];
     const transport = createGrpcTransport({

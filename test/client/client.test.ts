@@ -129,6 +129,15 @@ describe("appends over a connection that is cut again and again", () => {
   });
 });
 
+test("calls go on beside long records that are on their way", async () => {
+  const client = await (await RemoteStore.start()).connect();
+  const long = new Uint8Array(15 * 1024 * 1024);
+  const appends = ["a", "b", "c", "d"].map((key) => client.append(key, long));
+  const reads = Array.from({ length: 20 }, () => client.read("other", 0));
+  expect(await Promise.all(appends)).toEqual([0, 0, 0, 0]);
+  expect((await Promise.all(reads)).every(({ endOffset }) => endOffset === 0)).toBe(true);
+});
+
 describe("a producer", () => {
   test("compresses what it sends", async () => {
     const store = await RemoteStore.start();
