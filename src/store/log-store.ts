@@ -12,7 +12,6 @@ import { Changes } from "../log/changes.js";
 import {
   type AppendOptions,
   assertDirectory,
-  assertOffset,
   CommitLog,
   type ReadOptions,
   resolveReadOptions,
@@ -25,13 +24,13 @@ import { makeDirectories, syncParent } from "../log/log-creation.js";
 import { readMetadata } from "../log/log-files.js";
 import {
   type Durability,
-  integer,
   type LogOptions,
   type ResolvedLogOptions,
   resolveLogOptions,
 } from "../log/options.js";
 import { POLL_MS, pause } from "../log/polling.js";
 import { WriterSession } from "../log/writer-session.js";
+import { assertOffset, integer } from "../option-checks.js";
 import {
   type CommittedOffset,
   groupsOf,
