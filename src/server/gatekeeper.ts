@@ -1,14 +1,8 @@
 import type { SecureContextOptions } from "node:tls";
 import { type Access, FULL_ACCESS } from "./access.js";
-import { readTlsFiles, type TlsFiles } from "./tls-files.js";
+import type { Secrets } from "./serve-options.js";
+import { readTlsFiles } from "./tls-files.js";
 import { Tokens } from "./tokens.js";
-
-/** Where certificates and tokens stand; without either, anyone may do everything. */
-export interface Secrets {
-  readonly tls: TlsFiles | undefined;
-  /** Path of a file of tokens. */
-  readonly tokens: string | undefined;
-}
 
 /** Knows the certificates and the tokens of a server, as the files were when it last looked. */
 export class Gatekeeper {

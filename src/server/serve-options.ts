@@ -1,7 +1,7 @@
 import { describe } from "../format/record-codec.js";
 import { integer } from "../log/options.js";
+import { encodeKey } from "../store/key-directory.js";
 import { LogStore, type StoreOptions } from "../store/log-store.js";
-import type { Secrets } from "./gatekeeper.js";
 import { type ResolvedLimits, resolveLimits, type ServerLimits } from "./limits.js";
 import { type ServerLogger, SILENT } from "./logging.js";
 import { checkTlsFiles, type TlsFiles } from "./tls-files.js";
@@ -12,7 +12,7 @@ export interface ServeOptions {
   readonly directory?: string | undefined;
   /** How to open the store in {@link directory}. */
   readonly storeOptions?: StoreOptions | undefined;
-  /** A store that is open; whoever opened it closes it, after the server. */
+  /** A store that is open for writing; whoever opened it closes it, after the server. */
   readonly store?: LogStore | undefined;
   /** Address to listen on. Default `127.0.0.1`. */
   readonly host?: string | undefined;
@@ -38,6 +38,13 @@ export interface ServeOptions {
   readonly limits?: ServerLimits | undefined;
   /** Told what the server does: a logger of pino fits. Default: nobody is told. */
   readonly logger?: ServerLogger | undefined;
+}
+
+/** Where certificates and tokens stand; without either, anyone may do everything. */
+export interface Secrets {
+  readonly tls: TlsFiles | undefined;
+  /** Path of a file of tokens. */
+  readonly tokens: string | undefined;
 }
 
 /** {@link ServeOptions} with every default filled in and every bound checked. */
@@ -73,7 +80,8 @@ const NAMES: ReadonlySet<string> = new Set<keyof ServeOptions>([
  * Checks options and fills in the defaults; opens nothing. Those of the store are checked when it is
  * opened.
  *
- * @throws TypeError for an unknown option or a wrong type, RangeError for a value out of bounds.
+ * @throws TypeError for an unknown option or a wrong type, RangeError for a value out of bounds,
+ *   SeglogError `INVALID_KEY` for a key that ComLog's clients could not work on.
  */
 export function resolveServeOptions(options: ServeOptions): ResolvedServeOptions {
   if (typeof options !== "object" || options === null) {
@@ -91,12 +99,14 @@ export function resolveServeOptions(options: ServeOptions): ResolvedServeOptions
   if (typeof logger?.info !== "function") {
     throw new TypeError(`logger must have debug, info and warn, not be ${describe(logger)}`);
   }
+  const comlogKey = text(options.comlogKey, "comlogKey") ?? "comlog";
+  encodeKey(comlogKey);
   return {
     source: resolveSource(options),
     storeOptions: options.storeOptions ?? {},
     host: text(options.host, "host") ?? "127.0.0.1",
     port: integer(options.port, "port", 0, 65_535) ?? 50_052,
-    comlogKey: text(options.comlogKey, "comlogKey") ?? "comlog",
+    comlogKey,
     secrets: { tls, tokens: text(options.tokens, "tokens") },
     isInsecure: insecure,
     origins: resolveOrigins(origins),

@@ -6,7 +6,8 @@ import { addressOf, assertProtected } from "./listen-address.js";
 import { failureFields } from "./logging.js";
 import { MeteredFileSystem } from "./metered-file-system.js";
 import { ServerMetrics } from "./metrics.js";
-import { RunningServer, type SeglogServer } from "./running-server.js";
+import { RunningServer } from "./running-server.js";
+import type { SeglogServer } from "./seglog-server.js";
 import { resolveServeOptions, type ServeOptions } from "./serve-options.js";
 import { ServingStatus } from "./serving-status.js";
 
