@@ -21,7 +21,7 @@ const REQUEST_BYTES = 1024;
 export function appendCalls(
   context: ServiceContext,
 ): Pick<ServiceImpl<typeof LogService>, "append" | "appendStream"> {
-  const { store, appendBudget, onAppended, stopping } = context;
+  const { store, appendBudget, onAppended, onBatchFailed, stopping } = context;
   const { maxMessageBytes } = context.limits;
   const flushes = new SharedFlush();
 
@@ -49,6 +49,7 @@ export function appendCalls(
     try {
       return { result: { case: "appended" as const, value: await append(request, call) } };
     } catch (error) {
+      onBatchFailed(error);
       return { result: { case: "failure" as const, value: toFailure(error) } };
     }
   };

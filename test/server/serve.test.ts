@@ -116,3 +116,31 @@ describe("a server", () => {
     await expect(serve(options as ServeOptions)).rejects.toThrow(message);
   });
 });
+
+describe("what a server counts and tells", () => {
+  it("has the batches that fail in a stream, and calls that are refused", async () => {
+    const lines: string[] = [];
+    const tell = (level: string) => (fields: object, message: string) => {
+      lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
+    };
+    const logger = { debug: tell("debug"), info: tell("info"), warn: tell("warn") };
+    const { server, client } = await started({ directory: newPath(), logger });
+    const requests = async function* () {
+      yield { key: "" };
+      yield { key: "k", ...batch };
+    };
+    const answers = [];
+    for await (const answer of client.appendStream(requests())) answers.push(answer);
+    expect(answers.map(({ result }) => result.case)).toEqual(["failure", "appended"]);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    expect(metrics).toContain('seglog_stream_batches_failed_total{status="INVALID_ARGUMENT"} 1');
+    expect(metrics).toContain("seglog_appended_records_total 2");
+    expect(metrics).toContain("seglog_bytes_in_flight 0");
+    await server.close();
+    expect(lines.filter((line) => line.startsWith("warn"))).toEqual([]);
+    expect(lines.filter((line) => line.startsWith("debug batch failed"))).toHaveLength(1);
+    expect(
+      lines.filter((line) => line.startsWith("info")).map((line) => line.split(" ")[1]),
+    ).toEqual(["serving", "stopping", "stopped"]);
+  });
+});

@@ -55,6 +55,7 @@ export async function host(
     limits: { ...resolveLimits(), ...limits },
     appendBudget,
     onAppended: () => undefined,
+    onBatchFailed: () => undefined,
     stopping: stopping.signal,
   };
   const handler = connectNodeAdapter({
