@@ -4,6 +4,7 @@ import { ReadCheck } from "./read-check.js";
 import type { Records } from "./records.js";
 import { RedisStream } from "./redis.js";
 import type { RemoteStream } from "./remote-stream.js";
+import { SeglogStream } from "./seglog-server.js";
 import type { Contender, Measured, Place, Workload } from "./workload.js";
 
 /** Callers that each send their next record when the last one is acknowledged. */
@@ -56,6 +57,7 @@ function workload(name: string, title: string, isSynced: boolean, measure: Measu
       await stream.stop();
     }
   };
+  const seglog: Contender = { name: "seglog", kind: "seglog", run: run(SeglogStream.start) };
   const redis: Contender = {
     name: "redis stream",
     kind: "peer",
@@ -72,5 +74,7 @@ function workload(name: string, title: string, isSynced: boolean, measure: Measu
   };
   // This server has no setting with which it syncs before it acknowledges.
   const peers = isSynced ? [redis] : [redis, nats];
-  return { name, title, unit: "records/s", isSynced, targets: [], contenders: peers };
+  const targets = peers.map((peer) => ({ contender: "seglog", over: peer.name, atLeast: 1 }));
+  const contenders = [seglog, ...peers];
+  return { name, title, unit: "records/s", isSynced, targets, contenders };
 }
