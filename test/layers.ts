@@ -3,7 +3,17 @@ import { posix } from "node:path";
 import ts from "typescript";
 
 /** From the bottom up. A file imports from its own layer and from those below it. */
-const LAYERS = ["errors", "format", "files", "segment", "log", "store", "index", "wire"];
+const LAYERS = [
+  "errors",
+  "format",
+  "option-checks",
+  "files",
+  "segment",
+  "log",
+  "store",
+  "index",
+  "wire",
+];
 
 /** Doors on top of the layers, beside each other. Programs may go through them. */
 const DOORS = ["client", "server"];

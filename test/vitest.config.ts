@@ -6,6 +6,7 @@ export default defineConfig({
   resolve: {
     // Tests that import the package by its name see the sources, not the last build.
     alias: {
+      "seglog/client": fileURLToPath(new URL("../src/client/index.ts", import.meta.url)),
       "seglog/server": fileURLToPath(new URL("../src/server/index.ts", import.meta.url)),
       seglog: fileURLToPath(new URL("../src/index.ts", import.meta.url)),
     },

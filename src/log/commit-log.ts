@@ -7,6 +7,7 @@ import type { BlockProducer } from "../format/block-header.js";
 import { JOURNAL_DIRECTORY, LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
+import { assertOffset, integer } from "../option-checks.js";
 import type { Segment } from "../segment/segment.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
@@ -26,7 +27,7 @@ import { LogFollower, notALog } from "./log-follower.js";
 import { findTimestamp, type ReadLimits, readRange, readRecord } from "./log-reader.js";
 import type { LogView } from "./log-view.js";
 import { LogWriter } from "./log-writer.js";
-import { integer, type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
+import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
 import { unlessOvertaken } from "./overtaken.js";
 import { assertProducer, assertProducerId, nextSequence } from "./producer-states.js";
 import type { OpenedEpoch } from "./producers.js";
@@ -69,8 +70,9 @@ export interface AppendOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Who appends, and which of its batches this is. A batch that is stored already is not stored
-   * again: it resolves with the offsets that it has. It must be the same batch as the first time,
-   * with as many records.
+   * again: it resolves with the offsets that it has. How far back that goes is in
+   * `docs/crash-safety.md`. Such batches go to the log's own segments, never to the journal that
+   * the logs of a store share: with many keys at once, each pays for its own sync.
    */
   readonly producer?: ProducerSequence | undefined;
 }
@@ -635,16 +637,6 @@ export function resolveReadOptions(options: ReadOptions): ReadLimits {
     maxBytes:
       integer(options.maxBytes, "maxBytes", 1, Number.MAX_SAFE_INTEGER) ?? DEFAULT_READ_BYTES,
   };
-}
-
-/** Misuse is told apart from an offset that the log merely does not hold. */
-export function assertOffset(offset: number, name: string): void {
-  if (typeof offset !== "number") {
-    throw new TypeError(`${name} must be a number, not ${describe(offset)}`);
-  }
-  if (!Number.isSafeInteger(offset)) {
-    throw new RangeError(`${name} must be an integer of at most 2^53 - 1, not ${offset}`);
-  }
 }
 
 function assertIteration(options: IterationOptions): void {

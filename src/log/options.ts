@@ -1,6 +1,7 @@
 import type { SeglogError } from "../errors.js";
 import type { CompressionName } from "../format/compression.js";
 import { describe } from "../format/record-codec.js";
+import { integer, MAX_TIMER_MS, oneOf, refuseUnknown, requireObject } from "../option-checks.js";
 
 /** When an append is acknowledged; see `docs/crash-safety.md`. */
 export type Durability = "always" | "interval" | "os";
@@ -92,9 +93,6 @@ export interface ResolvedLogOptions {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
-/** The longest delay that a timer of Node takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 const LOG_OPTION_NAMES: ReadonlySet<string> = new Set<keyof LogOptions>([
   "durability",
   "flushIntervalMs",
@@ -175,48 +173,4 @@ function shield(onError: LogOptions["onError"]): (error: SeglogError) => void {
       });
     }
   };
-}
-
-/** Throws a `TypeError` unless `value` is an object. */
-function requireObject(value: unknown, name: string): void {
-  if (typeof value !== "object" || value === null) {
-    throw new TypeError(`${name} must be an object, not ${describe(value)}`);
-  }
-}
-
-/** Throws a `TypeError` that names the first property that is not known. */
-function refuseUnknown(value: object, known: readonly string[], what: string): void {
-  for (const name of Object.keys(value)) {
-    if (known.includes(name)) continue;
-    throw new TypeError(`Unknown ${what}: ${describe(name)}. Known are: ${known.join(", ")}`);
-  }
-}
-
-/** Checks an optional integer in [least, most]. */
-export function integer(
-  value: number | undefined,
-  name: string,
-  least: number,
-  most: number,
-): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== "number") {
-    throw new TypeError(`${name} must be a number, not ${describe(value)}`);
-  }
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
-  }
-  return value;
-}
-
-function oneOf<T extends string>(
-  value: T | undefined,
-  name: string,
-  allowed: readonly T[],
-): T | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === "string" && allowed.includes(value)) return value;
-  const list = allowed.map((each) => JSON.stringify(each)).join(", ");
-  const message = `${name} must be one of ${list}, not ${describe(value)}`;
-  throw typeof value === "string" ? new RangeError(message) : new TypeError(message);
 }

@@ -1,5 +1,5 @@
 import { describe } from "../format/record-codec.js";
-import { integer } from "../log/options.js";
+import { integer } from "../option-checks.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

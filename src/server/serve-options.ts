@@ -1,5 +1,5 @@
 import { describe } from "../format/record-codec.js";
-import { integer } from "../log/options.js";
+import { integer } from "../option-checks.js";
 import { encodeKey } from "../store/key-directory.js";
 import { LogStore, type StoreOptions } from "../store/log-store.js";
 import { type ResolvedLimits, resolveLimits, type ServerLimits } from "./limits.js";

@@ -5,6 +5,7 @@ import type { CommitLog } from "../log/commit-log.js";
 import type { CommitMode } from "./committed-offsets.js";
 import type { KeyedGroup, OffsetsByKey } from "./keyed-log.js";
 import { checkName } from "./name.js";
+import { toOffsetPairs } from "./offset-pairs.js";
 
 /** A change of a committed offset. */
 export type CommittedEntry = Extract<CheckpointEntry, { readonly kind: "committed" }>;
@@ -72,7 +73,7 @@ export class ConsumerGroup implements KeyedGroup {
   }
 
   async #change(offsets: OffsetsByKey, mode: CommitMode): Promise<void> {
-    const pairs = toPairs(offsets);
+    const pairs = toOffsetPairs(offsets);
     const entries: CommittedEntry[] = [];
     for (const [key, next] of pairs) {
       const log = await this.#store.existing(key);
@@ -95,22 +96,4 @@ export class ConsumerGroup implements KeyedGroup {
     }
     await this.#store.change(entries, mode);
   }
-}
-
-function toPairs(offsets: OffsetsByKey): (readonly [string, number])[] {
-  if (typeof offsets !== "object" || offsets === null) {
-    throw new TypeError(
-      `offsets must be a Map, pairs or an object of next offsets by key, not ${describe(offsets)}`,
-    );
-  }
-  const pairs = Symbol.iterator in offsets ? [...offsets] : Object.entries(offsets);
-  for (const [key, next] of pairs) {
-    if (typeof next !== "number") {
-      throw new TypeError(`The offset of ${describe(key)} must be a number, not ${describe(next)}`);
-    }
-    if (!Number.isSafeInteger(next) || next < 0) {
-      throw new RangeError(`The offset of ${describe(key)} must be an integer >= 0, not ${next}`);
-    }
-  }
-  return pairs;
 }

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -83,6 +85,16 @@ describe("a server", () => {
     const next = failureOf(stream.next());
     await server.close();
     expect(((await next) as ConnectError).code).toBe(Code.Unavailable);
+  });
+
+  it("takes messages of a megabyte without asking its caller to go on", async () => {
+    const { server } = await started({ directory: newPath() });
+    const session = connect(server.url);
+    const stream = session.request({ ":path": "/healthz" });
+    stream.resume();
+    await once(stream, "close");
+    expect(session.state.remoteWindowSize).toBeGreaterThanOrEqual(1024 * 1024);
+    session.destroy();
   });
 
   it("refuses messages that are too long", async () => {

@@ -1,0 +1,356 @@
+import { randomBytes } from "node:crypto";
+import type { SeglogError } from "../errors.js";
+import type { PreparedRecord } from "../log/prepared-record.js";
+import { KeyQueue, type ProducerIdentity } from "./key-queue.js";
+import { type Delivery, OutgoingBatch } from "./outgoing-batch.js";
+
+/** What an outbox needs to know. */
+export interface OutboxOptions {
+  /** How long a batch waits for more records, unless it is full. 0: until it can be sent. */
+  readonly lingerMs: number;
+  /** Length from which on a batch takes no more records. */
+  readonly batchBytes: number;
+  /** Batches of one key that are under way at a time. */
+  readonly maxInFlight: number;
+  /** What may be buffered: {@link bufferedBytesOf} each record. */
+  readonly maxBufferedBytes: number;
+  /** How long a record may take from coming here to its delivery. */
+  readonly deliveryTimeoutMs: number;
+  /** Whether the server gave the identity, for a name. */
+  readonly isNamed: boolean;
+  /** Told once of each batch that failed. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** A batch, and who sends it under which number. */
+export interface SentBatch {
+  readonly batch: OutgoingBatch;
+  readonly identity: ProducerIdentity;
+}
+
+/** What a record takes in memory beside its bytes, roughly. */
+const RECORD_OVERHEAD_BYTES = 128;
+/** Keys that are remembered while nothing is to be sent to them. */
+const MAX_IDLE_KEYS = 10_000;
+
+/** An identity that no other producer has. */
+export function anonymousIdentity(): ProducerIdentity {
+  return { id: randomBytes(8).readBigUInt64LE(), epoch: 0 };
+}
+
+/** What a record counts toward `maxBufferedBytes`. */
+export function bufferedBytesOf(byteLength: number): number {
+  return byteLength + RECORD_OVERHEAD_BYTES;
+}
+
+/**
+ * Everything that a producer has yet to deliver: gathers records into batches, one open batch for
+ * each key, and gives the batches out to be sent, fairly among the keys.
+ *
+ * All its times are kept by one timer.
+ */
+export class Outbox {
+  /** Called when there may be something to take. */
+  onReady: () => void = () => undefined;
+  /** Called when something was settled, so that there is more room. */
+  onRoom: () => void = () => undefined;
+  readonly #options: OutboxOptions;
+  #identity: ProducerIdentity;
+  /** The latest use last. */
+  readonly #queues = new Map<string, KeyQueue>();
+  /** Queues that may have something to send, in the order in which they are served. */
+  #line: KeyQueue[] = [];
+  #lineStart = 0;
+  /** Open batches that wait for more records, the oldest first. */
+  readonly #lingering = new Set<OutgoingBatch>();
+  /** All batches, the oldest first. */
+  readonly #unsettled = new Set<OutgoingBatch>();
+  readonly #paused = new Set<KeyQueue>();
+  #flushes: { batches: Set<OutgoingBatch>; done: () => void }[] = [];
+  #bufferedBytes = 0;
+  #lastFailure: Error | undefined;
+  #fatalError: SeglogError | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(identity: ProducerIdentity, options: OutboxOptions) {
+    this.#identity = identity;
+    this.#options = options;
+  }
+
+  /** Sets who sends, before anything is taken. */
+  identify(identity: ProducerIdentity): void {
+    this.#identity = identity;
+    for (const queue of this.#queues.values()) queue.identify(identity);
+  }
+
+  /** Why nothing can be sent any more. */
+  get fatalError(): SeglogError | undefined {
+    return this.#fatalError;
+  }
+
+  /** Whether there is, or was lately, something to send to this key. */
+  knows(key: string): boolean {
+    return this.#queues.has(key);
+  }
+
+  /** Whether a record may come in. One is always let in where there is none. */
+  hasRoom(bufferedBytes: number): boolean {
+    if (this.#bufferedBytes === 0) return true;
+    return this.#bufferedBytes + bufferedBytes <= this.#options.maxBufferedBytes;
+  }
+
+  /**
+   * Copies a record into the open batch of its key.
+   *
+   * @param sinceMs - When it came, if that was not now.
+   */
+  add(key: string, record: PreparedRecord, delivery: Delivery, sinceMs: number | undefined): void {
+    const { batchBytes, lingerMs, deliveryTimeoutMs } = this.#options;
+    const queue = this.#queueOf(key);
+    let batch = queue.open;
+    let isNew = false;
+    if (batch !== undefined && !batch.hasRoom(record.byteLength, batchBytes)) {
+      this.#seal(queue);
+      batch = undefined;
+    }
+    if (batch === undefined) {
+      batch = new OutgoingBatch(key, sinceMs ?? performance.now(), false);
+      queue.open = batch;
+      this.#unsettled.add(batch);
+      this.#wakeAt(batch.createdAtMs + deliveryTimeoutMs);
+      if (lingerMs > 0) {
+        this.#lingering.add(batch);
+        this.#wakeAt(batch.createdAtMs + lingerMs);
+      }
+      isNew = true;
+    }
+    batch.add(record);
+    batch.deliveries.push(delivery);
+    batch.bufferedBytes += bufferedBytesOf(record.byteLength);
+    this.#bufferedBytes += bufferedBytesOf(record.byteLength);
+    if (!batch.hasRoom(1, batchBytes)) this.#seal(queue);
+    else if (isNew) this.#lineUp(queue);
+  }
+
+  /** Takes in a batch that is stored as it is, behind all records of its key. */
+  addWhole(batch: OutgoingBatch): void {
+    const queue = this.#queueOf(batch.key);
+    this.#seal(queue);
+    this.#unsettled.add(batch);
+    this.#wakeAt(batch.createdAtMs + this.#options.deliveryTimeoutMs);
+    this.#bufferedBytes += batch.bufferedBytes;
+    queue.waiting.push(batch);
+    this.#lineUp(queue);
+  }
+
+  /** Whether there may be something to take. */
+  get isReady(): boolean {
+    return this.#lineStart < this.#line.length;
+  }
+
+  /** The next batch to send, if there is any. */
+  take(): SentBatch | undefined {
+    while (this.#lineStart < this.#line.length) {
+      const queue = this.#line[this.#lineStart++]!;
+      queue.isInLine = false;
+      const batch = queue.isReady ? queue.take() : undefined;
+      this.#lineUp(queue);
+      if (batch !== undefined) return { batch, identity: queue.identity };
+    }
+    return undefined;
+  }
+
+  /** @param error - The batch is stored, but the server knows no more where. */
+  stored(batch: OutgoingBatch, baseOffset: number, error?: Error): void {
+    const queue = this.#queues.get(batch.key);
+    if (this.#fatalError !== undefined || queue === undefined) return;
+    this.#lastFailure = undefined;
+    const isAwaited = this.#unsettled.has(batch);
+    queue.stored(batch, error);
+    this.#afterAnswer(queue);
+    if (isAwaited && error === undefined) batch.deliver(baseOffset);
+  }
+
+  /** A batch was refused, or its answer got lost. */
+  failed(batch: OutgoingBatch, error: Error): void {
+    const queue = this.#queues.get(batch.key);
+    if (this.#fatalError !== undefined || queue === undefined) return;
+    this.#lastFailure = error;
+    queue.failed(batch, error);
+    this.#afterAnswer(queue);
+  }
+
+  /** Why nothing can be sent now: what records are told whose time is up. */
+  note(failure: Error): void {
+    this.#lastFailure = failure;
+  }
+
+  /** Sends at once what waits for more records, and resolves when all that is here is settled. */
+  flush(): Promise<void> {
+    this.sendLingering();
+    if (this.#unsettled.size === 0) return Promise.resolve();
+    return new Promise((done) => {
+      this.#flushes.push({ batches: new Set(this.#unsettled), done });
+    });
+  }
+
+  /** Waits no longer for more records. */
+  sendLingering(): void {
+    for (const { key } of this.#lingering) this.#seal(this.#queues.get(key)!);
+  }
+
+  /** Fails everything, now and from now on. */
+  fail(error: SeglogError): void {
+    this.#fatalError ??= error;
+    for (const queue of this.#queues.values()) queue.abandon(error);
+    this.#queues.clear();
+    this.#paused.clear();
+    this.#lingering.clear();
+    this.#rest();
+  }
+
+  #queueOf(key: string): KeyQueue {
+    const found = this.#queues.get(key);
+    if (found !== undefined) return found;
+    const { maxInFlight, isNamed, lingerMs } = this.#options;
+    const queue = new KeyQueue(key, this.#identity, {
+      maxInFlight,
+      isNamed,
+      takesOpen: lingerMs === 0,
+      settled: (batch, error) => this.#settled(batch, error),
+      replaced: (batch, parts) => this.#replaced(batch, parts),
+      fatal: (error) => this.fail(error),
+    });
+    this.#queues.set(key, queue);
+    return queue;
+  }
+
+  /** Closes the open batch of a queue, if there is one. */
+  #seal(queue: KeyQueue): void {
+    const batch = queue.open;
+    if (batch === undefined) return;
+    queue.open = undefined;
+    this.#lingering.delete(batch);
+    queue.waiting.push(batch);
+    this.#lineUp(queue);
+  }
+
+  #lineUp(queue: KeyQueue): void {
+    if (queue.isInLine || !queue.isReady) return;
+    queue.isInLine = true;
+    if (this.#lineStart === this.#line.length) {
+      this.#line.length = 0;
+      this.#lineStart = 0;
+    } else if (this.#lineStart > this.#line.length / 2 && this.#lineStart > 1000) {
+      this.#line = this.#line.slice(this.#lineStart);
+      this.#lineStart = 0;
+    }
+    this.#line.push(queue);
+    this.onReady();
+  }
+
+  #afterAnswer(queue: KeyQueue): void {
+    if (this.#fatalError !== undefined) return;
+    if (queue.pausedUntilMs > 0) {
+      this.#paused.add(queue);
+      this.#wakeAt(queue.pausedUntilMs);
+    } else {
+      this.#paused.delete(queue);
+      this.#lineUp(queue);
+    }
+    if (queue.isIdle) this.#forgetIdle(queue);
+  }
+
+  /**
+   * Forgets the key that has been idle for longest, if there are too many. Its numbers would begin
+   * anew if it came back, so keys that come from now on are sent to under another id.
+   */
+  #forgetIdle(queue: KeyQueue): void {
+    this.#queues.delete(queue.key);
+    this.#queues.set(queue.key, queue);
+    if (this.#queues.size <= MAX_IDLE_KEYS || this.#options.isNamed) return;
+    const [oldest] = this.#queues.values();
+    this.#queues.delete(oldest!.key);
+    if (oldest!.isIdle) this.#identity = anonymousIdentity();
+    else this.#queues.set(oldest!.key, oldest!);
+  }
+
+  #settled(batch: OutgoingBatch, error: Error | undefined): void {
+    if (!this.#unsettled.delete(batch)) return;
+    this.#lingering.delete(batch);
+    this.#bufferedBytes -= batch.bufferedBytes;
+    if (error !== undefined) {
+      batch.fail(error);
+      this.#options.onFailure(error);
+    }
+    this.#advanceFlushes(batch, []);
+    if (this.#unsettled.size === 0 && this.#paused.size === 0) this.#rest();
+    this.onRoom();
+  }
+
+  #replaced(batch: OutgoingBatch, parts: readonly OutgoingBatch[]): void {
+    this.#unsettled.delete(batch);
+    for (const part of parts) this.#unsettled.add(part);
+    this.#advanceFlushes(batch, parts);
+  }
+
+  #advanceFlushes(batch: OutgoingBatch, parts: readonly OutgoingBatch[]): void {
+    for (const { batches, done } of this.#flushes) {
+      if (!batches.delete(batch)) continue;
+      for (const part of parts) batches.add(part);
+      if (batches.size === 0) done();
+    }
+    if (this.#flushes.length > 0)
+      this.#flushes = this.#flushes.filter(({ batches }) => batches.size > 0);
+  }
+
+  #wakeAt(timeMs: number): void {
+    if (timeMs >= this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = timeMs;
+    this.#timer = setTimeout(
+      () => this.#tick(),
+      Math.max(0, Math.ceil(timeMs - performance.now())),
+    );
+  }
+
+  /** Nothing is left to wait for: the process may end. */
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  #tick(): void {
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    const { lingerMs, deliveryTimeoutMs } = this.#options;
+    for (const batch of this.#lingering) {
+      const dueMs = batch.createdAtMs + lingerMs;
+      if (dueMs > nowMs) {
+        this.#wakeAt(dueMs);
+        break;
+      }
+      this.#seal(this.#queues.get(batch.key)!);
+    }
+    for (const queue of this.#paused) {
+      if (queue.pausedUntilMs > nowMs) {
+        this.#wakeAt(queue.pausedUntilMs);
+        continue;
+      }
+      queue.pausedUntilMs = 0;
+      this.#paused.delete(queue);
+      this.#lineUp(queue);
+    }
+    for (const batch of this.#unsettled) {
+      const dueMs = batch.createdAtMs + deliveryTimeoutMs;
+      if (dueMs > nowMs) {
+        this.#wakeAt(dueMs);
+        break;
+      }
+      const queue = this.#queues.get(batch.key)!;
+      queue.expire(batch, this.#lastFailure);
+      this.#afterAnswer(queue);
+    }
+  }
+}

@@ -1,0 +1,257 @@
+import { SeglogError } from "../errors.js";
+import type { CompressionName } from "../format/compression.js";
+import type { PreparedRecord } from "../log/prepared-record.js";
+import type { Pack } from "../wire/generated/seglog/v1/log_service_pb.js";
+import type { BatchFields } from "../wire/records.js";
+import { AppendLane } from "./append-lane.js";
+import { backoffMs } from "./backoff.js";
+import { isTransient } from "./failures.js";
+import type { ProducerIdentity } from "./key-queue.js";
+import type { OpenAppendStream } from "./lane-stream.js";
+import { anonymousIdentity, bufferedBytesOf, Outbox } from "./outbox.js";
+import type { Delivery, OutgoingBatch } from "./outgoing-batch.js";
+
+/** How a sender reaches the server. */
+export interface SenderTransport {
+  readonly openStream: OpenAppendStream;
+  /** Registers a producer by name, once. */
+  openProducer(name: string): Promise<ProducerIdentity>;
+}
+
+/** What a sender needs to know; the names are those of `ProducerOptions`. */
+export interface SenderOptions {
+  readonly lingerMs: number;
+  readonly batchBytes: number;
+  readonly maxInFlight: number;
+  readonly compression: CompressionName;
+  readonly maxBufferedBytes: number;
+  readonly whenFull: "wait" | "reject";
+  readonly deliveryTimeoutMs: number;
+  readonly answerTimeoutMs: number;
+  readonly name: string | undefined;
+  /** Told once of each batch that failed. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Something that waits until there is room for it. */
+interface Waiting {
+  readonly bytes: number;
+  readonly admit: () => void;
+  readonly refuse: (error: Error) => void;
+}
+
+/**
+ * Delivers records to the server: lets in as much as there is room for, in the order of the calls,
+ * and sends it.
+ */
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #transport: SenderTransport;
+  readonly #outbox: Outbox;
+  readonly #lane: AppendLane;
+  /** In the order of the calls. */
+  readonly #waiting = new Set<Waiting>();
+  #compress: (pack: Pack) => Pack = (pack) => pack;
+  #closing: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(transport: SenderTransport, options: SenderOptions) {
+    const { name, answerTimeoutMs } = options;
+    this.#options = options;
+    this.#transport = transport;
+    this.#outbox = new Outbox(anonymousIdentity(), { ...options, isNamed: name !== undefined });
+    this.#outbox.onRoom = () => this.#admit();
+    this.#lane = new AppendLane(this.#outbox, {
+      openStream: transport.openStream,
+      answerTimeoutMs,
+      compress: (fields) => this.#compressed(fields),
+    });
+    void this.#start();
+  }
+
+  /** Whether something was sent to this key before, so that it is a valid one. */
+  knows(key: string): boolean {
+    return this.#outbox.knows(key);
+  }
+
+  /** Whether a record would have to wait. */
+  get isFull(): boolean {
+    return this.#waiting.size > 0 || !this.#outbox.hasRoom(1);
+  }
+
+  /**
+   * Takes a record in. It is copied before this returns, unless there is no room for it; then it
+   * must not be changed until it is delivered.
+   */
+  add(
+    key: string,
+    record: PreparedRecord,
+    delivery: Delivery,
+    signal: AbortSignal | undefined,
+  ): void {
+    this.#whenRoom(bufferedBytesOf(record.byteLength), delivery, signal, (sinceMs) =>
+      this.#outbox.add(key, record, delivery, sinceMs),
+    );
+  }
+
+  /** Takes in a batch that is stored as it is, with one delivery. */
+  addWhole(batch: OutgoingBatch, signal: AbortSignal | undefined): void {
+    this.#whenRoom(batch.bufferedBytes, batch.deliveries[0]!, signal, () =>
+      this.#outbox.addWhole(batch),
+    );
+  }
+
+  /** Resolves when there is room for another record. */
+  room(): Promise<void> {
+    return new Promise((resolve) => {
+      if (!this.isFull) resolve();
+      else this.#wait({ bytes: 1, admit: resolve, refuse: () => resolve() });
+    });
+  }
+
+  /** Resolves when everything that came before is delivered, or has failed. */
+  async flush(): Promise<void> {
+    if (this.#waiting.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#wait({ bytes: 0, admit: resolve, refuse: () => resolve() });
+      });
+    }
+    await this.#outbox.flush();
+  }
+
+  /** Takes nothing in any more, delivers what is here, and ends. */
+  close(): Promise<void> {
+    this.#closing ??= this.flush().then(() => this.abort(closed()));
+    return this.#closing;
+  }
+
+  /** Ends at once: what is not delivered fails. */
+  abort(error: SeglogError): void {
+    this.#closing ??= Promise.resolve();
+    this.#isClosed = true;
+    this.#fail(error);
+    this.#lane.close();
+  }
+
+  #whenRoom(
+    bytes: number,
+    delivery: Delivery,
+    signal: AbortSignal | undefined,
+    take: (sinceMs: number | undefined) => void,
+  ): void {
+    const refusal = this.#refusal(bytes);
+    if (refusal !== undefined) {
+      // Later, as every other failure is told.
+      queueMicrotask(() => delivery.failed(refusal));
+    } else if (this.#waiting.size === 0 && this.#outbox.hasRoom(bytes)) {
+      take(undefined);
+    } else {
+      this.#letWait(bytes, delivery, signal, take);
+    }
+  }
+
+  #refusal(bytes: number): SeglogError | undefined {
+    const final = this.#outbox.fatalError ?? (this.#closing === undefined ? undefined : closed());
+    if (final !== undefined || this.#options.whenFull === "wait") return final;
+    const hasRoom = this.#waiting.size === 0 && this.#outbox.hasRoom(bytes);
+    return hasRoom ? undefined : full(this.#options);
+  }
+
+  #letWait(
+    bytes: number,
+    delivery: Delivery,
+    signal: AbortSignal | undefined,
+    take: (sinceMs: number) => void,
+  ): void {
+    const sinceMs = performance.now();
+    const stop = () => {
+      this.#waiting.delete(entry);
+      delivery.failed(signal!.reason as Error);
+    };
+    const entry: Waiting = {
+      bytes,
+      admit: () => {
+        signal?.removeEventListener("abort", stop);
+        try {
+          take(sinceMs);
+        } catch (error) {
+          delivery.failed(error as Error);
+        }
+      },
+      refuse: (error) => {
+        signal?.removeEventListener("abort", stop);
+        delivery.failed(error);
+      },
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+    this.#wait(entry);
+  }
+
+  #wait(entry: Waiting): void {
+    this.#waiting.add(entry);
+    this.#outbox.sendLingering();
+  }
+
+  #admit(): void {
+    for (const entry of this.#waiting) {
+      if (!this.#outbox.hasRoom(entry.bytes)) return;
+      this.#waiting.delete(entry);
+      entry.admit();
+      // More of them wait: there is no reason to linger.
+      if (this.#waiting.size > 0) this.#outbox.sendLingering();
+    }
+  }
+
+  #fail(error: SeglogError): void {
+    this.#outbox.fail(error);
+    for (const entry of this.#waiting) {
+      this.#waiting.delete(entry);
+      entry.refuse(error);
+    }
+  }
+
+  /** Gets what it needs to send; until then records gather. */
+  async #start(): Promise<void> {
+    const { name, compression } = this.#options;
+    try {
+      if (compression === "lz4") {
+        this.#compress = (await import("../wire/pack-compression.js")).compressPack;
+      }
+      const identity = name === undefined ? undefined : await this.#register(name);
+      if (identity !== undefined) this.#outbox.identify(identity);
+    } catch (error) {
+      this.#fail(error as SeglogError);
+      return;
+    }
+    if (!this.#isClosed) this.#lane.start();
+  }
+
+  async #register(name: string): Promise<ProducerIdentity | undefined> {
+    for (let failures = 1; !this.#isClosed; failures++) {
+      try {
+        return await this.#transport.openProducer(name);
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        this.#outbox.note(error as Error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(failures)));
+    }
+    return undefined;
+  }
+
+  #compressed(fields: BatchFields): BatchFields {
+    return fields.pack === undefined ? fields : { pack: this.#compress(fields.pack as Pack) };
+  }
+}
+
+function closed(): SeglogError {
+  return new SeglogError("CLOSED", "The producer is closed. Make another one.");
+}
+
+function full({ maxBufferedBytes }: SenderOptions): SeglogError {
+  return new SeglogError(
+    "LIMIT_EXCEEDED",
+    `The producer holds ${maxBufferedBytes} bytes of records that are not delivered yet. Send ` +
+      'slower, wait with { whenFull: "wait" }, or raise maxBufferedBytes.',
+  );
+}

@@ -1,0 +1,64 @@
+import { describe } from "./format/record-codec.js";
+
+/** The longest delay that a timer of Node takes. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Throws a `TypeError` unless `value` is an object. */
+export function requireObject(value: unknown, name: string): void {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`${name} must be an object, not ${describe(value)}`);
+  }
+}
+
+/** Throws a `TypeError` that names the first property that is not known. */
+export function refuseUnknown(value: object, known: readonly string[], what: string): void {
+  for (const name of Object.keys(value)) {
+    if (known.includes(name)) continue;
+    throw new TypeError(`Unknown ${what}: ${describe(name)}. Known are: ${known.join(", ")}`);
+  }
+}
+
+/** Checks an optional integer in [least, most]. */
+export function integer(
+  value: number | undefined,
+  name: string,
+  least: number,
+  most: number,
+): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "number") {
+    throw new TypeError(`${name} must be a number, not ${describe(value)}`);
+  }
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
+  }
+  return value;
+}
+
+export function oneOf<T extends string>(
+  value: T | undefined,
+  name: string,
+  allowed: readonly T[],
+): T | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" && allowed.includes(value)) return value;
+  const list = allowed.map((each) => JSON.stringify(each)).join(", ");
+  const message = `${name} must be one of ${list}, not ${describe(value)}`;
+  throw typeof value === "string" ? new RangeError(message) : new TypeError(message);
+}
+
+/** Checks an optional callback. */
+export function optionalFunction<T>(value: T | undefined, name: string): T | undefined {
+  if (value === undefined || typeof value === "function") return value;
+  throw new TypeError(`${name} must be a function, not ${describe(value)}`);
+}
+
+/** Misuse is told apart from an offset that the log merely does not hold. */
+export function assertOffset(offset: number, name: string): void {
+  if (typeof offset !== "number") {
+    throw new TypeError(`${name} must be a number, not ${describe(offset)}`);
+  }
+  if (!Number.isSafeInteger(offset)) {
+    throw new RangeError(`${name} must be an integer of at most 2^53 - 1, not ${offset}`);
+  }
+}
