@@ -45,6 +45,9 @@ export function addServeFlags(command: Command): Command {
   const logLevel = new Option("--log-level <level>", "how much to tell on standard error")
     .choices(LOG_LEVELS)
     .default("info");
+  const origins = new Option("--origin <origin>", "take calls of web pages of this origin")
+    .argParser(origin)
+    .default([], "none");
   return command
     .addOption(listen)
     .option("--comlog-key <key>", "the key that ComLog's clients work on (comlog)", parseKey)
@@ -52,15 +55,15 @@ export function addServeFlags(command: Command): Command {
     .addOption(compression)
     .option("--retention-bytes <n>", "delete a key's oldest segments above this", parseInteger)
     .option("--retention-ms <n>", "delete segments whose records are all older", parseInteger)
-    .option("--store <name=n>", "another option of the store, such as segmentBytes", number, {})
+    .addOption(numbers("--store <name=n>", "another option of the store, such as segmentBytes"))
     .option("--tls-certificate <file>", "speak TLS, with this certificate", parsePath)
     .option("--tls-key <file>", "the private key of the certificate", parsePath)
     .option("--client-authorities <file>", "ask clients for a certificate of these", parsePath)
     .option("--revoked <file>", "lists of certificates that were revoked", parsePath)
     .option("--tokens <file>", "ask callers for one of these tokens", parsePath)
     .option("--insecure", "let other machines connect without any of that")
-    .option("--origin <origin>", "take calls of web pages of this origin", origin, [])
-    .option("--limit <name=n>", "a limit of the server, such as maxConnections", number, {})
+    .addOption(origins)
+    .addOption(numbers("--limit <name=n>", "a limit of the server, such as maxConnections"))
     .addOption(logLevel);
 }
 
@@ -103,6 +106,11 @@ function parseAddress(text: string): Address {
 
 function origin(text: string, before: readonly string[]): readonly string[] {
   return [...before, text];
+}
+
+/** An option that may come several times, each time with a name and a number. */
+function numbers(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(number).default({}, "none");
 }
 
 function number(text: string, before: Readonly<Record<string, number>>): Record<string, number> {
