@@ -1,10 +1,11 @@
-import { type CallOptions, type Client, createClient, type Interceptor } from "@connectrpc/connect";
+import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { SeglogError } from "../errors.js";
 import { pause } from "../log/polling.js";
 import { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { fromConnectError } from "../wire/remote-error.js";
 import { backoffMs } from "./backoff.js";
+import type { CallLimits, Calls } from "./calls.js";
 import type { ResolvedClientOptions } from "./client-options.js";
 import { hasCode, isTransient } from "./failures.js";
 
@@ -19,9 +20,6 @@ const STREAM_WINDOW_BYTES = 1024 * 1024;
  * default of 10 is less than a long record.
  */
 const SESSION_MEBIBYTES = 1024;
-
-/** The calls of the service. */
-export type Calls = Client<typeof LogService>;
 
 /**
  * One HTTP/2 connection to a server, kept alive, and made anew when it breaks.
@@ -92,12 +90,12 @@ export class Connection {
    *
    * @throws SeglogError, as the store would throw it; `UNAVAILABLE`, `TIMEOUT`, `CLOSED`.
    */
-  async once<T>(call: (calls: Calls, options: CallOptions) => Promise<T>): Promise<T> {
+  async once<T>(call: (calls: Calls, options: CallLimits) => Promise<T>): Promise<T> {
     return this.#attempt(call, this.timeoutMs);
   }
 
   /** A call that does no harm when it is made again, as often as the time allows. */
-  async call<T>(call: (calls: Calls, options: CallOptions) => Promise<T>): Promise<T> {
+  async call<T>(call: (calls: Calls, options: CallLimits) => Promise<T>): Promise<T> {
     const endMs = performance.now() + this.timeoutMs;
     for (let failures = 1; ; failures++) {
       const leftMs = endMs - performance.now();
@@ -122,7 +120,7 @@ export class Connection {
   }
 
   async #attempt<T>(
-    call: (calls: Calls, options: CallOptions) => Promise<T>,
+    call: (calls: Calls, options: CallLimits) => Promise<T>,
     timeoutMs: number,
   ): Promise<T> {
     const signal = this.closing;
