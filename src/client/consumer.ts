@@ -14,11 +14,13 @@ import type { RemoteGroup } from "./remote-group.js";
 export interface ConsumedRecord {
   /** Of the log; a record may have a key of its own. */
   readonly key: string;
+  /** As it is stored. */
   readonly record: LogRecord;
 }
 
 /** Records of one key that came together. */
 export interface ConsumedBatch {
+  /** Of the log. */
   readonly key: string;
   /** In the order of their offsets; at least one. */
   readonly records: readonly LogRecord[];

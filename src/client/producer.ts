@@ -11,10 +11,28 @@ export interface SentRecord {
   readonly offset: number;
 }
 
-/** What became of a record: either it has an offset, or there is an error. */
-export type SendOutcome =
-  | { readonly key: string; readonly offset: number; readonly error: undefined }
-  | { readonly key: string; readonly offset: undefined; readonly error: Error };
+/** A record that was stored. */
+export interface StoredOutcome {
+  /** To which it was sent. */
+  readonly key: string;
+  /** Of the record in the log of its key. */
+  readonly offset: number;
+  /** Nothing went wrong. */
+  readonly error: undefined;
+}
+
+/** A record that is not stored, or of which nobody knows. */
+export interface FailedOutcome {
+  /** To which it was sent. */
+  readonly key: string;
+  /** It has none. */
+  readonly offset: undefined;
+  /** With the same codes that the promise is rejected with. */
+  readonly error: Error;
+}
+
+/** What became of a record. */
+export type SendOutcome = StoredOutcome | FailedOutcome;
 
 /** Called once for each record. What it throws goes to `onError`. */
 export type SendCallback = (outcome: SendOutcome) => void;
