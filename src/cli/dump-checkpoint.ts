@@ -46,6 +46,6 @@ function describeEntry(entry: CheckpointEntry, printer: DumpPrinter): string {
     case "key deleted":
       return `key ${printer.text(entry.key)} was deleted`;
     case "producer opened":
-      return `producer ${printer.text(entry.name)}  id ${entry.id}  epoch ${entry.epoch}`;
+      return `producer ${printer.text(entry.name)}  id ${entry.id}  epoch ${entry.epoch}, the next at least ${entry.nextEpoch}`;
   }
 }

@@ -37,6 +37,7 @@ import { VarintReader, varintLength, writeVarint } from "./varint.js";
  *   or, with kind 3,
  *   u64              producer id
  *   u32              producer epoch
+ *   u32              the epoch that it gets at least when it is opened the next time
  *
  * Of several entries for a group and key the last one counts, and that only if the key's log has
  * its log id: a key may be deleted and made anew. Of several for a producer the last one counts.
@@ -67,6 +68,8 @@ export type CheckpointEntry =
       /** Always the same for a name. */
       readonly id: bigint;
       readonly epoch: number;
+      /** What it gets at least when it is opened the next time. */
+      readonly nextEpoch: number;
     };
 
 const KIND_COMMITTED = 1;
@@ -149,9 +152,10 @@ function encodeEntry(entry: CheckpointEntry): Uint8Array {
     case "key deleted":
       return beginEntry(KIND_KEY_DELETED, [entry.key], 0).bytes;
     case "producer opened": {
-      const { bytes, view, at } = beginEntry(KIND_PRODUCER_OPENED, [entry.name], 12);
+      const { bytes, view, at } = beginEntry(KIND_PRODUCER_OPENED, [entry.name], 16);
       view.setBigUint64(at, entry.id, true);
       view.setUint32(at + 8, entry.epoch, true);
+      view.setUint32(at + 12, entry.nextEpoch, true);
       return bytes;
     }
   }
@@ -281,11 +285,12 @@ function decodeDeleted(reader: VarintReader): CheckpointEntry | undefined {
 
 function decodeProducer(reader: VarintReader): CheckpointEntry | undefined {
   const name = decodeText(reader.take(reader.next()));
-  const rest = reader.take(12);
+  const rest = reader.take(16);
   if (name === undefined || rest === undefined) return undefined;
   const view = viewOf(rest);
   const id = view.getBigUint64(0, true);
-  return { kind: "producer opened", name, id, epoch: view.getUint32(8, true) };
+  const epoch = view.getUint32(8, true);
+  return { kind: "producer opened", name, id, epoch, nextEpoch: view.getUint32(12, true) };
 }
 
 /** A log id as it stands in a {@link CheckpointEntry}. */

@@ -20,7 +20,8 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  *   48        8      end offset
  *   56        4      position one past the last block in that segment
  *   60        4      position of the last block, 0 in a segment without one
- *   64        4      checksum of the last block, or of the segment header
+ *   64        4      checksum of the last block; in a segment without one, what the segment's header
+ *                    says of the one before it
  *   68        12     reserved, zero
  *   80               producers, the one that appended longest ago first
  *
@@ -37,14 +38,14 @@ import { readUint64, viewOf, writeUint64 } from "./uint64.js";
  */
 
 /** "SLR0" as a little-endian number. */
-export const PRODUCERS_MAGIC = 0x30524c53;
+const PRODUCERS_MAGIC = 0x30524c53;
 const HEADER_BYTES = 80;
 const PRODUCER_BYTES = 16;
 const BATCH_BYTES = 16;
 /** Of so many batches of each producer a log knows the offsets. */
 export const REMEMBERED_BATCHES = 5;
 /** A log knows the producers that appended last, and no more than so many. */
-export const MOST_PRODUCERS = 16_384;
+export const MOST_PRODUCERS = 4096;
 /** No snapshot is longer. */
 export const MOST_SNAPSHOT_BYTES =
   HEADER_BYTES + MOST_PRODUCERS * (PRODUCER_BYTES + REMEMBERED_BATCHES * BATCH_BYTES);
@@ -128,8 +129,9 @@ export function decodeProducerSnapshot(bytes: Uint8Array): ProducerSnapshot | In
     lastBlockPosition: view.getUint32(60, true),
     lastChecksum: view.getUint32(64, true),
   };
-  const producers = decodeProducers(view, view.getUint32(16, true));
-  return producers === undefined ? SENSELESS : { ...snapshot, producers };
+  const producers = decodeProducers(view, view.getUint32(16, true), snapshot.endOffset);
+  const isSensible = Number.isSafeInteger(snapshot.endOffset) && producers !== undefined;
+  return isSensible ? { ...snapshot, producers } : SENSELESS;
 }
 
 const SENSELESS: InvalidHeader = {
@@ -140,7 +142,9 @@ const SENSELESS: InvalidHeader = {
 function decodeProducers(
   view: DataView,
   count: number,
+  endOffset: number,
 ): ReadonlyMap<bigint, ProducerState> | undefined {
+  if (count > MOST_PRODUCERS) return undefined;
   const producers = new Map<bigint, ProducerState>();
   let at = HEADER_BYTES;
   for (let index = 0; index < count; index++) {
@@ -158,9 +162,22 @@ function decodeProducers(
         baseOffset: readUint64(view, batchAt + 8),
       });
     }
+    if (!areSensible(batches, endOffset)) return undefined;
     const epoch = view.getUint32(at + 8, true);
     producers.set(view.getBigUint64(at, true), { epoch, batches });
     at = end;
   }
-  return at === view.byteLength ? producers : undefined;
+  return at === view.byteLength && producers.size === count ? producers : undefined;
+}
+
+/** Batches that a log could have: one behind the other, in sequences and in offsets. */
+function areSensible(batches: readonly ProducedBatch[], endOffset: number): boolean {
+  let sequenceEnd = 0;
+  let offsetEnd = 0;
+  for (const { sequence, recordCount, baseOffset } of batches) {
+    if (recordCount < 1 || sequence < sequenceEnd || baseOffset < offsetEnd) return false;
+    sequenceEnd = sequence + recordCount;
+    offsetEnd = baseOffset + recordCount;
+  }
+  return sequenceEnd <= 2 ** 32 && offsetEnd <= endOffset;
 }

@@ -70,8 +70,9 @@ export interface AppendOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Who appends, and which of its batches this is. A batch that is stored already is not stored
-   * again: it resolves with the offsets that it has. It must be the same batch as the first time,
-   * with as many records.
+   * again: it resolves with the offsets that it has. How far back that goes is in
+   * `docs/crash-safety.md`. Such batches go to the log's own segments, never to the journal that
+   * the logs of a store share: with many keys at once, each pays for its own sync.
    */
   readonly producer?: ProducerSequence | undefined;
 }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { isHandleShortage } from "../files/file-errors.js";
 import type { OpenFile } from "../files/file-system.js";
 import { runSteps, runStepsEagerly } from "../files/steps.js";
@@ -31,7 +31,7 @@ import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
 import { AcknowledgedBatch, type PendingBatch, PendingGroup } from "./pending.js";
 import { prepare } from "./prepared-record.js";
-import { type OpenedEpoch, Producers } from "./producers.js";
+import { type OpenedEpoch, Producers, type Repetition } from "./producers.js";
 import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
 import { RetentionClock } from "./retention-clock.js";
@@ -149,8 +149,8 @@ export class LogWriter implements LogView, QueueOwner {
     this.#metadata = recovered.metadata;
     this.#openedRevision = recovered.metadata.revision;
     this.#segments = recovered.segments;
-    const { fileSystem, pool } = environment;
-    this.#producers = new Producers(fileSystem, pool, this, parts.openedEpoch);
+    const { openedEpoch } = parts;
+    this.#producers = new Producers(environment, this, openedEpoch, parts.options.onError);
     this.#written = recovered.end;
     this.#durable = recovered.end;
     this.#published = recovered.end;
@@ -395,7 +395,7 @@ export class LogWriter implements LogView, QueueOwner {
   /** Stores what is not stored yet; of the rest, it tells where it is or why it is refused. */
   async #commitOfProducers(appended: readonly PendingBatch[]): Promise<() => void> {
     try {
-      await this.#producers.load(this.#written);
+      await this.#producers.load(this.#written, this.#metadata.hasProducers);
     } catch (error) {
       // To fail to read changes nothing.
       this.queue.settle(appended.filter(isOfProducer), (batch) =>
@@ -405,47 +405,42 @@ export class LogWriter implements LogView, QueueOwner {
     }
     const verdicts = this.#producers.judge(appended);
     const fresh: PendingBatch[] = [];
-    const repeated: PendingBatch[] = [];
+    const repeated: [PendingBatch, Repetition][] = [];
     for (const [index, batch] of appended.entries()) {
-      const verdict = verdicts[index];
-      if (verdict === undefined || verdict === "follows") fresh.push(batch);
+      const verdict = verdicts[index]!;
+      if (verdict === "follows") fresh.push(batch);
       else if (verdict instanceof SeglogError)
         this.queue.settle([batch], () => batch.reject(verdict));
-      else repeated.push(batch);
+      else repeated.push([batch, verdict]);
     }
     const answer = fresh.length === 0 ? () => {} : await this.#commitBehindTail(fresh);
     if (repeated.length === 0) return answer;
-    const answerRepeated = await this.#findStored(repeated);
+    const places = await this.#placesOf(repeated.map(([, repetition]) => repetition));
     return () => {
       answer();
-      answerRepeated();
+      for (const [index, [batch]] of repeated.entries()) {
+        const place = places[index]!;
+        this.queue.settle([batch], () =>
+          typeof place === "number" ? batch.resolve(place) : batch.reject(place),
+        );
+      }
     };
   }
 
-  /** Tells where batches are that are stored already, some of them only just now. */
-  async #findStored(batches: readonly PendingBatch[]): Promise<() => void> {
-    // One that has no place repeats one that could not be stored just now, and this is why.
+  /** Offsets of what is stored already, or why that cannot be told. */
+  async #placesOf(repetitions: readonly Repetition[]): Promise<(number | SeglogError)[]> {
+    // Of those that repeat one which could not be stored just now.
     const notStored = this.#failure;
-    const answers: (number | SeglogError)[] = [];
     try {
       await this.#catchUp();
-      for (const batch of batches) {
-        const [verdict] = this.#producers.judge([batch]);
-        const isStored = typeof verdict === "object" && "baseOffset" in verdict;
-        answers.push(isStored ? verdict.baseOffset : notStored!);
-      }
     } catch (error) {
       const failure = this.#judge(error);
-      answers.push(...batches.map(() => failure));
+      return repetitions.map(() => failure);
     }
-    return () => {
-      const rest = answers.values();
-      this.queue.settle(batches, (batch) => {
-        const answer = rest.next().value!;
-        if (typeof answer === "number") batch.resolve(answer);
-        else batch.reject(answer);
-      });
-    };
+    return repetitions.map(({ of, offset }) => {
+      if (of === undefined) return offset;
+      return of.storedAt < 0 ? notStored! : of.storedAt + offset;
+    });
   }
 
   /** What was written, and refused all the same for want of a handle to sync it, becomes visible. */
@@ -501,10 +496,8 @@ export class LogWriter implements LogView, QueueOwner {
     try {
       if (this.#poison !== undefined) throw this.#poison;
       // Nothing on this way waits for a turn unless it has to: the disk idles until it is written.
-      if (this.#metadata.clean) await this.#beginSession();
-      if (!this.#metadata.hasProducers && batches.some(isOfProducer)) {
-        await this.#replaceMetadata({ hasProducers: true });
-      }
+      const isFirstOfProducers = !this.#metadata.hasProducers && batches.some(isOfProducer);
+      if (this.#metadata.clean || isFirstOfProducers) await this.#beginSession(isFirstOfProducers);
       while (next < batches.length) {
         if (this.#mustRoll(batches[next]!)) {
           await this.#takeRoomBack();
@@ -563,6 +556,9 @@ export class LogWriter implements LogView, QueueOwner {
       const { endOffset, lastChecksum } = await assertSoundBelow(floor, offset);
       // What is lost at the end of a file shows only in what the next one names.
       if (endOffset < offset) await runSteps(assertFollowed(this, floor, lastChecksum));
+    }
+    if (this.#metadata.hasProducers && (await this.#hasLoadedProducers())) {
+      await this.#change(() => this.#producers.saveDeleted());
     }
     // Once it may be there, a crash would cut off what is appended behind the bound.
     let boundMayHold = false;
@@ -653,13 +649,26 @@ export class LogWriter implements LogView, QueueOwner {
   async #keepProducers(firstBaseOffset: number): Promise<void> {
     const isFirst = firstBaseOffset === this.#segments[0]!.baseOffset;
     if (isFirst || !this.#metadata.hasProducers) return;
-    await this.#producers.load(this.#written);
+    if (!(await this.#hasLoadedProducers())) return;
     if (!this.#producers.mustSaveBefore(firstBaseOffset)) return;
     await this.#change(async () => {
       // Else a crash could leave a file that tells of more than there is.
       await this.#sync();
       await this.#producers.save(this.#durable);
     });
+  }
+
+  /** Damage must not keep anybody from removing what is damaged: then nothing is known of them. */
+  async #hasLoadedProducers(): Promise<boolean> {
+    try {
+      await this.#producers.load(this.#written, true);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+      this.options.onError(error);
+      await this.#change(() => this.#producers.discard());
+      return false;
+    }
   }
 
   /** Saves what is known of producers for the next session, which else finds it in the blocks. */
@@ -673,7 +682,9 @@ export class LogWriter implements LogView, QueueOwner {
   /** See `CommitLog.producer`. Run it exclusively. */
   async producer(id: bigint): Promise<ProducerState | undefined> {
     if (!this.#metadata.hasProducers) return undefined;
-    await this.#producers.load(this.#written);
+    await this.#producers.load(this.#written, true);
+    // What a crash can still take is not to be built on.
+    await this.#catchUp();
     return this.#producers.state(id);
   }
 
@@ -788,10 +799,11 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   /** Makes the marker of the last clean close void before anything is written. */
-  async #beginSession(): Promise<void> {
-    if (!this.#metadata.clean) return;
+  async #beginSession(hasProducers = false): Promise<void> {
+    if (!this.#metadata.clean && !hasProducers) return;
     await this.#replaceMetadata({
       clean: false,
+      hasProducers: this.#metadata.hasProducers || hasProducers,
       bootId: this.#bootId,
       synced: this.options.durability === "always",
       end: this.#durable,

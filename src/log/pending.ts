@@ -14,6 +14,8 @@ export abstract class PendingBatch {
   /** One past its last block; set when the batch is complete. */
   endBlock = 0;
   recordCount = 0;
+  /** Offset of its first record, of a producer's batch that is written; below 0 until then. */
+  storedAt = -1;
   /** Counts against `maxPendingBytes` until the batch is settled. */
   admittedBytes = 0;
 

@@ -12,8 +12,8 @@ import { describe } from "../format/record-codec.js";
 const SEQUENCE_LIMIT = 2 ** 32;
 
 /**
- * What to do with a batch of a producer: it follows on what is stored, it is stored already, or it
- * must be refused.
+ * What to do with a batch of a producer: it follows on what is stored, it is part of a batch that
+ * is stored already, or it must be refused.
  */
 export type Verdict = "follows" | ProducedBatch | SeglogError;
 
@@ -95,7 +95,8 @@ export function judgeBatch(
   if (sequence === next) return "follows";
   if (sequence + recordCount > next) return gap(producer, next, false);
   const stored = state.batches.find(
-    (batch) => batch.sequence === sequence && batch.recordCount === recordCount,
+    (batch) =>
+      batch.sequence <= sequence && batch.sequence + batch.recordCount >= sequence + recordCount,
   );
   return stored ?? forgotten(producer, recordCount);
 }

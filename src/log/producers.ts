@@ -1,37 +1,43 @@
-import { join } from "node:path";
-import { replaceFile } from "../files/atomic-file.js";
+import { CorruptionError, SeglogError } from "../errors.js";
 import { isMissing } from "../files/file-errors.js";
 import type { FileSystem } from "../files/file-system.js";
 import type { HandlePool } from "../files/handle-pool.js";
 import { runSteps } from "../files/steps.js";
-import { readFile } from "../files/whole-file.js";
 import { BlockAttribute, type BlockHeader, type BlockProducer } from "../format/block-header.js";
-import { isInvalidHeader } from "../format/envelope.js";
-import { PRODUCERS_FILE } from "../format/file-names.js";
 import type { LogEnd } from "../format/log-metadata.js";
-import {
-  decodeProducerSnapshot,
-  encodeProducerSnapshot,
-  MOST_SNAPSHOT_BYTES,
-  type ProducerSnapshot,
-  type ProducerState,
+import type {
+  ProducedBatch,
+  ProducerSnapshot,
+  ProducerState,
 } from "../format/producer-snapshot.js";
 import { blockError, readRun, SCAN_CHUNK_BYTES } from "../segment/block-source.js";
 import { hasLastBlock } from "../segment/last-block.js";
 import type { Segment } from "../segment/segment.js";
-import { afterBatch, fenced, judgeBatch, ProducerStates, type Verdict } from "./producer-states.js";
+import { afterBatch, fenced, judgeBatch, ProducerStates } from "./producer-states.js";
+import { producersPath, readProducers, writeProducers } from "./producers-file.js";
 
 /** What is needed of a log to know its producers. */
 export interface ProducingLog {
   readonly directory: string;
   readonly logId: Uint8Array;
+  readonly startOffset: number;
   readonly segments: readonly Segment[];
 }
 
-/** A batch of a producer, as it is judged. */
-interface ProducersBatch {
+/** A batch that may be of a producer. */
+export interface ProducersBatch {
   readonly producer: BlockProducer | undefined;
   readonly recordCount: number;
+  /** Offset of its first record, set when it is written; below 0 until then. */
+  storedAt: number;
+}
+
+/** Where a batch is that was stored before. */
+export interface Repetition {
+  /** The one that it repeats, where that is on its way yet. */
+  readonly of: ProducersBatch | undefined;
+  /** Offset of its first record; without {@link of} that of the log, else counted from its first. */
+  readonly offset: number;
 }
 
 /** The epoch that a producer was opened with last, if it was. */
@@ -47,6 +53,7 @@ export class Producers {
   readonly #pool: HandlePool;
   readonly #log: ProducingLog;
   readonly #openedEpoch: OpenedEpoch;
+  readonly #onError: (error: SeglogError) => void;
   /** As after what was written last; unknown until it is first needed. */
   #states: ProducerStates | undefined;
   /** Base offset of the segment that the file names, if it is known to be of use. */
@@ -54,16 +61,18 @@ export class Producers {
   /** Whether something was noted since the file was written. */
   #isChanged = false;
 
+  /** @param onError - Told when the file is of no use although it should be. */
   constructor(
-    fileSystem: FileSystem,
-    pool: HandlePool,
+    { fileSystem, pool }: { readonly fileSystem: FileSystem; readonly pool: HandlePool },
     log: ProducingLog,
     openedEpoch: OpenedEpoch,
+    onError: (error: SeglogError) => void,
   ) {
     this.#fileSystem = fileSystem;
     this.#pool = pool;
     this.#log = log;
     this.#openedEpoch = openedEpoch;
+    this.#onError = onError;
   }
 
   /** What is known of a producer, once {@link load} was called. */
@@ -75,16 +84,20 @@ export class Producers {
    * Finds out what the log has, unless that is known.
    *
    * @param end - Where the log ends.
+   * @param hasAny - Whether there may be any producers.
    * @throws CorruptionError if blocks are damaged that had to be read.
    */
-  async load(end: LogEnd): Promise<void> {
+  async load(end: LogEnd, hasAny: boolean): Promise<void> {
     if (this.#states !== undefined) return;
-    const snapshot = await this.#readSnapshot();
+    const snapshot = hasAny ? await this.#readSnapshot() : undefined;
     const states = new ProducerStates(snapshot?.producers);
-    for (const segment of this.#log.segments) {
+    for (const segment of hasAny ? this.#log.segments : []) {
       if (segment.baseOffset < (snapshot?.activeBaseOffset ?? 0)) continue;
       const isNamed = segment.baseOffset === snapshot?.activeBaseOffset;
-      const from = isNamed ? snapshot.endPosition : await runSteps(segment.firstPosition());
+      const from =
+        isNamed && snapshot.lastBlockPosition > 0
+          ? snapshot.endPosition
+          : await runSteps(segment.firstPosition());
       const isActive = segment.baseOffset === end.activeBaseOffset;
       const to = isActive ? end.endPosition : await runSteps(segment.end());
       await noteBlocks(states, segment, from, to);
@@ -94,7 +107,7 @@ export class Producers {
     this.#isChanged = false;
   }
 
-  /** What was known is not to be relied upon: the log was cut. */
+  /** What is known is not to be relied upon: the log was cut. */
   forget(): void {
     this.#states = undefined;
     this.#savedBaseOffset = -1;
@@ -104,26 +117,37 @@ export class Producers {
    * Judges batches, each as if those before it that follow on what is stored were stored, too. Only
    * after {@link load}.
    */
-  judge(batches: readonly ProducersBatch[]): (Verdict | undefined)[] {
+  judge(batches: readonly ProducersBatch[]): ("follows" | Repetition | SeglogError)[] {
     const ahead = new Map<bigint, ProducerState>();
-    return batches.map(({ producer, recordCount }) => {
-      if (producer === undefined) return undefined;
-      const { id, epoch } = producer;
+    const onTheirWay = new Map<ProducedBatch, ProducersBatch>();
+    return batches.map((batch) => {
+      const { producer, recordCount } = batch;
+      if (producer === undefined) return "follows";
+      const { id, epoch, sequence } = producer;
       const opened = this.#openedEpoch(id) ?? 0;
       if (epoch < opened) return fenced(producer, opened);
       const state = ahead.get(id) ?? this.state(id);
       const verdict = judgeBatch(state, producer, recordCount);
-      // Where it will be is not known yet, nor needed to judge what comes after it.
-      if (verdict === "follows") ahead.set(id, afterBatch(state, producer, recordCount, 0));
-      return verdict;
+      if (verdict instanceof SeglogError) return verdict;
+      if (verdict === "follows") {
+        // It has its offset when it is written.
+        const next = afterBatch(state, producer, recordCount, 0);
+        ahead.set(id, next);
+        onTheirWay.set(next.batches.at(-1)!, batch);
+        return verdict;
+      }
+      const offset = verdict.baseOffset + sequence - verdict.sequence;
+      return { of: onTheirWay.get(verdict), offset };
     });
   }
 
   /** Notes batches that were written one after the other. */
   note(batches: readonly ProducersBatch[], baseOffset: number): void {
     let offset = baseOffset;
-    for (const { producer, recordCount } of batches) {
+    for (const batch of batches) {
+      const { producer, recordCount } = batch;
       if (producer !== undefined) {
+        batch.storedAt = offset;
         this.#states!.note(producer, recordCount, offset);
         this.#isChanged = true;
       }
@@ -147,37 +171,68 @@ export class Producers {
    * @param end - Where the log ends, on stable storage, with all that was noted.
    */
   async save(end: LogEnd): Promise<void> {
-    const { logId } = this.#log;
-    const bytes = encodeProducerSnapshot({ ...end, logId, producers: this.#states!.all });
-    await this.#pool.transient(() => replaceFile(this.#fileSystem, this.#path, bytes));
+    await this.#write(end, this.#states!.all);
     this.#savedBaseOffset = end.activeBaseOffset;
     this.#isChanged = false;
   }
 
-  /** What the file says, if it is of this log as it is now. */
-  async #readSnapshot(): Promise<ProducerSnapshot | undefined> {
-    let bytes: Uint8Array;
-    try {
-      bytes = await this.#pool.transient(() =>
-        readFile(this.#fileSystem, this.#path, MOST_SNAPSHOT_BYTES),
-      );
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-    const snapshot = decodeProducerSnapshot(bytes);
-    if (isInvalidHeader(snapshot)) return undefined;
-    if (Buffer.compare(snapshot.logId, this.#log.logId) !== 0) return undefined;
-    const { segments } = this.#log;
-    const segment = segments.find(({ baseOffset }) => baseOffset === snapshot.activeBaseOffset);
-    if (segment === undefined || !(await runSteps(hasLastBlock(segment, snapshot)))) {
-      return undefined;
-    }
-    return snapshot;
+  /**
+   * Before the log is cut: writes a file that stays true, with those of whom only deleted records
+   * are known. The blocks say the rest, whatever is left of them.
+   */
+  async saveDeleted(): Promise<void> {
+    const first = this.#log.segments[0]!;
+    const deleted = [...this.#states!.all].filter(([, { batches }]) => {
+      const { baseOffset, recordCount } = batches.at(-1)!;
+      return baseOffset + recordCount <= first.baseOffset;
+    });
+    const { headerLength: endPosition } = await runSteps(first.header());
+    const end = { activeBaseOffset: first.baseOffset, endOffset: first.baseOffset, endPosition };
+    const place = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
+    await this.#write(place, new Map(deleted));
   }
 
-  get #path(): string {
-    return join(this.#log.directory, PRODUCERS_FILE);
+  /** Removes the file, which will not be true any more. */
+  async discard(): Promise<void> {
+    this.forget();
+    await this.#fileSystem.unlink(producersPath(this.#log.directory)).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
+  }
+
+  async #write(
+    end: Omit<LogEnd, "maxTimestamp">,
+    producers: ReadonlyMap<bigint, ProducerState>,
+  ): Promise<void> {
+    const { directory, logId, segments } = this.#log;
+    const segment = segments.find(({ baseOffset }) => baseOffset === end.activeBaseOffset)!;
+    const lastChecksum =
+      end.lastBlockPosition === 0 ? await chainBefore(segment) : end.lastChecksum;
+    const snapshot = { ...end, lastChecksum, logId, producers };
+    await this.#pool.transient(() => writeProducers(this.#fileSystem, directory, snapshot));
+  }
+
+  /** What the file says, if it is of this log as it is now. */
+  async #readSnapshot(): Promise<ProducerSnapshot | undefined> {
+    const { directory, startOffset } = this.#log;
+    const snapshot = await this.#pool.transient(() => readProducers(this.#fileSystem, directory));
+    if (snapshot !== undefined && (await this.#isTrue(snapshot))) return snapshot;
+    if (startOffset > 0) {
+      const reason = "it is lost, damaged, or not of the log as it is";
+      this.#onError(new CorruptionError({ file: producersPath(directory), position: 0, reason }));
+    }
+    return undefined;
+  }
+
+  /** Whether the log once ended as the file says. */
+  async #isTrue(snapshot: ProducerSnapshot): Promise<boolean> {
+    const { logId, segments } = this.#log;
+    if (Buffer.compare(snapshot.logId, logId) !== 0) return false;
+    const segment = segments.find(({ baseOffset }) => baseOffset === snapshot.activeBaseOffset);
+    if (segment === undefined) return false;
+    if (snapshot.lastBlockPosition > 0) return runSteps(hasLastBlock(segment, snapshot));
+    // Nothing before it can be cut any more if it is the first one.
+    return segment === segments[0] || (await chainBefore(segment)) === snapshot.lastChecksum;
   }
 }
 
@@ -207,4 +262,9 @@ function noteBlock(states: ProducerStates, header: BlockHeader, isInBatch: boole
   if (producer === undefined) return;
   if (isInBatch) states.extend(producer, recordCount, baseOffset);
   else states.note(producer, recordCount, baseOffset);
+}
+
+/** What a segment without blocks goes on from; it outlives a new header. */
+async function chainBefore(segment: Segment): Promise<number> {
+  return (await runSteps(segment.header())).predecessor?.checksum ?? 0;
 }

@@ -17,6 +17,7 @@ import {
   decodeSegmentHeader,
   encodeSegmentHeader,
   LOG_ID_BYTES,
+  SEGMENT_HEADER_BYTES,
   type SegmentHeader,
 } from "../format/segment-header.js";
 import { viewOf } from "../format/uint64.js";
@@ -27,6 +28,7 @@ import type { LogEnvironment } from "./environment.js";
 import { makeDirectories } from "./log-creation.js";
 import { writeMetadata } from "./log-files.js";
 import { closeSurvey, type LogSurvey, startOf } from "./log-survey.js";
+import { readProducers, writeProducers } from "./producers-file.js";
 import { journaledBlocks } from "./salvage-journal.js";
 import { knownEnd, type SalvageRange, type SavedBlock, savedBlocks } from "./salvage-source.js";
 import { tornTailPosition } from "./tail-check.js";
@@ -90,6 +92,8 @@ class Salvage {
   #nextOffset: number;
   #records = 0;
   #hasProducers = false;
+  /** Of the first segment of the new log. */
+  #firstBaseOffset: number | undefined;
   #end: LogEnd | undefined;
   #lastHeaderChecksum = 0;
 
@@ -134,8 +138,38 @@ class Salvage {
       endOffset,
       missing: this.#missing,
     };
-    if (target !== undefined) await this.#writeMetadata(target, report.startOffset);
+    if (target !== undefined) {
+      await this.#keepProducers(target, startOffset);
+      await this.#writeMetadata(target, report.startOffset);
+    }
     return report;
+  }
+
+  /** Takes over which batches producers had stored that were deleted since; blocks say the rest. */
+  async #keepProducers(target: string, startOffset: number): Promise<void> {
+    const { fileSystem } = this.#environment;
+    const { directory, metadata } = this.#survey;
+    const known = await readProducers(fileSystem, directory);
+    if (
+      metadata === undefined ||
+      Buffer.compare(known?.logId ?? metadata.logId, metadata.logId) !== 0
+    )
+      return;
+    const deleted = [...(known?.producers ?? [])].filter(([, { batches }]) => {
+      const { baseOffset, recordCount } = batches.at(-1)!;
+      return baseOffset + recordCount <= startOffset;
+    });
+    if (deleted.length === 0) return;
+    this.#hasProducers = true;
+    await writeProducers(fileSystem, target, {
+      logId: this.#logId,
+      activeBaseOffset: this.#firstBaseOffset!,
+      endOffset: startOffset,
+      endPosition: SEGMENT_HEADER_BYTES,
+      lastBlockPosition: 0,
+      lastChecksum: 0,
+      producers: new Map(deleted),
+    });
   }
 
   /** What stands in no segment gets one of its own, behind the others. */
@@ -154,6 +188,7 @@ class Salvage {
 
   #header(baseOffset: number): { bytes: Uint8Array; header: SegmentHeader } {
     const before = this.#end;
+    this.#firstBaseOffset ??= baseOffset;
     const bytes = encodeSegmentHeader({
       logId: this.#logId,
       epoch: this.#epoch,

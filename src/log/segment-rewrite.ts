@@ -150,6 +150,7 @@ function encodeStart(
     Math.max(options.blockBytes, bound),
     options.compression,
   );
+  if (header.producer !== undefined) encoder.beginProducersBatch(header.producer);
   const count = block.lowerBound(offset);
   for (let index = 0; index < count; index++) {
     const record = block.recordAt(index);

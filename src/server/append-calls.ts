@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { toFailure } from "../wire/failure.js";
 import {
@@ -20,7 +21,7 @@ const REQUEST_BYTES = 1024;
 export function appendCalls(
   context: ServiceContext,
 ): Pick<ServiceImpl<typeof LogService>, "append" | "appendStream"> {
-  const { store, appendBudget, onAppended, stopping } = context;
+  const { store, appendBudget, onAppended, onBatchFailed, stopping } = context;
   const { maxMessageBytes } = context.limits;
   const flushes = new SharedFlush();
 
@@ -34,7 +35,9 @@ export function appendCalls(
       const options = { signal: call.signal, producer: producerOf(request) };
       const { baseOffset, lastOffset } = await store.appendBatch(key, records, options);
       const isSynced = durability === Durability.UNSPECIFIED || store.durability === "always";
-      if (!isSynced) await flushes.flush(await store.log(key));
+      const log = isSynced ? undefined : await store.existing(key);
+      // A key that is gone by now needs no sync.
+      if (log !== undefined) await flushes.flush(log);
       onAppended(records.length, bytes);
       return { baseOffset: BigInt(baseOffset), lastOffset: BigInt(lastOffset) };
     } finally {
@@ -46,21 +49,23 @@ export function appendCalls(
     try {
       return { result: { case: "appended" as const, value: await append(request, call) } };
     } catch (error) {
+      onBatchFailed(error);
       return { result: { case: "failure" as const, value: toFailure(error) } };
     }
   };
 
   return {
     append,
-    appendStream: (requests, call) =>
-      inOrder(requests, {
-        begin: (request) => answer(request, call),
-        bytesOf: ({ pack, records }) => {
-          const bytes = pack?.values.length ?? 0;
-          return records.reduce((sum, { value }) => sum + value.length, bytes + REQUEST_BYTES);
-        },
-        maxBytes: MAX_STREAM_BYTES,
-        stopping,
-      }),
+    appendStream(requests, call) {
+      // Every request that waits for room listens.
+      setMaxListeners(0, call.signal);
+      const begin = (request: AppendRequest) => answer(request, call);
+      return inOrder(requests, { begin, bytesOf, maxBytes: MAX_STREAM_BYTES, stopping });
+    },
   };
+}
+
+function bytesOf({ pack, records }: AppendRequest): number {
+  const bytes = REQUEST_BYTES + (pack?.values.length ?? 0);
+  return records.reduce((sum, { value }) => sum + value.length, bytes);
 }

@@ -1,28 +1,16 @@
-import { Code, type Interceptor } from "@connectrpc/connect";
-import { SeglogError } from "../errors.js";
-import { toConnectError } from "../wire/failure.js";
+import type { Interceptor } from "@connectrpc/connect";
 import { ACCESS } from "./access.js";
-import { failureFields, type ServerLogger } from "./logging.js";
+import { type FailureObserver, statusOf, tellFailure } from "./call-failure.js";
 import type { ServerMetrics } from "./metrics.js";
 
-/** Failures that are the server's own, or that its operator has to see to. */
-const SERVER_FAILURES: ReadonlySet<Code> = new Set([
-  Code.Internal,
-  Code.Unknown,
-  Code.DataLoss,
-  Code.Unavailable,
-]);
-
 /** What follows each call. */
-export interface CallObserver {
+export interface CallObserver extends FailureObserver {
   readonly metrics: ServerMetrics;
-  readonly logger: ServerLogger;
-  /** Told when a log takes no more appends. */
-  readonly onPoisoned: () => void;
 }
 
 /** Counts calls and logs them. It must see failures as the services throw them. */
-export function callInterceptor({ metrics, logger, onPoisoned }: CallObserver): Interceptor {
+export function callInterceptor(observer: CallObserver): Interceptor {
+  const { metrics, logger } = observer;
   return (next) => async (request) => {
     const method = `${request.service.typeName}/${request.method.name}`;
     const caller = request.contextValues.get(ACCESS).name;
@@ -31,17 +19,11 @@ export function callInterceptor({ metrics, logger, onPoisoned }: CallObserver): 
 
     const end = (error?: unknown) => {
       const durationMs = performance.now() - startedAt;
-      const code = error === undefined ? undefined : toConnectError(error).code;
-      const status = code === undefined ? "OK" : statusName(code);
+      const status = statusOf(error);
       metrics.callEnded(method, status, request.stream ? undefined : durationMs / 1000);
       const fields = { method, caller, status, durationMs };
-      if (error === undefined) {
-        logger.debug(fields, "call");
-        return;
-      }
-      if (error instanceof SeglogError && error.code === "LOG_POISONED") onPoisoned();
-      const isOurs = SERVER_FAILURES.has(code!) || isFullDisk(error);
-      logger[isOurs ? "warn" : "debug"]({ ...fields, ...failureFields(error) }, "call failed");
+      if (error === undefined) logger.debug(fields, "call");
+      else tellFailure(observer, error, fields, "call failed");
     };
 
     try {
@@ -70,16 +52,4 @@ async function* followed<T>(
   } finally {
     end(failure);
   }
-}
-
-function isFullDisk(error: unknown): boolean {
-  return (
-    error instanceof SeglogError &&
-    (error.code === "NO_SPACE" || error.code === "TOO_MANY_OPEN_FILES")
-  );
-}
-
-/** `OutOfRange` -> `OUT_OF_RANGE`, as gRPC writes it. */
-function statusName(code: Code): string {
-  return Code[code].replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
 }

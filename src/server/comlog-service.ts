@@ -22,7 +22,7 @@ interface Stored {
  * @param key - It is made by the first append; until then it is an empty log.
  */
 export function comlogService(
-  { store, appendBudget, onAppended }: ServiceContext,
+  { store, appendBudget, onAppended, onBatchFailed }: ServiceContext,
   key: string,
 ): ServiceImpl<typeof ComLogRpc> {
   /** @returns What became of each record, in the order of the batch. */
@@ -68,6 +68,7 @@ export function comlogService(
         const stored = await append(values, call);
         yield* stored.map((resp, index) => ({ resp, index: BigInt(index) }));
       } catch (error) {
+        onBatchFailed(error);
         // A client looks for it at each record.
         const errorMsg = toConnectError(error).rawMessage;
         yield* values.map((_, index) => ({ index: BigInt(index), errorMsg }));

@@ -3,6 +3,12 @@ import type { Socket } from "node:net";
 import type { ResolvedLimits } from "./limits.js";
 
 /**
+ * What an HTTP/2 connection may have on its way before it is asked for. With the usual 64 KiB, a
+ * larger message takes several trips there and back, however much its own call may have on its way.
+ */
+const SESSION_WINDOW_BYTES = 1024 * 1024;
+
+/**
  * A connection: counts the calls that are under way on it, and closes it when there have been none
  * for too long, when its peer is gone, or when it is told to.
  */
@@ -35,6 +41,8 @@ export class Connection {
   /** It speaks HTTP/2: calls are streams, idle time begins, and it is asked for signs of life. */
   useSession(session: ServerHttp2Session): void {
     this.#session = session;
+    // It may have come and gone.
+    if (!session.destroyed) session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     session.on("stream", (stream) => {
       this.begin();
       stream.on("close", () => this.end());

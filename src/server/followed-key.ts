@@ -58,6 +58,7 @@ export class FollowedKey {
   async look(limits: ReadOptions): Promise<Look> {
     await this.#find();
     const records = await this.#read(limits);
+    this.#assertEpoch(this.#log);
     const { endOffset } = this.#bounds();
     if (records === undefined) return { records: [], isMoved: true, endOffset };
     const last = records[records.length - 1];
@@ -85,17 +86,19 @@ export class FollowedKey {
 
   async #find(): Promise<void> {
     const log = await this.#store.existing(this.key);
-    const isFirst = this.#log === undefined;
-    if (isFirst) this.#epoch = log?.epoch ?? 0;
-    const isSame = isFirst || (log === this.#log && log?.epoch === this.#epoch);
-    if (!isSame) {
-      throw new SeglogError(
-        "LOG_TRUNCATED",
-        `Records of ${describe(this.key)} were taken back while it was followed: offsets may ` +
-          "name other records than before. Decide where to go on, and follow it again.",
-      );
-    }
+    if (this.#log === undefined) this.#epoch = log?.epoch ?? 0;
+    else this.#assertEpoch(log);
     this.#log = log;
+  }
+
+  /** @param log - The key's log as it is now; another one than before has other records. */
+  #assertEpoch(log: CommitLog | undefined): void {
+    if (this.#log === undefined || (log === this.#log && log.epoch === this.#epoch)) return;
+    throw new SeglogError(
+      "LOG_TRUNCATED",
+      `Records of ${describe(this.key)} were taken back while it was followed: offsets may name ` +
+        "other records than before. Decide where to go on, and follow it again.",
+    );
   }
 
   #bounds(): { readonly startOffset: number; readonly endOffset: number } {

@@ -7,6 +7,7 @@ import { toSafeInteger } from "../wire/integers.js";
 import { ACCESS, type Right } from "./access.js";
 import { assertMay } from "./permission.js";
 import type { ServiceContext } from "./service-context.js";
+import { smallest } from "./smallest.js";
 
 const DEFAULT_PAGE_SIZE = 1000;
 
@@ -31,10 +32,9 @@ export function keyCalls({
       // A token is the last key of the page before: keys that come and go in between do no harm.
       const rest = store
         .keys()
-        .filter((key) => key > pageToken && key.startsWith(prefix) && access.may("read", key))
-        .sort();
-      const keys = rest.slice(0, size);
-      return { keys, nextPageToken: rest.length > size ? keys[keys.length - 1]! : "" };
+        .filter((key) => key > pageToken && key.startsWith(prefix) && access.may("read", key));
+      const keys = smallest(rest, size);
+      return { keys, nextPageToken: rest.length > size ? keys[size - 1]! : "" };
     },
 
     async metadata({ key }, call) {

@@ -40,6 +40,8 @@ export interface ListenerOptions {
 const TOLD_AT_A_TIME = 64;
 /** How much of a request may be on its way before it is asked for: enough for a quick network. */
 const STREAM_WINDOW_BYTES = 256 * 1024;
+/** The unit in which Node bounds the memory of a session. */
+const MEGABYTE = 1_000_000;
 /** TCP finds out about a peer that has vanished, also where no protocol above does. */
 const KEEP_ALIVE_MS = 30_000;
 
@@ -50,8 +52,10 @@ export class Listener {
   readonly #front: net.Server | tls.Server;
   readonly #http1: http.Server;
   readonly #http2: http2.Http2Server;
-  /** All there are, also those amid their handshake. */
+  /** All there are. */
   readonly #sockets = new Set<Socket>();
+  /** Those amid their TLS handshake, by their peers. */
+  readonly #handshakes = new Map<string, Socket>();
   readonly #connections = new Set<Connection>();
   /** By what requests know: their socket, or their session. */
   readonly #connectionOf = new WeakMap<object, Connection>();
@@ -63,6 +67,7 @@ export class Listener {
     this.#limits = limits;
     this.#http1 = http.createServer({ maxHeaderSize: limits.maxHeaderBytes, keepAliveTimeout: 0 });
     this.#http2 = http2.createServer({
+      maxSessionMemory: sessionMegabytes(limits),
       settings: {
         maxConcurrentStreams: limits.maxStreamsPerConnection,
         maxHeaderListSize: limits.maxHeaderBytes,
@@ -75,10 +80,7 @@ export class Listener {
     this.#front = this.#createFront();
     this.#front.maxConnections = limits.maxConnections + TOLD_AT_A_TIME;
     this.#front.on("drop", () => options.onRefused("there are too many connections"));
-    this.#front.on("connection", (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.on("close", () => this.#sockets.delete(socket));
-    });
+    this.#front.on("connection", (socket: Socket) => this.#note(socket));
   }
 
   /**
@@ -101,6 +103,10 @@ export class Listener {
         { cause },
       );
     }
+    // A connection that cannot be accepted is no reason to end all others.
+    listener.#front.on("error", (error: NodeJS.ErrnoException) =>
+      options.onRefused(`the system cannot accept it: ${error.code ?? error.message}`),
+    );
     return listener;
   }
 
@@ -125,7 +131,7 @@ export class Listener {
    */
   renew(context: SecureContextOptions | undefined): void {
     if (context !== undefined) (this.#front as tls.Server).setSecureContext(context);
-    for (const connection of this.#connections) connection.close();
+    this.#closeConnections();
   }
 
   /**
@@ -142,9 +148,25 @@ export class Listener {
         clearTimeout(deadline);
         resolve();
       });
-      for (const connection of this.#connections) connection.close();
+      this.#closeConnections();
     });
     return this.#closing;
+  }
+
+  /** A handshake that has begun would be judged by the certificates of its beginning. */
+  #closeConnections(): void {
+    for (const socket of this.#handshakes.values()) socket.destroy();
+    for (const connection of this.#connections) connection.close();
+  }
+
+  #note(socket: Socket): void {
+    const peer = peerOf(socket);
+    this.#sockets.add(socket);
+    if (this.#options.tls !== undefined) this.#handshakes.set(peer, socket);
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#handshakes.get(peer) === socket) this.#handshakes.delete(peer);
+    });
   }
 
   #createFront(): net.Server | tls.Server {
@@ -172,6 +194,7 @@ export class Listener {
         ALPNProtocols: ["h2", "http/1.1"],
       },
       (socket) => {
+        this.#handshakes.delete(peerOf(socket));
         const protocol = socket.alpnProtocol === "h2" ? "http2" : "http1";
         this.#use(protocol, socket, this.#accept(socket));
       },
@@ -192,11 +215,13 @@ export class Listener {
     if (isTurnedAway) this.#options.onRefused("there are too many connections");
     else this.#connections.add(connection);
     socket.on("close", () => this.#connections.delete(connection));
-    if (this.#closing !== undefined) connection.close();
+    if (this.#closing !== undefined) connection.destroy();
     return connection;
   }
 
   #use(protocol: Protocol, socket: Socket, connection: Connection): void {
+    // It may have been closed meanwhile.
+    if (!socket.writable) return;
     if (protocol === "http1") {
       this.#http1.emit("connection", socket);
       return;
@@ -224,6 +249,21 @@ export class Listener {
     }
     this.#options.handle(request, response, connection.isTurnedAway);
   }
+}
+
+/**
+ * What the calls of a session may hold together. They are bounded one by one; Node's own bound of
+ * 10 MB would end the session, and all its calls, when some of its readers are slow.
+ */
+function sessionMegabytes(limits: ResolvedLimits): number {
+  const longestMessageBytes = Math.max(limits.maxMessageBytes, limits.maxPollBytes);
+  const callBytes = STREAM_WINDOW_BYTES + longestMessageBytes;
+  return Math.ceil((limits.maxStreamsPerConnection * callBytes) / MEGABYTE);
+}
+
+/** A TLS socket does not tell which socket it stands on, but both know who is at the other end. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /**

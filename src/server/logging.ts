@@ -17,9 +17,6 @@ export interface ServerLogger {
 /** How much a logger tells: all from this level on. */
 export type LogLevel = "debug" | "info" | "warn" | "silent";
 
-/** From the most talkative on. */
-export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "silent"];
-
 /** Tells nothing. */
 export const SILENT: ServerLogger = {
   debug: () => undefined,

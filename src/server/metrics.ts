@@ -43,6 +43,18 @@ export class ServerMetrics {
     buckets: CALL_SECONDS,
     ...this.#only,
   });
+  readonly #failedBatches = new Counter({
+    name: "seglog_stream_batches_failed_total",
+    help: "Batches that failed in streams which went on, by gRPC status.",
+    labelNames: ["status"],
+    ...this.#only,
+  });
+  readonly #refusedCalls = new Counter({
+    name: "seglog_calls_refused_total",
+    help: "Calls that were refused before their service has seen them, by code.",
+    labelNames: ["code"],
+    ...this.#only,
+  });
   readonly #callsUnderWay = this.#gauge("seglog_calls_under_way", "Calls that have not ended.");
   readonly #refused = this.#counter(
     "seglog_connections_refused_total",
@@ -97,6 +109,15 @@ export class ServerMetrics {
     this.#callsUnderWay.dec();
     this.#calls.inc({ method, status });
     if (seconds !== undefined) this.#callSeconds.observe({ method }, seconds);
+  }
+
+  batchFailed(status: string): void {
+    this.#failedBatches.inc({ status });
+  }
+
+  /** @param code - Of a `SeglogError`. */
+  callRefused(code: string): void {
+    this.#refusedCalls.inc({ code });
   }
 
   connectionRefused(): void {

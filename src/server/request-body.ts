@@ -41,9 +41,11 @@ export class RequestBody {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     let incomplete = 0;
     for await (const piece of this.#pieces) {
+      if (this.#isReleased) return;
       // Whoever asks for the next piece has all messages that were complete.
       this.#giveBack(this.#taken - incomplete);
       await this.#take(piece.length);
+      if (this.#isReleased) return;
       incomplete = this.#frames?.feed(piece) ?? this.#taken;
       this.#expectRest(incomplete, piece.length);
       yield piece;
@@ -62,7 +64,7 @@ export class RequestBody {
   #expectRest(incomplete: number, pieceBytes: number): void {
     if (incomplete > pieceBytes) return;
     clearTimeout(this.#stalling);
-    if (incomplete === 0 || this.#isReleased) return;
+    if (incomplete === 0) return;
     const { messageMs, onStalled } = this.#options;
     this.#stalling = setTimeout(onStalled, messageMs);
   }

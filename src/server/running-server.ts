@@ -5,6 +5,7 @@ import { ComLogRpc } from "../wire/generated/api/comlog_pb.js";
 import { Health } from "../wire/generated/grpc/health/v1/health_pb.js";
 import { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { ByteBudget } from "./byte-budget.js";
+import { statusOf, tellFailure } from "./call-failure.js";
 import { callInterceptor } from "./call-interceptor.js";
 import { connectHandler } from "./connect-handler.js";
 import { Front } from "./front.js";
@@ -115,7 +116,10 @@ export class RunningServer implements SeglogServer {
       origins,
       serving,
       metrics,
-      onRefused: (path, reason) => logger.debug({ path, ...failureFields(reason) }, "call refused"),
+      onRefused: (path, reason) => {
+        metrics.callRefused(reason.code);
+        logger.debug({ path, ...failureFields(reason) }, "call refused");
+      },
     });
     this.#listener = await Listener.open({
       host: address,
@@ -138,15 +142,19 @@ export class RunningServer implements SeglogServer {
 
   #route(router: ConnectRouter): void {
     const { store, limits, comlogKey, serving, metrics, logger } = this.#setting;
+    const observer = { metrics, logger, onPoisoned: () => serving.poison() };
     const context = {
       store,
       limits,
       appendBudget: this.#budget,
       stopping: this.#stopping.signal,
       onAppended: (records: number, bytes: number) => metrics.appended(records, bytes),
+      onBatchFailed: (error: unknown) => {
+        metrics.batchFailed(statusOf(error));
+        tellFailure(observer, error, {}, "batch failed");
+      },
     };
-    const observe = callInterceptor({ metrics, logger, onPoisoned: () => serving.poison() });
-    serviceRoutes(context, comlogKey, [observe])(router);
+    serviceRoutes(context, comlogKey, [callInterceptor(observer)])(router);
     const services = [LogService.typeName, ComLogRpc.typeName];
     router.service(Health, healthService(serving, services));
   }

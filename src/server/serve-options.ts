@@ -1,5 +1,6 @@
 import { describe } from "../format/record-codec.js";
 import { integer } from "../option-checks.js";
+import { encodeKey } from "../store/key-directory.js";
 import { LogStore, type StoreOptions } from "../store/log-store.js";
 import { type ResolvedLimits, resolveLimits, type ServerLimits } from "./limits.js";
 import { type ServerLogger, SILENT } from "./logging.js";
@@ -11,7 +12,7 @@ export interface ServeOptions {
   readonly directory?: string | undefined;
   /** How to open the store in {@link directory}. */
   readonly storeOptions?: StoreOptions | undefined;
-  /** A store that is open; whoever opened it closes it, after the server. */
+  /** A store that is open for writing; whoever opened it closes it, after the server. */
   readonly store?: LogStore | undefined;
   /** Address to listen on. Default `127.0.0.1`. */
   readonly host?: string | undefined;
@@ -79,7 +80,8 @@ const NAMES: ReadonlySet<string> = new Set<keyof ServeOptions>([
  * Checks options and fills in the defaults; opens nothing. Those of the store are checked when it is
  * opened.
  *
- * @throws TypeError for an unknown option or a wrong type, RangeError for a value out of bounds.
+ * @throws TypeError for an unknown option or a wrong type, RangeError for a value out of bounds,
+ *   SeglogError `INVALID_KEY` for a key that ComLog's clients could not work on.
  */
 export function resolveServeOptions(options: ServeOptions): ResolvedServeOptions {
   if (typeof options !== "object" || options === null) {
@@ -97,12 +99,14 @@ export function resolveServeOptions(options: ServeOptions): ResolvedServeOptions
   if (typeof logger?.info !== "function") {
     throw new TypeError(`logger must have debug, info and warn, not be ${describe(logger)}`);
   }
+  const comlogKey = text(options.comlogKey, "comlogKey") ?? "comlog";
+  encodeKey(comlogKey);
   return {
     source: resolveSource(options),
     storeOptions: options.storeOptions ?? {},
     host: text(options.host, "host") ?? "127.0.0.1",
     port: integer(options.port, "port", 0, 65_535) ?? 50_052,
-    comlogKey: text(options.comlogKey, "comlogKey") ?? "comlog",
+    comlogKey,
     secrets: { tls, tokens: text(options.tokens, "tokens") },
     isInsecure: insecure,
     origins: resolveOrigins(origins),

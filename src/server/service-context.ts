@@ -13,6 +13,8 @@ export interface ServiceContext {
   readonly appendBudget: Pick<ByteBudget, "take">;
   /** Told of batches that were stored; the bytes are those of values, keys and headers. */
   readonly onAppended: (records: number, bytes: number) => void;
+  /** Told of a batch that failed in a stream which goes on, so that nobody else hears of it. */
+  readonly onBatchFailed: (error: unknown) => void;
   /** Aborted when the server stops: streams end then. */
   readonly stopping: AbortSignal;
 }

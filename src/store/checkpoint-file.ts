@@ -33,17 +33,29 @@ export interface CommittedOffset {
 /** Groups, and what they have committed of each key. Maps, since names come from outside. */
 export type CommittedState = Map<string, Map<string, CommittedOffset>>;
 
-/** A producer as it was opened last, see `CheckpointEntry`. */
+/** A producer as it was opened. */
 export interface OpenedProducer {
+  /** The same each time, but that after 2^32 epochs there is another. */
   readonly id: bigint;
+  /** Higher each time. */
   readonly epoch: number;
 }
+
+/** A producer as it was opened last, see `CheckpointEntry`. */
+export interface NamedProducer extends OpenedProducer {
+  readonly nextEpoch: number;
+}
+
+/** Nobody opens a producer so often that a damaged file could have lost as many epochs. */
+const DOUBTFUL_EPOCHS = 2 ** 20;
+/** Epochs of producers have 32 bits. */
+export const MAX_EPOCH = 2 ** 32 - 1;
 
 /** What was found in a checkpoint file. */
 export interface LoadedCheckpoint {
   readonly state: CommittedState;
   /** By name. */
-  readonly producers: Map<string, OpenedProducer>;
+  readonly producers: Map<string, NamedProducer>;
   /** Length of the part that is valid; 0 without a usable header. */
   readonly validBytes: number;
   readonly fileBytes: number;
@@ -55,7 +67,8 @@ export interface LoadedCheckpoint {
 
 /**
  * Reads the checkpoint as far as it is valid; a missing or damaged one never keeps a store from
- * opening, since with less of it a group only sees records again.
+ * opening, since with less of it a group only sees records again. Producers whose epochs may be
+ * lost skip some; one whose name is lost gets another id when it is opened.
  *
  * @throws SeglogError `UNSUPPORTED_FORMAT` for one of a newer version.
  */
@@ -84,19 +97,28 @@ export async function loadCheckpoint(
     return nothing(fileBytes, "the checkpoint is another store's");
   }
   const state: CommittedState = new Map();
-  const producers = new Map<string, OpenedProducer>();
+  const producers = new Map<string, NamedProducer>();
   let position = header.headerLength;
   let previous = header.checksum;
   for (;;) {
     const frame = decodeFrame(bytes, position, previous);
     if (frame === undefined || typeof frame === "string") {
       const isTorn = frame === ENDS_INSIDE || hasZeroSector(bytes.subarray(position), position);
+      if (frame !== undefined) skipDoubtfulEpochs(producers);
       return { state, producers, validBytes: position, fileBytes, damage: frame, isTorn };
     }
     if ("kind" in frame) throw unsupported(path, frame.reason);
     applyEntries(state, producers, frame.entries);
     position += frame.length;
     previous = frame.checksum;
+  }
+}
+
+/** What is not read any more may have said of later epochs, and no epoch is given twice. */
+function skipDoubtfulEpochs(producers: Map<string, NamedProducer>): void {
+  for (const [name, producer] of producers) {
+    const nextEpoch = Math.min(producer.nextEpoch + DOUBTFUL_EPOCHS, MAX_EPOCH);
+    producers.set(name, { ...producer, nextEpoch });
   }
 }
 
@@ -120,7 +142,7 @@ export function groupsOf(state: CommittedState): string[] {
 /** Brings `state` and `producers` up to date with `entries`. */
 export function applyEntries(
   state: CommittedState,
-  producers: Map<string, OpenedProducer>,
+  producers: Map<string, NamedProducer>,
   entries: readonly CheckpointEntry[],
 ): void {
   for (const entry of entries) {
@@ -132,7 +154,8 @@ export function applyEntries(
     } else if (entry.kind === "key deleted") {
       for (const group of state.values()) group.delete(entry.key);
     } else {
-      producers.set(entry.name, { id: entry.id, epoch: entry.epoch });
+      const { name, id, epoch, nextEpoch } = entry;
+      producers.set(name, { id, epoch, nextEpoch });
     }
   }
 }
@@ -148,7 +171,7 @@ export interface Snapshot {
 export function encodeSnapshot(
   storeId: Uint8Array,
   state: CommittedState,
-  producers: ReadonlyMap<string, OpenedProducer>,
+  producers: ReadonlyMap<string, NamedProducer>,
 ): Snapshot {
   const header = encodeCheckpointHeader(storeId, randomBytes(16));
   const pieces = [header];
@@ -168,7 +191,7 @@ export function encodeSnapshot(
     for (const [key, { logId, next }] of offsets)
       add({ kind: "committed", group, key, logId, next });
   }
-  for (const [name, { id, epoch }] of producers) add({ kind: "producer opened", name, id, epoch });
+  for (const [name, producer] of producers) add({ kind: "producer opened", name, ...producer });
   if (entries.length > 0) close();
   return { bytes: Buffer.concat(pieces), checksum };
 }

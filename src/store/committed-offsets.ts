@@ -16,6 +16,8 @@ import {
   groupsOf,
   keepDamagedCheckpoint,
   type LoadedCheckpoint,
+  MAX_EPOCH,
+  type NamedProducer,
   type OpenedProducer,
 } from "./checkpoint-file.js";
 import { Outlook } from "./outlook.js";
@@ -24,9 +26,6 @@ import { Outlook } from "./outlook.js";
 const MIN_REWRITE_BYTES = 64 * 1024;
 /** The file is rewritten when it is this many times as long as its last snapshot. */
 const REWRITE_FACTOR = 4;
-
-/** Epochs of producers have 32 bits. */
-const MAX_EPOCH = 2 ** 32 - 1;
 
 /** How the entries of one call are to be understood. */
 export type CommitMode = "advance" | "set";
@@ -54,7 +53,7 @@ export class CommittedOffsets {
   readonly #storeId: Uint8Array;
   readonly #options: ResolvedLogOptions;
   readonly #state: CommittedState;
-  readonly #producers: Map<string, OpenedProducer>;
+  readonly #producers: Map<string, NamedProducer>;
   #loaded: LoadedCheckpoint | undefined;
   #file: OpenFile | undefined;
   #endPosition = 0;
@@ -88,7 +87,7 @@ export class CommittedOffsets {
   }
 
   /** The producers that were opened, by name. */
-  get producers(): ReadonlyMap<string, OpenedProducer> {
+  get producers(): ReadonlyMap<string, NamedProducer> {
     return this.#producers;
   }
 
@@ -133,16 +132,17 @@ export class CommittedOffsets {
 
   async #openProducer(name: string): Promise<OpenedProducer> {
     const last = this.#producers.get(name);
-    const producer =
-      last === undefined || last.epoch === MAX_EPOCH
-        ? { id: randomBytes(8).readBigUInt64LE(), epoch: 0 }
-        : { id: last.id, epoch: last.epoch + 1 };
-    await this.apply([{ kind: "producer opened", name, ...producer }], "set", true);
-    return producer;
+    const { id, nextEpoch: epoch } =
+      last === undefined || last.nextEpoch === MAX_EPOCH
+        ? { id: randomBytes(8).readBigUInt64LE(), nextEpoch: 0 }
+        : last;
+    const nextEpoch = epoch + 1;
+    await this.apply([{ kind: "producer opened", name, id, epoch, nextEpoch }], "set", true);
+    return { id, epoch };
   }
 
   /** Takes over producers of another store; to be called before any is opened. */
-  adoptProducers(producers: ReadonlyMap<string, OpenedProducer>): Promise<void> {
+  adoptProducers(producers: ReadonlyMap<string, NamedProducer>): Promise<void> {
     const entries = [...producers].map(
       ([name, producer]) => ({ kind: "producer opened", name, ...producer }) as const,
     );

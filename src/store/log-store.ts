@@ -35,6 +35,7 @@ import {
   type CommittedOffset,
   groupsOf,
   loadCheckpoint,
+  type NamedProducer,
   type OpenedProducer,
 } from "./checkpoint-file.js";
 import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
@@ -391,8 +392,8 @@ export class LogStore implements KeyedLog {
     if (open !== undefined && this.#closing === undefined) return open.append(record, options);
     return this.#use(
       key,
-      () => copyRecord(record),
-      (log, copy) => log.append(copy, options),
+      () => [copyRecord(record), copyOptions(options)] as const,
+      (log, [copy, copiedOptions]) => log.append(copy, copiedOptions),
     );
   }
 
@@ -408,8 +409,8 @@ export class LogStore implements KeyedLog {
     }
     return this.#use(
       key,
-      () => copyRecords(records),
-      (log, copies) => log.appendBatch(copies, options),
+      () => [copyRecords(records), copyOptions(options)] as const,
+      (log, [copies, copiedOptions]) => log.appendBatch(copies, copiedOptions),
     );
   }
 
@@ -505,6 +506,10 @@ export class LogStore implements KeyedLog {
    * none that was on its way: of two programs that both believe to be the producer, the one that
    * came later goes on.
    *
+   * Its sequences begin with 0 in each key. A batch that the one before it got no answer to may be
+   * stored: ask {@link producer} for the last record of each key before the first append, and go on
+   * behind that, or it is stored twice.
+   *
    * @param name - Well-formed text of 1 to 255 bytes.
    * @throws SeglogError `INVALID_KEY`, `NO_SPACE`, `LOG_POISONED`, `READ_ONLY`, `CLOSED`.
    */
@@ -527,7 +532,7 @@ export class LogStore implements KeyedLog {
   }
 
   /** @internal Takes over the producers of a store that this one replaces. */
-  adoptProducers(producers: ReadonlyMap<string, OpenedProducer>): Promise<void> {
+  adoptProducers(producers: ReadonlyMap<string, NamedProducer>): Promise<void> {
     return this.#writable().adoptProducers(producers);
   }
 
@@ -866,6 +871,14 @@ function copyRecord(record: RecordInput): RecordInput {
     headers: copyHeaders(headers),
     timestamp,
   };
+}
+
+/** What is no producer is left to whoever judges it. */
+function copyOptions(options: AppendOptions | undefined): AppendOptions | undefined {
+  const producer = options?.producer;
+  if (typeof producer !== "object" || producer === null) return options;
+  const { id, epoch, sequence } = producer;
+  return { ...options, producer: { id, epoch, sequence } };
 }
 
 /** What is not a list of records is left to whoever judges it. */

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork, type Serializable } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +16,13 @@ export class LibraryProgram {
 
   tell(message: Serializable): void {
     this.#child.send(message);
+  }
+
+  /** Tells it to end, and waits until it has. */
+  async end(): Promise<void> {
+    const gone = once(this.#child, "close");
+    this.tell("end");
+    await gone;
   }
 
   /**

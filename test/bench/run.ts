@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LoopDelay } from "./loop-delay.js";
 import { isInstalled } from "./peers.js";
+import { programPath } from "./program-path.js";
 import type { Contender, Measured, Place, Workload } from "./workload.js";
 
 /** How much of a whole run a tiny one does. */
@@ -22,8 +23,12 @@ export interface Run {
 }
 
 /** Says why a contender cannot run here, if it cannot. */
-export function missing({ peer }: Contender): string | undefined {
-  return peer === undefined || isInstalled(peer) ? undefined : `${peer} is not installed`;
+export function missing({ peer, program }: Contender): string | undefined {
+  if (peer !== undefined && !isInstalled(peer)) return `${peer} is not installed`;
+  if (program !== undefined && programPath(program) === undefined) {
+    return `${program} is not installed`;
+  }
+  return undefined;
 }
 
 /** Runs a contender once in this process, with as little as shows that it works. */

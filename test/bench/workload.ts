@@ -25,6 +25,8 @@ export interface Contender {
   readonly kind: ContenderKind;
   /** The package, or module of Node's, that a peer is. */
   readonly peer?: string;
+  /** A program of the system that it needs beside that. */
+  readonly program?: string;
   /**
    * Does the work once and checks that it is done right; what is not to be measured included.
    *

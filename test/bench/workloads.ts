@@ -10,6 +10,7 @@ import { memory } from "./memory.js";
 import { opening } from "./opening.js";
 import { reads, readsSync } from "./random-reads.js";
 import { Records } from "./records.js";
+import { remoteAppends, remoteReads } from "./remote.js";
 import { scan } from "./scan.js";
 import type { Target } from "./target.js";
 import type { Workload } from "./workload.js";
@@ -108,5 +109,8 @@ export function workloads(): Workload[] {
     compressedSize(events),
     memory(),
     commits(),
+    remoteAppends("remote-append", small, 300_000, false),
+    remoteAppends("remote-append-synced", small, 300_000, true),
+    remoteReads("remote-read", small, 500_000),
   ];
 }

@@ -60,7 +60,7 @@ describe("dump", () => {
       "
     `);
     expect((await dump("committed-offsets")).replace(String(id), "<producer>")).toContain(
-      "  producer bill\\x1bing  id <producer>  epoch 0\n",
+      "  producer bill\\x1bing  id <producer>  epoch 0, the next at least 1\n",
     );
   });
 

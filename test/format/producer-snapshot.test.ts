@@ -4,21 +4,38 @@ import { isInvalidHeader } from "../../src/format/envelope.js";
 import {
   decodeProducerSnapshot,
   encodeProducerSnapshot,
+  MOST_PRODUCERS,
   type ProducerSnapshot,
 } from "../../src/format/producer-snapshot.js";
 
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const END_OFFSET = 2 ** 40;
+/** Batches one behind the other, with gaps between them. */
 const state = fc.record({
   epoch: uint32,
-  batches: fc.array(
-    fc.record({ sequence: uint32, recordCount: uint32, baseOffset: fc.maxSafeNat() }),
-    { minLength: 1, maxLength: 5 },
-  ),
+  batches: fc
+    .array(
+      fc.record({
+        gap: fc.nat(1000),
+        recordCount: fc.integer({ min: 1, max: 2 ** 20 }),
+        baseOffset: fc.nat(2 ** 30),
+      }),
+      { minLength: 1, maxLength: 5 },
+    )
+    .map((parts) => {
+      let [sequence, baseOffset] = [0, 0];
+      return parts.map(({ gap, recordCount, baseOffset: more }) => {
+        const batch = { sequence: sequence + gap, recordCount, baseOffset: baseOffset + more };
+        sequence = batch.sequence + recordCount;
+        baseOffset = batch.baseOffset + recordCount;
+        return batch;
+      });
+    }),
 });
 const snapshot: fc.Arbitrary<ProducerSnapshot> = fc.record({
   logId: fc.uint8Array({ minLength: 16, maxLength: 16 }),
   activeBaseOffset: fc.maxSafeNat(),
-  endOffset: fc.maxSafeNat(),
+  endOffset: fc.integer({ min: END_OFFSET, max: Number.MAX_SAFE_INTEGER }),
   endPosition: uint32,
   lastBlockPosition: uint32,
   lastChecksum: uint32,
@@ -73,6 +90,48 @@ describe("a list of producers", () => {
     expect(bytes.readBigUInt64LE(48)).toBe(20n);
     expect([bytes.readUInt32LE(88), bytes.readUInt32LE(92)]).toEqual([2, 2]);
     expect(bytes.readBigUInt64LE(128)).toBe(2n ** 63n);
+  });
+
+  it.each<[string, readonly (readonly [number, number, number])[]]>([
+    ["no record", [[0, 0, 0]]],
+    ["records past the end of the log", [[0, 5, 16]]],
+    ["sequences past the last one", [[2 ** 32 - 1, 2, 0]]],
+    [
+      "sequences that go back",
+      [
+        [5, 2, 0],
+        [6, 1, 2],
+      ],
+    ],
+    [
+      "offsets that go back",
+      [
+        [0, 2, 5],
+        [2, 1, 6],
+      ],
+    ],
+  ])("with a right checksum and batches with %s is damaged", (_, triples) => {
+    const batches = triples.map(([sequence, recordCount, baseOffset]) => {
+      return { sequence, recordCount, baseOffset };
+    });
+    const decoded = decodeProducerSnapshot(
+      encodeProducerSnapshot({
+        ...(decodeProducerSnapshot(sample()) as ProducerSnapshot),
+        producers: new Map([[1n, { epoch: 0, batches }]]),
+      }),
+    );
+    expect(isInvalidHeader(decoded)).toBe(true);
+  });
+
+  it("with more producers than a log knows is damaged", () => {
+    const state = { epoch: 0, batches: [{ sequence: 0, recordCount: 1, baseOffset: 0 }] };
+    const many = (count: number) =>
+      new Map(Array.from({ length: count }, (_, index) => [BigInt(index), state] as const));
+    const base = decodeProducerSnapshot(sample()) as ProducerSnapshot;
+    const decode = (count: number) =>
+      decodeProducerSnapshot(encodeProducerSnapshot({ ...base, producers: many(count) }));
+    expect(isInvalidHeader(decode(MOST_PRODUCERS))).toBe(false);
+    expect(isInvalidHeader(decode(MOST_PRODUCERS + 1))).toBe(true);
   });
 
   it("is recognised as damaged, whichever bit is flipped and wherever it is cut", () => {

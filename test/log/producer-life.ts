@@ -6,12 +6,15 @@ import { createEnvironment } from "../../src/log/environment.js";
 import { textOf } from "../support/log-builder.js";
 
 const PRODUCER_ID = 0x1234_5678_9abc_def0n;
+/** Appended one batch, long ago: the first one. */
+const EARLIER_ID = 7n;
+const EARLIER_RECORDS = 2;
 /** Records of one session. */
 const RECORDS = 18;
 
 /**
- * A producer that sends 0, 1, 2 and so on, alone with its log, so that each record has its own value
- * as its sequence and as its offset. It forgets nothing but what it had not been told: when it
+ * A producer that sends 0, 1, 2 and so on, alone with its log but for one that has sent the first
+ * batch, so that each record has its own value as its offset. It forgets nothing but what it had not been told: when it
  * begins anew it asks the log where it stands, and goes on from there.
  */
 export class ProducerLife {
@@ -66,20 +69,27 @@ export class ProducerLife {
     if (mayLose) this.acknowledged = Math.min(this.acknowledged, log.endOffset);
     assert(log.endOffset >= this.acknowledged, "less than was acknowledged");
     const known = await log.producer(PRODUCER_ID);
-    assert.equal(known?.nextSequence ?? 0, log.endOffset, "where the producer stands");
+    const sent = Math.max(0, log.endOffset - EARLIER_RECORDS);
+    assert.equal(known?.nextSequence ?? 0, sent, "where the producer stands");
+    const earlier = await log.producer(EARLIER_ID);
+    const isStored = log.endOffset > 0;
+    assert.equal(earlier?.nextSequence, isStored ? EARLIER_RECORDS : undefined, "the earlier one");
   }
 
   async #send(log: CommitLog): Promise<void> {
-    let next = (await log.producer(PRODUCER_ID))?.nextSequence ?? 0;
+    // Whether it got through or not, and whether its segment is there or not, it is there once.
+    await this.#batch(log, EARLIER_ID, 0, EARLIER_RECORDS);
+    const known = await log.producer(PRODUCER_ID);
+    let next = EARLIER_RECORDS + (known?.nextSequence ?? 0);
     const end = next + RECORDS;
     while (next < end) {
       const first = next + 1 + (next % 3);
       const last = first + 2;
       // Two on their way, and the first of them sent twice, as by one who got no answer.
       const results = await Promise.allSettled([
-        this.#batch(log, next, first),
-        this.#batch(log, first, last),
-        this.#batch(log, next, first),
+        this.#batch(log, PRODUCER_ID, next, first),
+        this.#batch(log, PRODUCER_ID, first, last),
+        this.#batch(log, PRODUCER_ID, next, first),
       ]);
       const failed = results.find((result) => result.status === "rejected");
       if (failed === undefined) next = last;
@@ -88,10 +98,10 @@ export class ProducerLife {
     }
   }
 
-  async #batch(log: CommitLog, from: number, to: number): Promise<void> {
+  async #batch(log: CommitLog, id: bigint, from: number, to: number): Promise<void> {
     const values = Array.from({ length: to - from }, (_, index) => valueAt(from + index));
     this.sent = Math.max(this.sent, to);
-    const producer = { id: PRODUCER_ID, epoch: 0, sequence: from };
+    const producer = { id, epoch: 0, sequence: id === EARLIER_ID ? from : from - EARLIER_RECORDS };
     const { baseOffset, lastOffset } = await log.appendBatch(values, { producer });
     assert.deepEqual([baseOffset, lastOffset], [from, to - 1], "the offsets that it is told");
     this.acknowledged = Math.max(this.acknowledged, to);

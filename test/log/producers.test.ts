@@ -1,12 +1,16 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { SeglogError } from "../../src/errors.js";
 import type { CommitLog, ProducerSequence } from "../../src/log/commit-log.js";
+import { createEnvironment } from "../../src/log/environment.js";
+import { surveyLog } from "../../src/log/log-survey.js";
+import { salvageLog } from "../../src/log/salvage.js";
 import { kill, leaveUnclean } from "../support/crash.js";
 import { cut, fileLength, flipBit } from "../support/damage.js";
 import { codeOf, thrownBy } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
-import { blocksOf, openLog, valuesOf } from "../support/log-builder.js";
+import { blocksOf, openLog, segmentPath, valuesOf } from "../support/log-builder.js";
 import { newPath } from "../support/temporary-directory.js";
 
 /** A few records to a segment. */
@@ -86,6 +90,29 @@ describe("a producer's batch", () => {
       [0, 1],
     ]);
     expect(await valuesOf(log)).toEqual(["0", "1", "2"]);
+  });
+
+  test("is found although all of a full window comes again, with more behind it", async () => {
+    const log = await openLog(newPath());
+    for (let sequence = 0; sequence < 5; sequence++) await append(log, 1n, sequence);
+    const again = [0, 1, 2, 3, 4, 5].map((sequence) => append(log, 1n, sequence));
+    expect((await Promise.all(again)).map(([offset]) => offset)).toEqual([0, 1, 2, 3, 4, 5]);
+    const both = [6, 6, 7, 8, 9, 10, 11].map((sequence) => append(log, 1n, sequence));
+    expect((await Promise.all(both)).map(([offset]) => offset)).toEqual([6, 6, 7, 8, 9, 10, 11]);
+    expect(log.endOffset).toBe(12);
+  });
+
+  test("is found where it is part of a batch that is stored", async () => {
+    const log = await openLog(newPath());
+    await log.append("of nobody");
+    await append(log, 1n, 0, 6);
+    expect(await append(log, 1n, 2, 3)).toEqual([3, 5]);
+    const both = await Promise.all([append(log, 1n, 6, 4), append(log, 1n, 8, 2)]);
+    expect(both).toEqual([
+      [7, 10],
+      [9, 10],
+    ]);
+    expect(log.endOffset).toBe(11);
   });
 
   test("with a key, headers and a timestamp is like any other", async () => {
@@ -304,17 +331,104 @@ describe("what is known of producers", () => {
     expect(await again.producer(1n)).toEqual({ epoch: 0, nextSequence: 6, lastOffset: 5 });
   });
 
-  test("is not taken from a file that a truncation made stale", async () => {
+  test("goes back with a truncation inside of a batch, whose rest can be sent again", async () => {
+    const directory = newPath();
+    const values = ["a", "b", "c", "d", "e", "f"].map((letter) => letter.repeat(100));
+    for (const cutAt of [1, 2, 3, 4, 5]) {
+      const path = `${directory}-${cutAt}`;
+      const log = await openLog(path, { blockBytes: 256 });
+      await log.appendBatch(values, by(1n, 0));
+      await log.truncateTo(cutAt);
+      expect(await log.producer(1n)).toMatchObject({ nextSequence: cutAt });
+      await log.appendBatch(values.slice(cutAt), by(1n, cutAt));
+      expect(await valuesOf(log)).toEqual(values);
+    }
+  });
+
+  test("outlives a truncation where the segments that told of it are deleted", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await append(log, 7n, 0, 2);
+    await fill(log, 8);
+    await log.deleteBefore(6);
+    await append(log, 8n, 0);
+    await log.truncateTo(8);
+    expect(await append(log, 7n, 0, 2)).toEqual([0, 1]);
+    expect(await log.producer(8n)).toBeUndefined();
+    await log.close();
+    const again = await openLog(directory, SMALL_SEGMENTS);
+    expect(await append(again, 7n, 0, 2)).toEqual([0, 1]);
+  });
+
+  test("is told only once it is on stable storage", async () => {
+    const system = new FaultyFileSystem();
+    const log = await openLog(newPath(), {}, { fileSystem: system });
+    await append(log, 1n, 0);
+    system.fail({ kind: "datasync", path: DATA }, { errno: "EIO" });
+    expect(await codeOf(append(log, 1n, 1))).toBe("LOG_POISONED");
+    expect(await codeOf(log.producer(1n))).toBe("LOG_POISONED");
+  });
+
+  test("does not keep damaged segments from being deleted", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await append(log, 1n, 0);
+    await fill(log, 12);
+    await log.close();
+    rmSync(producersFile(directory));
+    flipBit(segmentPath(directory, 0), 100);
+    const told: string[] = [];
+    const onError = (error: SeglogError) => told.push(error.code);
+    const again = await openLog(directory, { ...SMALL_SEGMENTS, onError });
+    await again.deleteBefore(10);
+    expect(again.startOffset).toBe(10);
+    expect(told).toEqual(["CORRUPTION"]);
+  });
+
+  test("is told to be lost where the file is, and segments are deleted", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await append(log, 1n, 0);
+    await fill(log, 12);
+    await log.deleteBefore(10);
+    await log.close();
+    rmSync(producersFile(directory));
+    const told: string[] = [];
+    const onError = (error: SeglogError) => told.push(error.message);
+    const again = await openLog(directory, { ...SMALL_SEGMENTS, onError });
+    expect(await again.producer(1n)).toBeUndefined();
+    expect(told).toEqual([expect.stringContaining("producers is damaged")]);
+  });
+
+  test("is carried over by a salvage", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await append(log, 1n, 0, 2);
+    await fill(log, 12);
+    await append(log, 2n, 0, 2);
+    await log.deleteBefore(10);
+    await log.close();
+    const target = newPath();
+    const environment = createEnvironment();
+    await salvageLog(environment, await surveyLog(environment, directory), { target });
+    const saved = await openLog(target, SMALL_SEGMENTS);
+    expect(await append(saved, 1n, 0, 2)).toEqual([0, 1]);
+    expect(await append(saved, 2n, 0, 2)).toEqual([14, 15]);
+  });
+
+  test("is not taken from a file of before a truncation", async () => {
     const directory = newPath();
     const log = await openLog(directory);
     for (let sequence = 0; sequence < 9; sequence++) await append(log, 1n, sequence);
     await log.close();
+    const stale = readFileSync(producersFile(directory));
     // Longer again by the time that somebody asks.
     const other = await openLog(directory);
     await other.truncateTo(5);
     for (let index = 0; index < 9; index++) await other.append("of nobody");
     expect(await other.producer(1n)).toEqual({ epoch: 0, nextSequence: 5, lastOffset: 4 });
     await other.close();
+    writeFileSync(producersFile(directory), stale);
     const again = await openLog(directory);
     expect(await again.producer(1n)).toEqual({ epoch: 0, nextSequence: 5, lastOffset: 4 });
   });

@@ -10,6 +10,7 @@ import { readerBugs } from "./bugs/readers.js";
 import { recoveryBugs } from "./bugs/recovery.js";
 import { retentionBugs } from "./bugs/retention.js";
 import { roomBugs } from "./bugs/room.js";
+import { serviceBugs } from "./bugs/services.js";
 import { syncBugs } from "./bugs/syncs.js";
 import { tailScanBugs } from "./bugs/tail-scan.js";
 import { truncationBugs } from "./bugs/truncation.js";
@@ -32,6 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...journalBugs,
   ...producerBugs,
   ...roomBugs,
+  ...serviceBugs,
 ];
 
 /** @throws Error if no mutant has this name. */

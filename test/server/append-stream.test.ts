@@ -80,36 +80,6 @@ describe("a stream of appends", () => {
     expect(offsets).toEqual(texts.map((_, index) => BigInt(index)));
   });
 
-  it("reads no more than some megabytes ahead", async () => {
-    const { store, services } = await hosted();
-    let begun = 0;
-    let open = () => {};
-    const gate = new Promise<void>((resolve) => (open = resolve));
-    let begin8 = () => {};
-    const eight = new Promise<void>((resolve) => (begin8 = resolve));
-    const append = store.appendBatch.bind(store);
-    store.appendBatch = async (key, records) => {
-      if (++begun === 8) begin8();
-      await gate;
-      return append(key, records);
-    };
-    const requests = new Requests<ReturnType<typeof request>>();
-    const mebibyte = "x".repeat(1024 * 1024);
-    for (let index = 0; index < 30; index++) requests.give(request(mebibyte));
-    requests.end();
-    const answers = services.client().appendStream(requests)[Symbol.asyncIterator]();
-    const first = answers.next();
-    await eight;
-    // Another call is answered meanwhile, so whatever was to be read would have been by now.
-    await services.client().listKeys({});
-    expect(begun).toBe(8);
-    open();
-    await first;
-    let count = 1;
-    while ((await answers.next()).done !== true) count++;
-    expect([count, begun]).toEqual([30, 30]);
-  });
-
   it("ends when the server stops, with all answered that was begun", async () => {
     const { services } = await hosted();
     const requests = new Requests<ReturnType<typeof request>>();

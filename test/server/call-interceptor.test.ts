@@ -108,7 +108,9 @@ describe("a stream", () => {
       for await (const _ of failing.client.watch({}));
     };
     await expect(read()).rejects.toThrow("stopping");
-    expect(failing.lines).toMatchObject([{ status: "UNAVAILABLE", code: "UNAVAILABLE" }]);
+    expect(failing.lines).toMatchObject([
+      { level: "debug", status: "UNAVAILABLE", code: "UNAVAILABLE" },
+    ]);
     expect(await failing.metrics.text()).toContain("seglog_calls_under_way 0");
   });
 });

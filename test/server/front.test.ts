@@ -57,6 +57,7 @@ async function openFront({ hasTokens = false, limits = {}, messageMs = 20_000 }:
     appendBudget: budget,
     stopping: new AbortController().signal,
     onAppended: () => undefined,
+    onBatchFailed: () => undefined,
   };
   const services = serviceRoutes(context, "comlog", []);
   const front = new Front({

@@ -208,6 +208,25 @@ describe("a connection", () => {
     expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
+  it("is unharmed by callers that read nothing of what they have asked for", async () => {
+    const large = Buffer.alloc(4 * 1024 * 1024);
+    const listener = await openListener({
+      handle: (request, response) => {
+        request.resume();
+        if (request.url === "/") (response as ServerResponse).write(large);
+        else response.end();
+      },
+    });
+    // The bound is the client's own here; that of the server is meant.
+    const session = await connect2(listener.port, { maxSessionMemory: 1000 });
+    await once(session, "remoteSettings");
+    for (let count = 0; count < 127; count++) {
+      const stream = session.request({ ":path": "/" });
+      await once(stream, "response");
+    }
+    expect((await request2(session, "/other")).status).toBe(200);
+  });
+
   it("has headers of so many bytes", async () => {
     const { port } = await openListener({ limits: { maxHeaderBytes: 2048 } });
     const headers = { long: "x".repeat(3000) };

@@ -83,13 +83,28 @@ describe("a request's body", () => {
   });
 
   it("gives back what it holds when the call ends before it", async () => {
-    const budget = new ByteBudget(1000, 0);
-    const body = received(pieces(framed(95), framed(95)), budget);
+    for (const length of [100, 50]) {
+      const budget = new ByteBudget(1000, 0);
+      const body = received(pieces(framed(95).subarray(0, length), framed(95)), budget);
+      const reading = body[Symbol.asyncIterator]();
+      await reading.next();
+      body.release();
+      expect(budget.taken).toBe(0);
+      expect((await reading.next()).done).toBe(true);
+      expect(budget.taken).toBe(0);
+    }
+  });
+
+  it("gives back what it has waited for when the call ends meanwhile", async () => {
+    const budget = new ByteBudget(100, 20_000);
+    const giveBack = await budget.take(60);
+    const body = received(pieces(framed(45)), budget);
     const reading = body[Symbol.asyncIterator]();
-    await reading.next();
+    const first = reading.next();
+    await setTimeout(0);
     body.release();
-    expect(budget.taken).toBe(0);
-    await reading.next();
+    giveBack();
+    expect((await first).done).toBe(true);
     expect(budget.taken).toBe(0);
   });
 

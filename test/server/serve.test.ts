@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -84,6 +86,16 @@ describe("a server", () => {
     expect(((await next) as ConnectError).code).toBe(Code.Unavailable);
   });
 
+  it("takes messages of a megabyte without asking its caller to go on", async () => {
+    const { server } = await started({ directory: newPath() });
+    const session = connect(server.url);
+    const stream = session.request({ ":path": "/healthz" });
+    stream.resume();
+    await once(stream, "close");
+    expect(session.state.remoteWindowSize).toBeGreaterThanOrEqual(1024 * 1024);
+    session.destroy();
+  });
+
   it("refuses messages that are too long", async () => {
     const limits = { maxMessageBytes: 2000 };
     const { client } = await started({ directory: newPath(), limits });
@@ -114,5 +126,33 @@ describe("a server", () => {
     [{ directory: "a", storeOptions: { durability: "maybe" } }, /durability/],
   ])("is refused wrong options: %j", async (options, message) => {
     await expect(serve(options as ServeOptions)).rejects.toThrow(message);
+  });
+});
+
+describe("what a server counts and tells", () => {
+  it("has the batches that fail in a stream, and calls that are refused", async () => {
+    const lines: string[] = [];
+    const tell = (level: string) => (fields: object, message: string) => {
+      lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
+    };
+    const logger = { debug: tell("debug"), info: tell("info"), warn: tell("warn") };
+    const { server, client } = await started({ directory: newPath(), logger });
+    const requests = async function* () {
+      yield { key: "" };
+      yield { key: "k", ...batch };
+    };
+    const answers = [];
+    for await (const answer of client.appendStream(requests())) answers.push(answer);
+    expect(answers.map(({ result }) => result.case)).toEqual(["failure", "appended"]);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    expect(metrics).toContain('seglog_stream_batches_failed_total{status="INVALID_ARGUMENT"} 1');
+    expect(metrics).toContain("seglog_appended_records_total 2");
+    expect(metrics).toContain("seglog_bytes_in_flight 0");
+    await server.close();
+    expect(lines.filter((line) => line.startsWith("warn"))).toEqual([]);
+    expect(lines.filter((line) => line.startsWith("debug batch failed"))).toHaveLength(1);
+    expect(
+      lines.filter((line) => line.startsWith("info")).map((line) => line.split(" ")[1]),
+    ).toEqual(["serving", "stopping", "stopped"]);
   });
 });

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { connect, type TLSSocket } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { checkTlsFiles, readTlsFiles, type TlsFiles } from "../../src/server/tls-files.js";
@@ -117,6 +118,22 @@ describe("client certificates", () => {
     await expect(request1(port, "/", { ...client, session: ticket } as object)).rejects.toThrow();
     expect((await request1(port, "/", { ...trusting(authority, kept), ...only })).status).toBe(200);
     expect(reasons).toEqual(Array(2).fill("the TLS handshake failed: CERT_REVOKED"));
+  });
+
+  it("are refused once revoked, also when the handshake had begun before", async () => {
+    const authority = new Authority("own");
+    const lost = authority.issue("lost");
+    const files = {
+      ...authority.issue("server"),
+      clientAuthorities: authority.certificate,
+      revoked: authority.revocationList(),
+    };
+    const listener = await openTls(files);
+    const raw = await dial(listener.port);
+    while (listener.connections === 0) await setImmediate();
+    authority.revoke(lost);
+    listener.renew(await readTlsFiles(files));
+    expect(await received(raw)).toBe("");
   });
 
   it("are refused once their authority is taken away", async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { fileLength, flipBit } from "../support/damage.js";
 import { codeOf, thrownBy } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import { newPath } from "../support/temporary-directory.js";
-import { openStore } from "./stores.js";
+import { leaveUnclean, openStore } from "./stores.js";
 
 describe("a producer with a name", () => {
   test("has the same id each time, and the next epoch, also in another session", async () => {
@@ -38,6 +39,26 @@ describe("a producer with a name", () => {
     await store.close();
     const again = await openStore(directory);
     expect(await again.openProducer("billing")).toEqual({ id, epoch: 1 });
+  });
+
+  test("never gets an epoch twice, also where the checkpoint is damaged", async () => {
+    const directory = newPath();
+    const store = await openStore(directory);
+    await store.openProducer("billing");
+    const second = await store.openProducer("billing");
+    await store.append("key", "old", { producer: { ...second, sequence: 0 } });
+    await store.close();
+    const path = `${directory}/committed-offsets`;
+    flipBit(path, fileLength(path) - 1);
+    const again = await openStore(directory);
+    expect(again.recovery.checkpointDamage).toBeDefined();
+    const third = await again.openProducer("billing");
+    expect(third.id).toBe(second.id);
+    expect(third.epoch).toBeGreaterThan(second.epoch);
+    expect(await again.append("key", "new", { producer: { ...third, sequence: 0 } })).toBe(1);
+    await again.close();
+    const last = await openStore(directory);
+    expect((await last.openProducer("billing")).epoch).toBe(third.epoch + 1);
   });
 
   test("is on stable storage when it is told", async () => {
@@ -100,6 +121,23 @@ describe("batches of producers", () => {
     const again = await openStore(directory);
     expect(await values(again)).toEqual(expected);
     expect(await again.producer("both", 1n)).toMatchObject({ nextSequence: 40 });
+  });
+
+  test("are those that the caller's object said at the call", async () => {
+    const directory = newPath();
+    await leaveUnclean(directory, {}, (store) =>
+      store.append("key", "a", { producer: { id: 1n, epoch: 0, sequence: 0 } }),
+    );
+    const store = await openStore(directory);
+    const producer = { id: 1n, epoch: 0, sequence: 0 };
+    const first = store.append("key", "a", { producer });
+    producer.sequence = 1;
+    const second = store.appendBatch("key", ["b"], { producer });
+    producer.sequence = 7;
+    expect(await first).toBe(0);
+    expect((await second).baseOffset).toBe(1);
+    const { records } = await store.read("key", 0);
+    expect(records.map(({ value }) => Buffer.from(value).toString())).toEqual(["a", "b"]);
   });
 
   test("tell nothing of a key that is not there, and make none", async () => {

@@ -108,7 +108,7 @@ export const formatBugs: readonly Mutant[] = [
     name: "decoder-ratio-without-limit",
     bug: "has the decoder allocate more than LZ4 can reach",
     file: "format/compression.ts",
-    find: "  if (bodyBytes > (stored.length - SIZE_PREFIX_BYTES) * LZ4_MAX_RATIO + 16) {",
+    find: "  if (bodyBytes > (stored.length - LZ4_PREFIX_BYTES) * LZ4_MAX_RATIO + 16) {",
     replace: "  if (bodyBytes < 0) {",
     suite: { files: ["format/block.test.ts"], pattern: "more than LZ4 can reach" },
   },

@@ -158,7 +158,7 @@ export const orderBugs: readonly Mutant[] = [
     name: "marker-outlives-first-write",
     bug: "the marker of a clean close still holds while records are appended",
     file: "log/log-writer.ts",
-    find: "    if (!this.#metadata.clean) return;\n",
+    find: "    if (!this.#metadata.clean && !hasProducers) return;\n",
     replace: "    if (this.directory !== undefined) return;\n",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "is void before the first write" },
   },

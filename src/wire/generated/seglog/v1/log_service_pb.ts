@@ -573,8 +573,8 @@ export const FollowedKeySchema: GenMessage<FollowedKey> = /*@__PURE__*/
   messageDesc(file_seglog_v1_log_service, 14);
 
 /**
- * Records of one of the keys. The first response for a key may be without records: it tells where
- * following begins.
+ * Records of one of the keys. A response without records tells where following begins, or where it
+ * goes on after retention has overtaken it. The first response for each key is one.
  *
  * @generated from message seglog.v1.FollowResponse
  */

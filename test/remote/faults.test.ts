@@ -1,0 +1,131 @@
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { connect, type SeglogClient } from "../../src/client/index.js";
+import { LogService, Start } from "../../src/wire/generated/seglog/v1/log_service_pb.js";
+import { Random } from "../support/random.js";
+import { TcpProxy } from "../support/tcp-proxy.js";
+import { newPath } from "../support/temporary-directory.js";
+import { NumberedLoad } from "./numbered-load.js";
+import { ServingProcess } from "./serving-process.js";
+
+const KEYS = ["one", "two", "three"];
+const LIMIT = { timeout: 120_000 };
+
+/** A server in a process of its own, and a bad network in front of it. */
+async function served(...flags: string[]): Promise<[ServingProcess, TcpProxy]> {
+  const server = await ServingProcess.start(newPath(), flags);
+  const proxy = await TcpProxy.start(server.port);
+  onTestFinished(() => proxy.stop());
+  return [server, proxy];
+}
+
+async function dial(port: number): Promise<SeglogClient> {
+  const client = await connect(`http://127.0.0.1:${port}`);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+function loadOn(client: SeglogClient): NumberedLoad {
+  const load = new NumberedLoad(client.producer({ maxBufferedBytes: 1024 * 1024 }), KEYS);
+  load.start();
+  return load;
+}
+
+describe("nothing acknowledged is lost, nothing stored twice or out of order", () => {
+  test.each(["always", "os"])(
+    'while the server is killed and started again, under "%s"',
+    LIMIT,
+    async (durability) => {
+      const [server, proxy] = await served("--durability", durability);
+      const client = await dial(proxy.port);
+      const load = loadOn(client);
+      for (let round = 0; round < 5; round++) {
+        await load.more(2000);
+        await server.kill();
+        await server.restart();
+      }
+      await load.more(2000);
+      await load.stop();
+      await load.check(await dial(server.port));
+      expect(await server.stop()).toBe(0);
+      // What is on the disk says the same.
+      await server.restart();
+      await load.check(await dial(server.port));
+    },
+  );
+
+  test("while connections are reset amid requests and answers", LIMIT, async () => {
+    const [server, proxy] = await served("--durability", "os");
+    const client = await dial(proxy.port);
+    const load = loadOn(client);
+    const random = new Random(11);
+    for (let round = 0; round < 40; round++) {
+      await load.more(100);
+      await proxy.cutAfter(random.below(200_000));
+    }
+    await load.more(1000);
+    await load.stop();
+    await load.check(await dial(server.port));
+  });
+
+  test("while connections are half closed, and the network is slow", LIMIT, async () => {
+    const [server, proxy] = await served("--durability", "os");
+    const client = await dial(proxy.port);
+    const load = loadOn(client);
+    for (const direction of ["up", "down", "up", "down"] as const) {
+      await load.more(500);
+      proxy.delayMs = 5;
+      await load.more(200);
+      proxy.halfClose(direction);
+      proxy.delayMs = 0;
+    }
+    await load.more(500);
+    await load.stop();
+    await load.check(await dial(server.port));
+  });
+
+  test("while the disk is full", LIMIT, async () => {
+    const [server, proxy] = await served();
+    const client = await dial(proxy.port);
+    const load = loadOn(client);
+    await load.more(1000);
+    // Files may grow no more; that is told as a full disk is.
+    server.limitFiles(64 * 1024);
+    const hasty = await connect(server.url, { timeoutMs: 1000 });
+    const refused = hasty.append("one more", "x".repeat(100_000));
+    await expect(refused).rejects.toMatchObject({ code: "NO_SPACE" });
+    await hasty.close();
+    server.limitFiles("unlimited");
+    await load.more(2000);
+    await load.stop();
+    await load.check(await dial(server.port));
+  });
+});
+
+test("readers that read nothing cost a server little memory", LIMIT, async () => {
+  const server = await ServingProcess.start(newPath(), ["--durability", "os"]);
+  const client = await dial(server.port);
+  const producer = client.producer();
+  const value = Buffer.alloc(64 * 1024, "x");
+  for (let index = 0; index < 1600; index++) {
+    if (producer.isFull) await producer.room();
+    void producer.send("much", value);
+  }
+  await producer.flush();
+  const before = server.residentMib;
+  const transport = createGrpcTransport({ baseUrl: server.url });
+  const calls = createClient(LogService, transport);
+  const request = { keys: [{ key: "much", offset: 0n }], start: Start.EARLIEST };
+  const streams = Array.from({ length: 50 }, () => {
+    const stream = calls.follow(request)[Symbol.asyncIterator]();
+    onTestFinished(async () => {
+      await stream.return?.();
+    });
+    return stream;
+  });
+  for (const stream of streams) expect((await stream.next()).done).toBe(false);
+  // Others are served meanwhile, and nothing was kept for those that do not read.
+  expect((await client.read("much", 1599)).records.length).toBe(1);
+  expect(server.residentMib - before).toBeLessThan(200);
+});
