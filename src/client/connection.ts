@@ -69,7 +69,10 @@ export class Connection {
    */
   async open(): Promise<void> {
     const { origin, timeoutMs } = this.#options;
-    const state = await Promise.race([this.#session.connect(), pause(timeoutMs, undefined)]);
+    const timer = new AbortController();
+    const timeout = pause(timeoutMs, timer.signal);
+    const state = await Promise.race([this.#session.connect(), timeout]);
+    timer.abort();
     if (state !== undefined && state !== "error") return;
     const cause = this.#session.error();
     this.close();

@@ -44,13 +44,17 @@ export type SendCallback = (outcome: SendOutcome) => void;
 export class Producer implements AsyncDisposable {
   readonly #sender: Sender;
   readonly #onError: ((error: unknown) => void) | undefined;
+  readonly #onClosed: () => void;
+  #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(
     transport: SenderTransport,
     options: ResolvedProducerOptions,
     answerTimeoutMs: number,
+    onClosed: () => void,
   ) {
+    this.#onClosed = onClosed;
     this.#onError = options.onError;
     const onFailure = (error: unknown) => {
       if (this.#onError !== undefined) shielded(this.#onError, error);
@@ -107,7 +111,8 @@ export class Producer implements AsyncDisposable {
    * no longer than `deliveryTimeoutMs`.
    */
   close(): Promise<void> {
-    return this.#sender.close();
+    this.#closing ??= this.#sender.close().finally(this.#onClosed);
+    return this.#closing;
   }
 
   /** As {@link close}, for `await using`. */

@@ -13,7 +13,12 @@ function produce(server: ModelServer, options: ProducerOptions = {}): Producer {
     openStream: server.openStream,
     openProducer: async () => ({ id: 7n, epoch: 3 }),
   };
-  return new Producer(transport, resolveProducerOptions(options), ANSWER_TIMEOUT_MS);
+  return new Producer(
+    transport,
+    resolveProducerOptions(options),
+    ANSWER_TIMEOUT_MS,
+    () => undefined,
+  );
 }
 
 describe("batches", () => {

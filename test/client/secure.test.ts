@@ -57,7 +57,9 @@ describe("with TLS and tokens, a client", () => {
         failureOf(client.group("g").commit({ "own-k": 0 })),
       ]);
       for (const { code, message } of failures) {
-        expect(code).toBe("UNAUTHENTICATED");
+        // A stream that is refused may look broken first; then nobody knows what it did.
+        expect(["UNAUTHENTICATED", "UNAVAILABLE"]).toContain(code);
+        expect(message).toMatch(/token/i);
         expect(message).not.toContain("wrong-token");
       }
     }

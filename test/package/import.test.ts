@@ -83,6 +83,22 @@ describe("the built package", () => {
     expect(loaded.filter((each) => /\/dist\/(cli|maelstrom|server)\//.test(each))).toEqual([]);
   });
 
+  it("lets a process end by itself as soon as its client is closed", () => {
+    const code = `
+      const { connect } = await import(process.argv[1] + "client/index.js");
+      const { serve } = await import(process.argv[1] + "server/index.js");
+      const server = await serve({ directory: process.argv[2], port: 0 });
+      const client = await connect(server.url, { timeoutMs: 2 ** 31 - 1 });
+      await client.append("k", "v");
+      await client.producer({ lingerMs: 10 }).send("k", "v");
+      await client.consumer({ group: "g", keys: ["k"] }).poll();
+      await client.close();
+      await server.close();
+      console.log(JSON.stringify("done"));
+    `;
+    expect(runModule(code, [DIST, temporaryDirectory()])).toBe("done");
+  });
+
   it("can be required from CommonJS", () => {
     const code = `
       const { CommitLog } = require(process.argv[1]);
