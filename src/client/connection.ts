@@ -1,3 +1,4 @@
+import type { ClientHttp2Session } from "node:http2";
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { SeglogError } from "../errors.js";
@@ -7,7 +8,7 @@ import { fromConnectError } from "../wire/remote-error.js";
 import { backoffMs } from "./backoff.js";
 import type { CallLimits, Calls } from "./calls.js";
 import type { ResolvedClientOptions } from "./client-options.js";
-import { hasCode, isTransient } from "./failures.js";
+import { isTransient } from "./failures.js";
 
 /** A connection with calls under way is asked for a sign of life when it was silent this long. */
 const PING_INTERVAL_MS = 10_000;
@@ -15,11 +16,16 @@ const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 5000;
 /** Bytes of a stream that may be under way to this client before it has read them. */
 const STREAM_WINDOW_BYTES = 1024 * 1024;
+/** The same of all streams together. */
+const CONNECTION_WINDOW_BYTES = 8 * 1024 * 1024;
 /**
  * What waits to be written counts, and a stream that is opened while there is more is broken: the
  * default of 10 is less than a long record.
  */
 const SESSION_MEBIBYTES = 1024;
+
+/** Where a transport gets its streams. */
+type Sessions = NonNullable<Parameters<typeof createGrpcTransport>[0]["sessionManager"]>;
 
 /**
  * One HTTP/2 connection to a server, kept alive, and made anew when it breaks.
@@ -46,7 +52,7 @@ export class Connection {
     const interceptors = token === undefined ? [] : [authorize(token)];
     const transport = createGrpcTransport({
       baseUrl: origin,
-      sessionManager: this.#session,
+      sessionManager: withWideWindow(this.#session),
       interceptors,
     });
     this.calls = createClient(LogService, transport);
@@ -106,8 +112,7 @@ export class Connection {
         return await this.#attempt(call, Math.max(1, Math.ceil(leftMs)));
       } catch (error) {
         const delayMs = backoffMs(failures);
-        const mayPass = isTransient(error) && !hasCode(error, "CLOSED");
-        if (!mayPass || performance.now() + delayMs >= endMs) throw error;
+        if (!isTransient(error) || performance.now() + delayMs >= endMs) throw error;
         await pause(delayMs, this.closing);
       }
     }
@@ -135,6 +140,28 @@ export class Connection {
       throw fromConnectError(error);
     }
   }
+}
+
+/**
+ * All streams of a connection together may have no more on their way than a window of its own, which
+ * is 64 KiB unless each side says otherwise: a long answer would wait for the other side again and
+ * again.
+ */
+function withWideWindow(manager: Http2SessionManager): Sessions {
+  const widened = new WeakSet<ClientHttp2Session>();
+  return {
+    authority: manager.authority,
+    notifyResponseByteRead: (stream) => manager.notifyResponseByteRead(stream),
+    async request(method, path, headers, options) {
+      const stream = await manager.request(method, path, headers, options);
+      const session = stream.session as ClientHttp2Session | undefined;
+      if (session !== undefined && !widened.has(session)) {
+        widened.add(session);
+        session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+      }
+      return stream;
+    },
+  };
 }
 
 function authorize(token: string): Interceptor {

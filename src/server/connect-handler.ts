@@ -71,7 +71,11 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
       });
       response.on("close", () => received.release());
       const body = refusal === undefined ? received : refusedBody(refusal);
-      await writeResponse(await handler({ ...call, body }), response);
+      try {
+        await writeResponse(await handler({ ...call, body }), response);
+      } finally {
+        received.release();
+      }
     };
     handle().catch((reason: unknown) => {
       onBroken(path, ConnectError.from(reason, Code.Internal));

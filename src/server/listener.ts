@@ -1,15 +1,17 @@
 import { once } from "node:events";
-import http, { type IncomingMessage, type ServerResponse } from "node:http";
-import http2, {
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
+import type { Server as Http1Server, IncomingMessage, ServerResponse } from "node:http";
+import type {
+  Http2Server,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  ServerHttp2Session,
 } from "node:http2";
 import net, { type AddressInfo, type Socket } from "node:net";
 import tls, { type SecureContextOptions } from "node:tls";
 import { SeglogError } from "../errors.js";
 import { Connection } from "./connection.js";
+import { Handshakes } from "./handshakes.js";
+import { createHttp1Server, createHttp2Server } from "./http-servers.js";
 import type { ResolvedLimits } from "./limits.js";
 import { type Protocol, sniffProtocol } from "./protocol-sniffer.js";
 
@@ -38,10 +40,6 @@ export interface ListenerOptions {
 
 /** How many connections above the limit are told of it at a time; more are closed without a word. */
 const TOLD_AT_A_TIME = 64;
-/** How much of a request may be on its way before it is asked for: enough for a quick network. */
-const STREAM_WINDOW_BYTES = 256 * 1024;
-/** The unit in which Node bounds the memory of a session. */
-const MEGABYTE = 1_000_000;
 /** TCP finds out about a peer that has vanished, also where no protocol above does. */
 const KEEP_ALIVE_MS = 30_000;
 
@@ -50,12 +48,11 @@ export class Listener {
   readonly #limits: ResolvedLimits;
   readonly #options: ListenerOptions;
   readonly #front: net.Server | tls.Server;
-  readonly #http1: http.Server;
-  readonly #http2: http2.Http2Server;
+  readonly #http1: Http1Server;
+  readonly #http2: Http2Server;
   /** All there are. */
   readonly #sockets = new Set<Socket>();
-  /** Those amid their TLS handshake, by their peers. */
-  readonly #handshakes = new Map<string, Socket>();
+  readonly #handshakes = new Handshakes();
   readonly #connections = new Set<Connection>();
   /** By what requests know: their socket, or their session. */
   readonly #connectionOf = new WeakMap<object, Connection>();
@@ -65,16 +62,8 @@ export class Listener {
     const { limits } = options;
     this.#options = options;
     this.#limits = limits;
-    this.#http1 = http.createServer({ maxHeaderSize: limits.maxHeaderBytes, keepAliveTimeout: 0 });
-    this.#http2 = http2.createServer({
-      maxSessionMemory: sessionMegabytes(limits),
-      settings: {
-        maxConcurrentStreams: limits.maxStreamsPerConnection,
-        maxHeaderListSize: limits.maxHeaderBytes,
-        initialWindowSize: STREAM_WINDOW_BYTES,
-        enablePush: false,
-      },
-    });
+    this.#http1 = createHttp1Server(limits);
+    this.#http2 = createHttp2Server(limits);
     this.#http1.on("request", (request, response) => this.#serve(request, response));
     this.#http2.on("request", (request, response) => this.#serve(request, response));
     this.#front = this.#createFront();
@@ -153,20 +142,16 @@ export class Listener {
     return this.#closing;
   }
 
-  /** A handshake that has begun would be judged by the certificates of its beginning. */
+  /** Also those amid their handshake, which would be judged by the certificates of its beginning. */
   #closeConnections(): void {
-    for (const socket of this.#handshakes.values()) socket.destroy();
+    this.#handshakes.breakOff();
     for (const connection of this.#connections) connection.close();
   }
 
   #note(socket: Socket): void {
-    const peer = peerOf(socket);
     this.#sockets.add(socket);
-    if (this.#options.tls !== undefined) this.#handshakes.set(peer, socket);
-    socket.on("close", () => {
-      this.#sockets.delete(socket);
-      if (this.#handshakes.get(peer) === socket) this.#handshakes.delete(peer);
-    });
+    socket.on("close", () => this.#sockets.delete(socket));
+    if (this.#options.tls !== undefined) this.#handshakes.begin(socket);
   }
 
   #createFront(): net.Server | tls.Server {
@@ -194,7 +179,7 @@ export class Listener {
         ALPNProtocols: ["h2", "http/1.1"],
       },
       (socket) => {
-        this.#handshakes.delete(peerOf(socket));
+        this.#handshakes.end(socket);
         const protocol = socket.alpnProtocol === "h2" ? "http2" : "http1";
         this.#use(protocol, socket, this.#accept(socket));
       },
@@ -239,9 +224,7 @@ export class Listener {
   #serve(request: NodeRequest, response: NodeResponse): void {
     let connection: Connection;
     if ("stream" in request) {
-      const { stream } = request;
-      connection = this.#connectionOf.get(stream.session!)!;
-      stream.on("wantTrailers", () => endRequest(stream));
+      connection = this.#connectionOf.get(request.stream.session!)!;
     } else {
       connection = this.#connectionOf.get(request.socket)!;
       connection.begin();
@@ -249,33 +232,4 @@ export class Listener {
     }
     this.#options.handle(request, response, connection.isTurnedAway);
   }
-}
-
-/**
- * What the calls of a session may hold together. They are bounded one by one; Node's own bound of
- * 10 MB would end the session, and all its calls, when some of its readers are slow.
- */
-function sessionMegabytes(limits: ResolvedLimits): number {
-  const longestMessageBytes = Math.max(limits.maxMessageBytes, limits.maxPollBytes);
-  const callBytes = STREAM_WINDOW_BYTES + longestMessageBytes;
-  return Math.ceil((limits.maxStreamsPerConnection * callBytes) / MEGABYTE);
-}
-
-/** A TLS socket does not tell which socket it stands on, but both know who is at the other end. */
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
-}
-
-/**
- * Ends a call whose answer is said: without it, a request that nobody reads to its end would keep
- * the call open for as long as its caller likes.
- */
-function endRequest(stream: ServerHttp2Stream): void {
-  if (stream.readableEnded) return;
-  // The trailers are written by then: ended before, the caller would never see them.
-  setImmediate(() => {
-    stream.close(http2.constants.NGHTTP2_NO_ERROR);
-    // What has come of the request and was not read would keep it.
-    stream.destroy();
-  });
 }

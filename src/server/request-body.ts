@@ -30,22 +30,28 @@ export class RequestBody {
   #taken = 0;
   #stalling: NodeJS.Timeout | undefined;
   #isReleased = false;
+  /** Ends the wait for the next piece. */
+  #giveUp: (reason: unknown) => void = () => undefined;
 
   constructor(pieces: AsyncIterable<Uint8Array>, options: RequestBodyOptions) {
     this.#pieces = pieces;
     this.#options = options;
     this.#frames = FRAMED.test(options.contentType) ? new MessageFrames() : undefined;
+    const { signal } = options;
+    signal.addEventListener("abort", () => this.#giveUp(signal.reason));
   }
 
-  /** @throws ConnectError of `LIMIT_EXCEEDED` where there is no room. */
+  /** @throws ConnectError of `LIMIT_EXCEEDED` where there is no room; the signal's reason. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    const pieces = this.#pieces[Symbol.asyncIterator]();
     let incomplete = 0;
-    for await (const piece of this.#pieces) {
-      if (this.#isReleased) return;
+    while (!this.#isReleased) {
+      const { done, value: piece } = await this.#next(pieces);
+      if (done === true || this.#isReleased) break;
       // Whoever asks for the next piece has all messages that were complete.
       this.#giveBack(this.#taken - incomplete);
       await this.#take(piece.length);
-      if (this.#isReleased) return;
+      if (this.#isReleased) break;
       incomplete = this.#frames?.feed(piece) ?? this.#taken;
       this.#expectRest(incomplete, piece.length);
       yield piece;
@@ -58,6 +64,15 @@ export class RequestBody {
     this.#isReleased = true;
     clearTimeout(this.#stalling);
     this.#giveBack(this.#taken);
+  }
+
+  /** A request that is cut off may leave whoever waits for its next piece without an answer. */
+  #next(pieces: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = reject;
+      if (this.#options.signal.aborted) reject(this.#options.signal.reason);
+      else pieces.next().then(resolve, reject);
+    });
   }
 
   /** The time of a message runs from the piece on in which it begins. */

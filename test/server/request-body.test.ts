@@ -149,4 +149,18 @@ describe("a request's body", () => {
     for await (const _ of received(pausing(), budget, { messageMs: 1 })) count++;
     expect(count).toBe(2);
   });
+
+  it("is given up when its request is cut off", async () => {
+    const cut = new AbortController();
+    async function* silent(): AsyncGenerator<Uint8Array> {
+      yield framed(95).subarray(0, 50);
+      await new Promise(() => undefined);
+    }
+    const budget = new ByteBudget(1000, 0);
+    const reading = received(silent(), budget, { signal: cut.signal })[Symbol.asyncIterator]();
+    await reading.next();
+    const next = reading.next();
+    cut.abort(new Error("cut off"));
+    await expect(next).rejects.toThrow("cut off");
+  });
 });

@@ -12,6 +12,7 @@ import { fromConnectError } from "../../src/wire/remote-error.js";
 import { openStore } from "../store/stores.js";
 import { newPath } from "../support/temporary-directory.js";
 import { failureOf } from "./service-host.js";
+import { connect2 } from "./sockets.js";
 
 async function started(options: ServeOptions) {
   const server = await serve({ port: 0, ...options });
@@ -154,5 +155,29 @@ describe("what a server counts and tells", () => {
     expect(
       lines.filter((line) => line.startsWith("info")).map((line) => line.split(" ")[1]),
     ).toEqual(["serving", "stopping", "stopped"]);
+  });
+});
+
+describe("a stream of appends whose caller vanishes amid a message", () => {
+  it("ends, and is no longer under way", async () => {
+    const { server } = await started({ directory: newPath() });
+    for (const leave of ["reset", "vanish"] as const) {
+      const session = await connect2(server.port);
+      const stream = session.request({
+        ":path": "/seglog.v1.LogService/AppendStream",
+        ":method": "POST",
+        "content-type": "application/grpc+proto",
+      });
+      stream.on("error", () => undefined);
+      stream.write(Buffer.from([0, 0, 0, 0, 100, 1, 2, 3]));
+      const underWay = async () => {
+        const text = await (await fetch(`${server.url}/metrics`)).text();
+        return /^seglog_calls_under_way (\d+)$/m.exec(text)?.[1];
+      };
+      while ((await underWay()) !== "1");
+      if (leave === "reset") stream.close(8);
+      else session.destroy();
+      while ((await underWay()) !== "0");
+    }
   });
 });
