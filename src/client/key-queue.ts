@@ -149,7 +149,7 @@ export class KeyQueue {
     if (this.#underWay === 0 && this.#numbered[0] === batch) this.#giveUp(batch.failure!);
   }
 
-  /** Fails everything that is not under way, and leaves the rest to its fate. */
+  /** Fails everything. What is under way may be stored all the same. */
   abandon(error: SeglogError): void {
     const all = [...this.#numbered, ...this.waiting, ...(this.open ? [this.open] : [])];
     this.#numbered.length = 0;
