@@ -35,6 +35,7 @@ export function integer(
   return value;
 }
 
+/** Checks an optional choice among `allowed`. */
 export function oneOf<T extends string>(
   value: T | undefined,
   name: string,

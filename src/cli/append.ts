@@ -7,22 +7,34 @@ import { escapeText } from "./escape.js";
 import { UsageError } from "./failure.js";
 import { openInput, readLines } from "./input.js";
 import { kindOfDirectory } from "./location.js";
+import {
+  addRemoteFlags,
+  connectRemote,
+  directoryOf,
+  type RemoteFlags,
+  requireKey,
+} from "./remote.js";
 
 /** Batches on their way to the disk while the next lines are read. */
 const IN_FLIGHT = 16;
 /** The default of `maxRecordBytes`. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
-interface AppendFlags {
+interface AppendFlags extends RemoteFlags {
   readonly key?: string;
   readonly durability?: NonNullable<LogOptions["durability"]>;
   readonly compression?: NonNullable<LogOptions["compression"]>;
   readonly segmentBytes?: number;
 }
 
+/** Appends one batch, and tells where. */
+type AppendLines = (
+  lines: Uint8Array[],
+) => Promise<{ readonly baseOffset: number; readonly lastOffset: number }>;
+
 /** `seglog append`: one record for each line. */
 export function addAppend(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command("append")
     .summary("append lines from a file or standard input")
     .description(
@@ -31,41 +43,68 @@ export function addAppend(program: Command, context: CommandContext): void {
         "not exist is made. A line comes without its line feed. Lines are appended as they arrive,\n" +
         "in batches: those that were read in one piece are appended together or not at all.",
     )
-    .argument("<dir>", "directory of the log or the store")
+    .argument("[dir]", "directory of the log or the store; none with --url")
     .argument("[file]", "file with the lines; - or nothing for standard input")
     .option("-k, --key <key>", "append to the log of this key in a store", parseKey)
     .addOption(
-      new Option("--durability <policy>", "when a line counts as appended")
-        .choices(["always", "interval", "os"])
-        .default("always"),
+      new Option(
+        "--durability <policy>",
+        'when a line counts as appended (default: "always")',
+      ).choices(["always", "interval", "os"]),
     )
     .addOption(
-      new Option("--compression <codec>", "compress blocks of lines")
-        .choices(["none", "lz4"])
-        .default("none"),
+      new Option("--compression <codec>", 'compress blocks of lines (default: "none")').choices([
+        "none",
+        "lz4",
+      ]),
     )
-    .option("--segment-bytes <bytes>", "begin a new segment at this length", parseInteger)
+    .option("--segment-bytes <bytes>", "begin a new segment at this length", parseInteger);
+  addRemoteFlags(command)
     .addHelpText(
       "after",
       `
 Examples:
   $ seglog append events access.log
   $ journalctl -f -o json | seglog append --key web-1 --compression lz4 store
+  $ seglog append --url http://127.0.0.1:50052 --key web-1 access.log
 
 Exit codes:
   0  all lines are appended, as safely as --durability says
   2  bad usage, locked, disk full …; the message says how many lines were appended before`,
     )
-    .action(async (directory: string, file: string | undefined, flags: AppendFlags) => {
-      await append(context, directory, file, flags);
+    .action(async (first: string | undefined, second: string | undefined, flags: AppendFlags) => {
+      if (flags.url === undefined) {
+        await append(context, directoryOf(first, flags)!, second, flags);
+      } else {
+        directoryOf(second, flags);
+        await appendRemote(context, first, flags);
+      }
     });
+}
+
+async function appendRemote(
+  context: CommandContext,
+  file: string | undefined,
+  { key, durability, compression, segmentBytes, ...remote }: AppendFlags,
+): Promise<void> {
+  if (durability ?? compression ?? segmentBytes) {
+    throw new UsageError(
+      "--durability, --compression and --segment-bytes are the server's to set.",
+    );
+  }
+  const name = requireKey(key);
+  const lines = linesOf(context, file);
+  const first = await lines.next();
+  const client = await connectRemote(remote);
+  const appendLines = (batch: Uint8Array[]) => client.appendBatch(name, batch);
+  await appendAll(context, client, appendLines, first, lines, `${remote.url}, key ${name}`);
 }
 
 async function append(
   context: CommandContext,
   directory: string,
   file: string | undefined,
-  { key, ...options }: AppendFlags,
+  { key, durability, compression, segmentBytes }: AppendFlags,
 ): Promise<void> {
   const kind = await kindOfDirectory(context.environment.fileSystem, directory);
   if (key === undefined && kind === "store") {
@@ -74,30 +113,28 @@ async function append(
   if (key !== undefined && kind === "log") {
     throw new UsageError(`${directory} is a single log, not a store: leave --key out.`);
   }
-  const lines =
-    file === undefined || file === "-"
-      ? readLines(context.streams.stdin, "standard input", MAX_LINE_BYTES)
-      : readLines(openInput(file), file, MAX_LINE_BYTES);
+  const lines = linesOf(context, file);
   // The file is opened first: a wrong name must not leave a new, empty log behind.
   const first = await lines.next();
   const onError = (error: Error) => context.tell(error.message);
-  const store =
-    key === undefined ? undefined : await LogStore.open(directory, { ...options, onError });
-  const log =
-    key === undefined || store === undefined
-      ? await CommitLog.open(directory, { ...options, onError })
-      : await store.log(key);
-  const tally = new Tally();
-  try {
-    if (first.done !== true) await appendAll(log, first.value, lines, tally);
-  } catch (error) {
-    context.tell(`appended ${tally.text()} before the failure`);
-    throw error;
-  } finally {
-    await (store ?? log).close();
+  const options = { durability, compression, segmentBytes, onError };
+  if (key === undefined) {
+    const log = await CommitLog.open(directory, options);
+    await appendAll(context, log, (batch) => log.appendBatch(batch), first, lines, directory);
+  } else {
+    const store = await LogStore.open(directory, options);
+    const log = await store.log(key);
+    const where = `${directory}, key ${key}`;
+    await appendAll(context, store, (batch) => log.appendBatch(batch), first, lines, where);
   }
-  const where = key === undefined ? directory : `${directory}, key ${key}`;
-  await context.output.line(escapeText(`appended ${tally.text()} to ${where}`));
+}
+
+function linesOf(
+  { streams }: CommandContext,
+  file: string | undefined,
+): AsyncGenerator<Uint8Array[], void, void> {
+  if (file !== undefined && file !== "-") return readLines(openInput(file), file, MAX_LINE_BYTES);
+  return readLines(streams.stdin, "standard input", MAX_LINE_BYTES);
 }
 
 /** What was acknowledged so far. */
@@ -118,18 +155,39 @@ class Tally {
   }
 }
 
-/** Reads on while some batches are on their way; memory is bounded by their number. */
+/** Appends all lines, closes `target`, and says how many they were, also after a failure. */
 async function appendAll(
-  log: CommitLog,
+  context: CommandContext,
+  target: { close(): Promise<void> },
+  appendLines: AppendLines,
+  first: IteratorResult<Uint8Array[], void>,
+  rest: AsyncIterable<Uint8Array[]>,
+  where: string,
+): Promise<void> {
+  const tally = new Tally();
+  try {
+    if (first.done !== true) await appendBatches(appendLines, first.value, rest, tally);
+  } catch (error) {
+    context.tell(`appended ${tally.text()} before the failure`);
+    throw error;
+  } finally {
+    await target.close();
+  }
+  await context.output.line(escapeText(`appended ${tally.text()} to ${where}`));
+}
+
+/** Reads on while some batches are on their way; memory is bounded by their number. */
+async function appendBatches(
+  appendLines: AppendLines,
   first: Uint8Array[],
   rest: AsyncIterable<Uint8Array[]>,
   tally: Tally,
 ): Promise<void> {
   const pending: Promise<void>[] = [];
   const start = (lines: Uint8Array[]) => {
-    const done = log
-      .appendBatch(lines)
-      .then(({ baseOffset, lastOffset }) => tally.add(baseOffset, lastOffset));
+    const done = appendLines(lines).then(({ baseOffset, lastOffset }) =>
+      tally.add(baseOffset, lastOffset),
+    );
     // A failure is met when it is this batch's turn to be awaited.
     done.catch(() => undefined);
     pending.push(done);

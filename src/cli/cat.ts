@@ -10,9 +10,11 @@ import { UsageError } from "./failure.js";
 import { locateLog } from "./location.js";
 import { readAround } from "./read-around.js";
 import { printRecord, RECORD_FORMATS, type RecordFormat } from "./record-printer.js";
+import { addRemoteFlags, directoryOf, type RemoteFlags } from "./remote.js";
+import { RemoteCat } from "./remote-cat.js";
 import { findJournal, journaledOf, journaledRecords } from "./store-journal.js";
 
-interface CatFlags {
+interface CatFlags extends RemoteFlags {
   readonly key?: string;
   readonly from?: number;
   readonly to?: number;
@@ -24,14 +26,14 @@ interface CatFlags {
 
 /** `seglog cat`: the records themselves. */
 export function addCat(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command("cat")
     .summary("print records, and follow new ones")
     .description(
       "Prints the records of a log, beside a living writer too. Damage is stepped over and told on\n" +
         "standard error.",
     )
-    .argument("<dir>", "directory of the log or the store")
+    .argument("[dir]", "directory of the log or the store; none with --url")
     .option("-k, --key <key>", "the log of this key in a store", parseKey)
     .option("--from <offset>", "first offset (default: the start)", parseInteger)
     .option("--to <offset>", "end here, this offset not included", parseInteger)
@@ -42,21 +44,28 @@ export function addCat(program: Command, context: CommandContext): void {
         .choices([...RECORD_FORMATS])
         .default("text"),
     )
-    .option("--raw", "the same as --format raw: bytes as they are, not escaped")
+    .option("--raw", "the same as --format raw: bytes as they are, not escaped");
+  addRemoteFlags(command)
     .addHelpText(
       "after",
       `
 Examples:
   $ seglog cat events --from 1000 --limit 10
   $ seglog cat store --key web-1 --follow --format json
+  $ seglog cat --url http://127.0.0.1:50052 --key web-1 --follow
 
 ${EXIT_CODE_HELP}
   130  ended by Ctrl-C while following`,
     )
-    .action(async (directory: string, flags: CatFlags) => {
+    .action(async (given: string | undefined, flags: CatFlags) => {
       const format = flags.raw === true ? "raw" : flags.format;
       if (flags.to !== undefined && flags.from !== undefined && flags.to < flags.from) {
         throw new UsageError("--to must not be before --from.");
+      }
+      const directory = directoryOf(given, flags);
+      if (directory === undefined) {
+        await new RemoteCat(context, { ...flags, format }).run();
+        return;
       }
       const path = await locateLog(context.environment.fileSystem, directory, flags.key);
       if (flags.limit === 0) return;

@@ -60,12 +60,37 @@ export async function* readLines(
     }
   } catch (error) {
     if (error instanceof SeglogError) throw error;
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT") throw new UsageError(`The file ${name} does not exist.`);
-    if (code === "EISDIR") throw new UsageError(`${name} is a directory, not a file with lines.`);
-    throw systemFailure(error, "read", name);
+    throw inputFailure(error, name);
   }
   if (length > 0) yield [take()];
+}
+
+/**
+ * The whole of a file that should be short.
+ *
+ * @throws UsageError if it is longer than `maxBytes`, or there is none.
+ */
+export async function readSmallFile(path: string, maxBytes: number): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of openInput(path) as AsyncIterable<Uint8Array>) {
+      pieces.push(piece);
+      length += piece.length;
+      if (length > maxBytes) throw new UsageError(`${path} is longer than ${maxBytes} bytes.`);
+    }
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw inputFailure(error, path);
+  }
+  return Buffer.concat(pieces);
+}
+
+function inputFailure(error: unknown, name: string): Error {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOENT") return new UsageError(`The file ${name} does not exist.`);
+  if (code === "EISDIR") return new UsageError(`${name} is a directory, not a file.`);
+  return systemFailure(error, "read", name);
 }
 
 function tooLong(maxLineBytes: number): SeglogError {

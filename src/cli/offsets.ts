@@ -10,8 +10,9 @@ import { escapeText, safeJson } from "./escape.js";
 import { EXIT_CODE_HELP, ExitCode } from "./exit-code.js";
 import { UsageError } from "./failure.js";
 import { locate } from "./location.js";
+import { addRemoteFlags, connectRemote, directoryOf, type RemoteFlags } from "./remote.js";
 
-interface OffsetsFlags {
+interface OffsetsFlags extends RemoteFlags {
   readonly json?: boolean;
   readonly raw?: boolean;
 }
@@ -27,32 +28,51 @@ interface Row {
 
 /** `seglog offsets`: how far each consumer group has come. */
 export function addOffsets(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command("offsets")
     .summary("show the committed offsets of consumer groups")
     .description(
       "Shows, for every consumer group and key of a store, the next offset to read, the end of the\n" +
         "log and the distance between them.",
     )
-    .argument("<store>", "directory of the store")
+    .argument("[store]", "directory of the store; none with --url")
     .option("--json", "one JSON array instead of a table")
-    .option("--raw", "names as they are, not escaped")
+    .option("--raw", "names as they are, not escaped");
+  addRemoteFlags(command)
     .addHelpText(
       "after",
       `
-Example:
+Examples:
   $ seglog offsets store
+  $ seglog offsets --url http://127.0.0.1:50052
 
 ${EXIT_CODE_HELP}`,
     )
-    .action((directory: string, flags: OffsetsFlags) => offsets(context, directory, flags));
+    .action(async (given: string | undefined, flags: OffsetsFlags) => {
+      const directory = directoryOf(given, flags);
+      const rows =
+        directory === undefined ? await remoteRows(flags) : await rowsOf(context, directory);
+      await show(context, rows, flags);
+    });
 }
 
-async function offsets(
-  context: CommandContext,
-  directory: string,
-  { json, raw }: OffsetsFlags,
-): Promise<void> {
+async function remoteRows(flags: RemoteFlags): Promise<Row[]> {
+  await using client = await connectRemote(flags);
+  const rows: Row[] = [];
+  for (const group of await client.groups()) {
+    for (const [key, committed] of byKey([...(await client.group(group).committed())])) {
+      const end = (await client.bounds(key))?.endOffset ?? null;
+      rows.push({ group, key, committed, end, lag: end === null ? null : end - committed });
+    }
+  }
+  return rows;
+}
+
+function byKey<T>(entries: [key: string, T][]): [key: string, T][] {
+  return entries.sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
+async function rowsOf(context: CommandContext, directory: string): Promise<Row[]> {
   const { fileSystem } = context.environment;
   const { kind } = await locate(fileSystem, directory, undefined);
   if (kind === "log") {
@@ -71,8 +91,7 @@ async function offsets(
   const rows: Row[] = [];
   for (const group of groupsOf(state).sort()) {
     // Not by `committed()`: it would not answer beside a log that is damaged.
-    const offsets = [...(state.get(group) ?? [])];
-    for (const [key, entry] of offsets.sort(([one], [other]) => (one < other ? -1 : 1))) {
+    for (const [key, entry] of byKey([...(state.get(group) ?? [])])) {
       const log = await logOf(context, store, key);
       if (log === null) {
         rows.push({ group, key, committed: entry.next, end: null, lag: null });
@@ -83,6 +102,14 @@ async function offsets(
       }
     }
   }
+  return rows;
+}
+
+async function show(
+  context: CommandContext,
+  rows: readonly Row[],
+  { json, raw }: OffsetsFlags,
+): Promise<void> {
   if (json === true) {
     await context.output.line(safeJson(rows, 2));
     return;

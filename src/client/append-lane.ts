@@ -66,10 +66,15 @@ export class AppendLane {
   }
 
   /** Tells the outbox what became of the batches without an answer. */
-  #judge({ error, unanswered }: StreamEnd): void {
+  #judge({ error, unanswered, answers }: StreamEnd): void {
     this.#outbox.note(error);
     const [batch] = unanswered;
     if (batch === undefined) return;
+    if (answers === 0 && hasCode(error, "UNAUTHENTICATED")) {
+      // A server looks who calls before it does anything.
+      for (const each of unanswered) this.#outbox.failed(each, error);
+      return;
+    }
     const isVerdict = !isTransient(error) || hasCode(error, "LIMIT_EXCEEDED");
     if (isVerdict && unanswered.length === 1) {
       this.#outbox.failed(batch, hasCode(error, "LIMIT_EXCEEDED") ? tooLong(batch, error) : error);

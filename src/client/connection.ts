@@ -1,13 +1,14 @@
 import type { ClientHttp2Session } from "node:http2";
-import { type CallOptions, type Client, createClient, type Interceptor } from "@connectrpc/connect";
+import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { SeglogError } from "../errors.js";
 import { pause } from "../log/polling.js";
 import { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { fromConnectError } from "../wire/remote-error.js";
 import { backoffMs } from "./backoff.js";
+import type { CallLimits, Calls } from "./calls.js";
 import type { ResolvedClientOptions } from "./client-options.js";
-import { hasCode, isTransient } from "./failures.js";
+import { isTransient } from "./failures.js";
 
 /** A connection with calls under way is asked for a sign of life when it was silent this long. */
 const PING_INTERVAL_MS = 10_000;
@@ -25,9 +26,6 @@ const SESSION_MEBIBYTES = 1024;
 
 /** Where a transport gets its streams. */
 type Sessions = NonNullable<Parameters<typeof createGrpcTransport>[0]["sessionManager"]>;
-
-/** The calls of the service. */
-export type Calls = Client<typeof LogService>;
 
 /**
  * One HTTP/2 connection to a server, kept alive, and made anew when it breaks.
@@ -77,7 +75,10 @@ export class Connection {
    */
   async open(): Promise<void> {
     const { origin, timeoutMs } = this.#options;
-    const state = await Promise.race([this.#session.connect(), pause(timeoutMs, undefined)]);
+    const timer = new AbortController();
+    const timeout = pause(timeoutMs, timer.signal);
+    const state = await Promise.race([this.#session.connect(), timeout]);
+    timer.abort();
     if (state !== undefined && state !== "error") return;
     const cause = this.#session.error();
     this.close();
@@ -98,12 +99,12 @@ export class Connection {
    *
    * @throws SeglogError, as the store would throw it; `UNAVAILABLE`, `TIMEOUT`, `CLOSED`.
    */
-  async once<T>(call: (calls: Calls, options: CallOptions) => Promise<T>): Promise<T> {
+  async once<T>(call: (calls: Calls, options: CallLimits) => Promise<T>): Promise<T> {
     return this.#attempt(call, this.timeoutMs);
   }
 
   /** A call that does no harm when it is made again, as often as the time allows. */
-  async call<T>(call: (calls: Calls, options: CallOptions) => Promise<T>): Promise<T> {
+  async call<T>(call: (calls: Calls, options: CallLimits) => Promise<T>): Promise<T> {
     const endMs = performance.now() + this.timeoutMs;
     for (let failures = 1; ; failures++) {
       const leftMs = endMs - performance.now();
@@ -111,8 +112,7 @@ export class Connection {
         return await this.#attempt(call, Math.max(1, Math.ceil(leftMs)));
       } catch (error) {
         const delayMs = backoffMs(failures);
-        const mayPass = isTransient(error) && !hasCode(error, "CLOSED");
-        if (!mayPass || performance.now() + delayMs >= endMs) throw error;
+        if (!isTransient(error) || performance.now() + delayMs >= endMs) throw error;
         await pause(delayMs, this.closing);
       }
     }
@@ -128,7 +128,7 @@ export class Connection {
   }
 
   async #attempt<T>(
-    call: (calls: Calls, options: CallOptions) => Promise<T>,
+    call: (calls: Calls, options: CallLimits) => Promise<T>,
     timeoutMs: number,
   ): Promise<T> {
     const signal = this.closing;

@@ -14,11 +14,13 @@ import type { RemoteGroup } from "./remote-group.js";
 export interface ConsumedRecord {
   /** Of the log; a record may have a key of its own. */
   readonly key: string;
+  /** As it is stored. */
   readonly record: LogRecord;
 }
 
 /** Records of one key that came together. */
 export interface ConsumedBatch {
+  /** Of the log. */
   readonly key: string;
   /** In the order of their offsets; at least one. */
   readonly records: readonly LogRecord[];
@@ -53,6 +55,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
   readonly #handedOut = new Map<string, number>();
   /** The same, of what is processed. */
   readonly #processed = new Map<string, number>();
+  readonly #onClosed: () => void;
   readonly #timer: NodeJS.Timeout | undefined;
   /** What was handed out and is being processed. */
   #latest: { readonly key: string; readonly nextOffset: number }[] = [];
@@ -64,7 +67,9 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
     options: ResolvedConsumerOptions,
     group: RemoteGroup | undefined,
     boundsOf: (key: string) => Promise<KeyBounds | undefined>,
+    onClosed: () => void,
   ) {
+    this.#onClosed = onClosed;
     this.#options = options;
     this.#group = group;
     this.#boundsOf = boundsOf;
@@ -168,7 +173,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
    * @throws As {@link commit}, if that commit fails; it is closed all the same.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#close().finally(this.#onClosed);
     return this.#closing;
   }
 

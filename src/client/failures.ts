@@ -2,7 +2,6 @@ import { SeglogError, type SeglogErrorCode } from "../errors.js";
 
 /** What may be gone when the same is tried again. */
 const TRANSIENT: ReadonlySet<SeglogErrorCode> = new Set<SeglogErrorCode>([
-  "CLOSED",
   "IO_ERROR",
   "LIMIT_EXCEEDED",
   "LOG_POISONED",
@@ -14,7 +13,6 @@ const TRANSIENT: ReadonlySet<SeglogErrorCode> = new Set<SeglogErrorCode>([
 
 /** What leaves open whether an append was stored. After any other failure it was not. */
 const UNCERTAIN: ReadonlySet<SeglogErrorCode> = new Set<SeglogErrorCode>([
-  "CLOSED",
   "CORRUPTION",
   "IO_ERROR",
   "LOG_POISONED",

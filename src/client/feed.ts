@@ -7,7 +7,7 @@ import { fromConnectError } from "../wire/remote-error.js";
 import { fromStoredRecords } from "../wire/stored-records.js";
 import { backoffMs } from "./backoff.js";
 import type { Connection } from "./connection.js";
-import { hasCode, isTransient } from "./failures.js";
+import { isTransient } from "./failures.js";
 
 /** Records of one key that came together. */
 export interface FeedPiece {
@@ -58,8 +58,7 @@ export async function* feed(
     } catch (thrown) {
       signal.throwIfAborted();
       const error = fromConnectError(thrown);
-      const mayPass = isTransient(error) || hasCode(error, "CLOSED");
-      if (!mayPass) throw error;
+      if (!isTransient(error)) throw error;
       options.onOutage(error);
     }
     await pause(backoffMs(failures + 1), signal);

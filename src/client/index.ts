@@ -1,8 +1,21 @@
+export {
+  CorruptionError,
+  OffsetOutOfRangeError,
+  SeglogError,
+  type SeglogErrorCode,
+} from "../errors.js";
 export type { ClientOptions } from "./client-options.js";
 export { connect } from "./connect.js";
 export type { ConsumedBatch, ConsumedRecord, Consumer, PollOptions } from "./consumer.js";
 export type { ConsumerOptions } from "./consumer-options.js";
-export type { Producer, SendCallback, SendOutcome, SentRecord } from "./producer.js";
+export type {
+  FailedOutcome,
+  Producer,
+  SendCallback,
+  SendOutcome,
+  SentRecord,
+  StoredOutcome,
+} from "./producer.js";
 export type { ProducerOptions } from "./producer-options.js";
 export type { RemoteGroup } from "./remote-group.js";
 export type { KeyMetadata, KeySegment, SeglogClient } from "./seglog-client.js";

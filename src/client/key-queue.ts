@@ -41,6 +41,8 @@ export class KeyQueue {
   readonly waiting: OutgoingBatch[] = [];
   /** The batch that takes more records, behind all others. */
   open: OutgoingBatch | undefined;
+  /** Length of the batch that was sent last: the next one is likely to be as long. */
+  latestBytes = 0;
   /** Not to be served before this time; 0 if it may be. */
   pausedUntilMs = 0;
   /** Whether the outbox has it in its line of queues to serve. */
@@ -99,6 +101,7 @@ export class KeyQueue {
       const batch = this.#following!;
       if (batch === this.open) this.open = undefined;
       else this.waiting.shift();
+      this.latestBytes = batch.byteLength;
       batch.sequence = this.#nextSequence;
       this.#nextSequence += batch.count;
       this.#numbered.push(batch);
@@ -146,7 +149,7 @@ export class KeyQueue {
     if (this.#underWay === 0 && this.#numbered[0] === batch) this.#giveUp(batch.failure!);
   }
 
-  /** Fails everything that is not under way, and leaves the rest to its fate. */
+  /** Fails everything. What is under way may be stored all the same. */
   abandon(error: SeglogError): void {
     const all = [...this.#numbered, ...this.waiting, ...(this.open ? [this.open] : [])];
     this.#numbered.length = 0;

@@ -115,7 +115,7 @@ export class Outbox {
       batch = undefined;
     }
     if (batch === undefined) {
-      batch = new OutgoingBatch(key, sinceMs ?? performance.now(), false);
+      batch = new OutgoingBatch(key, sinceMs ?? performance.now(), false, queue.latestBytes);
       queue.open = batch;
       this.#unsettled.add(batch);
       this.#wakeAt(batch.createdAtMs + deliveryTimeoutMs);

@@ -47,11 +47,12 @@ export class OutgoingBatch {
   #lengths: number[] = [];
   #messages: Record[] | undefined;
 
-  constructor(key: string, createdAtMs: number, isWhole: boolean) {
+  /** @param expectedBytes - How long it will probably be. */
+  constructor(key: string, createdAtMs: number, isWhole: boolean, expectedBytes = 0) {
     this.key = key;
     this.createdAtMs = createdAtMs;
     this.isWhole = isWhole;
-    this.#bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, expectedBytes));
   }
 
   /** How many records there are. */

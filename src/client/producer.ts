@@ -11,10 +11,28 @@ export interface SentRecord {
   readonly offset: number;
 }
 
-/** What became of a record: either it has an offset, or there is an error. */
-export type SendOutcome =
-  | { readonly key: string; readonly offset: number; readonly error: undefined }
-  | { readonly key: string; readonly offset: undefined; readonly error: Error };
+/** A record that was stored. */
+export interface StoredOutcome {
+  /** To which it was sent. */
+  readonly key: string;
+  /** Of the record in the log of its key. */
+  readonly offset: number;
+  /** Nothing went wrong. */
+  readonly error: undefined;
+}
+
+/** A record that is not stored, or of which nobody knows. */
+export interface FailedOutcome {
+  /** To which it was sent. */
+  readonly key: string;
+  /** It has none. */
+  readonly offset: undefined;
+  /** With the same codes that the promise is rejected with. */
+  readonly error: Error;
+}
+
+/** What became of a record. */
+export type SendOutcome = StoredOutcome | FailedOutcome;
 
 /** Called once for each record. What it throws goes to `onError`. */
 export type SendCallback = (outcome: SendOutcome) => void;
@@ -26,13 +44,17 @@ export type SendCallback = (outcome: SendOutcome) => void;
 export class Producer implements AsyncDisposable {
   readonly #sender: Sender;
   readonly #onError: ((error: unknown) => void) | undefined;
+  readonly #onClosed: () => void;
+  #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(
     transport: SenderTransport,
     options: ResolvedProducerOptions,
     answerTimeoutMs: number,
+    onClosed: () => void,
   ) {
+    this.#onClosed = onClosed;
     this.#onError = options.onError;
     const onFailure = (error: unknown) => {
       if (this.#onError !== undefined) shielded(this.#onError, error);
@@ -89,7 +111,8 @@ export class Producer implements AsyncDisposable {
    * no longer than `deliveryTimeoutMs`.
    */
   close(): Promise<void> {
-    return this.#sender.close();
+    this.#closing ??= this.#sender.close().finally(this.#onClosed);
+    return this.#closing;
   }
 
   /** As {@link close}, for `await using`. */

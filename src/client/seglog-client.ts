@@ -285,7 +285,10 @@ export class SeglogClient implements KeyedLog {
   producer(options: ProducerOptions = {}): Producer {
     this.#connection.closing.throwIfAborted();
     const resolved = resolveProducerOptions(options);
-    const producer = new Producer(this.#transport, resolved, this.#connection.timeoutMs);
+    const { timeoutMs } = this.#connection;
+    const producer: Producer = new Producer(this.#transport, resolved, timeoutMs, () =>
+      this.#producers.delete(producer),
+    );
     this.#producers.add(producer);
     return producer;
   }
@@ -300,11 +303,12 @@ export class SeglogClient implements KeyedLog {
     this.#connection.closing.throwIfAborted();
     const resolved = resolveConsumerOptions(options);
     const { group } = resolved;
-    const consumer = new Consumer(
+    const consumer: Consumer = new Consumer(
       this.#connection,
       resolved,
       group === undefined ? undefined : this.group(group),
       (key) => this.bounds(key),
+      () => this.#consumers.delete(consumer),
     );
     this.#consumers.add(consumer);
     return consumer;

@@ -46,7 +46,9 @@ function toError(
   const options = cause === undefined ? {} : { cause };
   if (detail !== undefined && isKnown(detail.code)) {
     if (detail.code === "OFFSET_OUT_OF_RANGE") return outOfRange(detail, message);
-    return new SeglogError(detail.code, message, options);
+    // What was closed is the server's store; of its own a client would know.
+    const code = detail.code === "CLOSED" ? "UNAVAILABLE" : detail.code;
+    return new SeglogError(code, message, options);
   }
   if (status === Code.InvalidArgument) return new RangeError(message, options);
   const name = detail === undefined ? (Code[status] ?? `status ${status}`) : detail.code;

@@ -168,8 +168,8 @@ describe("a producer", () => {
     const tooLong = producer.send("k", new Uint8Array(17 * 1024 * 1024));
     const longerStill = producer.send("other", new Uint8Array(40 * 1024 * 1024));
     const after = [producer.send("k", "b"), producer.send("other", "c")];
-    expect(await codeOf(tooLong)).toBe("RECORD_TOO_LARGE");
-    expect(await codeOf(longerStill)).toBe("BATCH_TOO_LARGE");
+    const codes = await Promise.all([codeOf(tooLong), codeOf(longerStill)]);
+    expect(codes).toEqual(["RECORD_TOO_LARGE", "BATCH_TOO_LARGE"]);
     expect(await before).toEqual({ offset: 0 });
     expect(await Promise.all(after)).toEqual([{ offset: 1 }, { offset: 0 }]);
   });

@@ -152,7 +152,7 @@ export class ModelServer {
 }
 
 /** The values of a request, as text. */
-export function valuesOf({ pack, records }: AppendRequest): string[] {
+function valuesOf({ pack, records }: AppendRequest): string[] {
   const values = pack === undefined ? records.map(({ value }) => value) : unpackValues(pack);
   return values.map((value) => Buffer.from(value).toString());
 }

@@ -62,7 +62,7 @@ test.each(seeds(10))(
       openStream: server.openStream,
       openProducer: () => expect.fail("it has no name"),
     };
-    const producer = new Producer(transport, options, 200);
+    const producer = new Producer(transport, options, 200, () => undefined);
     const all: Sent[] = [];
     const keys = ["k", "l", "m"];
     const outcomes: Promise<void>[] = [];

@@ -13,7 +13,12 @@ function produce(server: ModelServer, options: ProducerOptions = {}): Producer {
     openStream: server.openStream,
     openProducer: async () => ({ id: 7n, epoch: 3 }),
   };
-  return new Producer(transport, resolveProducerOptions(options), ANSWER_TIMEOUT_MS);
+  return new Producer(
+    transport,
+    resolveProducerOptions(options),
+    ANSWER_TIMEOUT_MS,
+    () => undefined,
+  );
 }
 
 describe("batches", () => {
@@ -354,6 +359,21 @@ describe("a batch whose outcome is not known", () => {
     const log = server.logs.get("k")!;
     expect(log.at(-1)).toBe("c");
     expect(new Set(log).size).toBe(log.length);
+  });
+
+  test("takes no record any more once its time is up", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    server.isUp = () => false;
+    // There is room for one record only: the others come in when the first one is given up.
+    const producer = produce(server, { deliveryTimeoutMs: 100, maxBufferedBytes: 129 });
+    const outcomes: unknown[] = [];
+    for (const value of ["a", "b", "c"]) {
+      void producer.send("k", value, ({ error }) => outcomes.push(error));
+    }
+    await clock.tickAsync(500);
+    const failure = { code: "UNAVAILABLE" };
+    expect(outcomes).toMatchObject([failure, failure, failure]);
   });
 
   test("is sent again when the server has not answered for too long", async () => {

@@ -38,16 +38,11 @@ export class RemoteStore {
   }
 
   /** A client that is closed with the test. */
-  connect(options: ClientOptions = {}, url = this.url): Promise<SeglogClient> {
-    return connectUntilEnd(url, options);
+  async connect(options: ClientOptions = {}, url = this.url): Promise<SeglogClient> {
+    const client = await connect(url, options);
+    onTestFinished(() => client.close());
+    return client;
   }
-}
-
-/** A client that is closed with the test. */
-export async function connectUntilEnd(url: string, options: ClientOptions): Promise<SeglogClient> {
-  const client = await connect(url, options);
-  onTestFinished(() => client.close());
-  return client;
 }
 
 /** A proxy in front of a server, whose connections can be cut. */

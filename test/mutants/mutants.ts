@@ -1,3 +1,4 @@
+import { clientBugs } from "./bugs/client.js";
 import { commitBugs } from "./bugs/commits.js";
 import { directoryBugs } from "./bugs/directories.js";
 import { failureBugs } from "./bugs/failures.js";
@@ -34,6 +35,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...producerBugs,
   ...roomBugs,
   ...serviceBugs,
+  ...clientBugs,
 ];
 
 /** @throws Error if no mutant has this name. */

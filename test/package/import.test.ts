@@ -56,6 +56,49 @@ describe("the built package", () => {
     for (const each of ["crc-32", "fs-extra", "lz4-napi"]) expect(packages).toContain(each);
   });
 
+  it("has a client that loads neither a store nor anything native", () => {
+    const { names, loaded } = runModule(LIST_MODULES, [`${DIST}client/index.js`]) as {
+      names: string[];
+      loaded: string[];
+    };
+    expect(names).toEqual(["CorruptionError", "OffsetOutOfRangeError", "SeglogError", "connect"]);
+    const packages = new Set(
+      loaded.flatMap((each) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(each)?.[1] ?? []),
+    );
+    expect([...packages].sort()).toEqual([
+      "@bufbuild/protobuf",
+      "@connectrpc/connect",
+      "@connectrpc/connect-node",
+    ]);
+    // Of the layers of a store, only what checks input.
+    const ofStore = loaded.filter((each) => /\/dist\/(files|segment|log|store)\//.test(each));
+    expect(ofStore.map((each) => each.slice(DIST.length)).sort()).toEqual([
+      "log/appended-batch.js",
+      "log/polling.js",
+      "log/prepared-record.js",
+      "store/key-directory.js",
+      "store/name.js",
+      "store/offset-pairs.js",
+    ]);
+    expect(loaded.filter((each) => /\/dist\/(cli|maelstrom|server)\//.test(each))).toEqual([]);
+  });
+
+  it("lets a process end by itself as soon as its client is closed", () => {
+    const code = `
+      const { connect } = await import(process.argv[1] + "client/index.js");
+      const { serve } = await import(process.argv[1] + "server/index.js");
+      const server = await serve({ directory: process.argv[2], port: 0 });
+      const client = await connect(server.url, { timeoutMs: 2 ** 31 - 1 });
+      await client.append("k", "v");
+      await client.producer({ lingerMs: 10 }).send("k", "v");
+      await client.consumer({ group: "g", keys: ["k"] }).poll();
+      await client.close();
+      await server.close();
+      console.log(JSON.stringify("done"));
+    `;
+    expect(runModule(code, [DIST, temporaryDirectory()])).toBe("done");
+  });
+
   it("can be required from CommonJS", () => {
     const code = `
       const { CommitLog } = require(process.argv[1]);

@@ -26,7 +26,7 @@ function overTheWire({ rawMessage, code, details }: ConnectError): ConnectError 
   return error;
 }
 
-const CODES = Object.keys(STATUS_OF) as SeglogErrorCode[];
+const CODES = (Object.keys(STATUS_OF) as SeglogErrorCode[]).filter((code) => code !== "CLOSED");
 
 describe("a failure over the wire", () => {
   it.each(CODES)("keeps the code %s, in a call and in a stream", (code) => {
@@ -36,6 +36,11 @@ describe("a failure over the wire", () => {
     expect(remote).toMatchObject({ code });
     const message = fromBinary(FailureSchema, toBinary(FailureSchema, toFailure(error)));
     expect(fromFailure(message)).toMatchObject({ code, message: remote.message });
+  });
+
+  it("of a store that is closed says that the server is not there, not that the client is closed", () => {
+    const error = toConnectError(new SeglogError("CLOSED", "Something happened."));
+    expect(fromConnectError(overTheWire(error))).toMatchObject({ code: "UNAVAILABLE" });
   });
 
   it("keeps the bounds of an offset that is out of range, and the message", () => {
