@@ -140,12 +140,13 @@ export class KeyQueue {
    */
   expire(batch: OutgoingBatch, lastFailure: Error | undefined): void {
     batch.isExpired = true;
-    const wasSent = this.#numbered.includes(batch);
+    const isSent = this.#numbered.includes(batch);
+    const mayBeStored = batch.mayBeStored || (isSent && this.#underWay > 0);
     if (batch === this.open) this.open = undefined;
     const place = this.waiting.indexOf(batch);
     if (place >= 0) this.waiting.splice(place, 1);
     // Only now: it makes room, into which the next records come at once.
-    this.#owner.settled(batch, expiryOf(batch, batch.failure ?? lastFailure, wasSent));
+    this.#owner.settled(batch, expiryOf(batch, batch.failure ?? lastFailure, mayBeStored));
     if (this.#underWay === 0 && this.#numbered[0] === batch) this.#giveUp(batch.failure!);
   }
 
@@ -255,14 +256,18 @@ function followed(failure: Error): SeglogError {
   );
 }
 
-function expiryOf(batch: OutgoingBatch, failure: Error | undefined, wasSent: boolean): SeglogError {
+function expiryOf(
+  batch: OutgoingBatch,
+  failure: Error | undefined,
+  mayBeStored: boolean,
+): SeglogError {
   const options = failure === undefined ? {} : { cause: failure };
   const last = failure === undefined ? "" : ` The latest failure: ${failure.message}`;
-  if (wasSent) {
+  if (mayBeStored) {
     const text = `The server did not confirm records for ${JSON.stringify(batch.key)} in time.`;
     return new SeglogError("TIMEOUT", `${text} They may be stored or not.${last}`, options);
   }
   const code = failure instanceof SeglogError ? failure.code : "TIMEOUT";
-  const text = `Records for ${JSON.stringify(batch.key)} could not be sent in time.`;
+  const text = `Records for ${JSON.stringify(batch.key)} could not be delivered in time.`;
   return new SeglogError(code, `${text} They are not stored.${last}`, options);
 }

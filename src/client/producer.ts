@@ -45,6 +45,7 @@ export class Producer implements AsyncDisposable {
   readonly #sender: Sender;
   readonly #onError: ((error: unknown) => void) | undefined;
   readonly #onClosed: () => void;
+  readonly #isNamed: boolean;
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -55,6 +56,7 @@ export class Producer implements AsyncDisposable {
     onClosed: () => void,
   ) {
     this.#onClosed = onClosed;
+    this.#isNamed = options.name !== undefined;
     this.#onError = options.onError;
     const onFailure = (error: unknown) => {
       if (this.#onError !== undefined) shielded(this.#onError, error);
@@ -83,6 +85,22 @@ export class Producer implements AsyncDisposable {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * Where a program goes on that was killed, or replaces another one: offset of the last record in
+   * a key that is stored under this producer's name, by whichever program had it, on stable
+   * storage if the server's policy says so. What was sent to the key up to that record is stored;
+   * what was sent behind it is not, and never will be. Ask before the first `send`.
+   *
+   * @returns `undefined` if there is none.
+   * @throws TypeError without a `name`, or for a wrong key. SeglogError `UNAVAILABLE`, `TIMEOUT`,
+   *   `PERMISSION_DENIED`, `UNAUTHENTICATED`, `CLOSED`.
+   */
+  async lastOffset(key: string): Promise<number | undefined> {
+    encodeKey(key);
+    if (!this.#isNamed) throw new TypeError("Only a producer with a name has sent anything before");
+    return this.#sender.lastOffset(key);
   }
 
   /** Whether the buffer is full, so that records have to wait or are refused. */

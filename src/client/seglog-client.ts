@@ -78,6 +78,12 @@ export class SeglogClient implements KeyedLog {
         );
         return { id, epoch };
       },
+      lastOffset: async (key, id) => {
+        const { producer } = await connection.call((calls, options) =>
+          calls.getProducer({ key, id }, options),
+        );
+        return producer && toSafeInteger(producer.lastOffset, "last_offset");
+      },
     };
   }
 

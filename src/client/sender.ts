@@ -16,6 +16,8 @@ export interface SenderTransport {
   readonly openStream: OpenAppendStream;
   /** Registers a producer by name, once. */
   openProducer(name: string): Promise<ProducerIdentity>;
+  /** Offset of the last record that a key has of a producer, if it has any. */
+  lastOffset(key: string, id: bigint): Promise<number | undefined>;
 }
 
 /** What a sender needs to know; the names are those of `ProducerOptions`. */
@@ -54,6 +56,8 @@ export class Sender {
   #compress: (pack: Pack) => Pack = (pack) => pack;
   #closing: Promise<void> | undefined;
   #isClosed = false;
+  /** Given by the server, for a name. */
+  readonly #identity: Promise<ProducerIdentity | undefined>;
 
   constructor(transport: SenderTransport, options: SenderOptions) {
     const { name, answerTimeoutMs } = options;
@@ -66,7 +70,7 @@ export class Sender {
       answerTimeoutMs,
       compress: (fields) => this.#compressed(fields),
     });
-    void this.#start();
+    this.#identity = this.#start();
   }
 
   /** Whether something was sent to this key before, so that it is a valid one. */
@@ -117,6 +121,13 @@ export class Sender {
       });
     }
     await this.#outbox.flush();
+  }
+
+  /** Offset of the last record that a key has of the producer of this name. */
+  async lastOffset(key: string): Promise<number | undefined> {
+    const identity = await this.#identity;
+    if (identity !== undefined) return this.#transport.lastOffset(key, identity.id);
+    throw this.#outbox.fatalError ?? closed();
   }
 
   /** Takes nothing in any more, delivers what is here, and ends. */
@@ -211,7 +222,7 @@ export class Sender {
   }
 
   /** Gets what it needs to send; until then records gather. */
-  async #start(): Promise<void> {
+  async #start(): Promise<ProducerIdentity | undefined> {
     const { name, compression } = this.#options;
     try {
       if (compression === "lz4") {
@@ -219,11 +230,12 @@ export class Sender {
       }
       const identity = name === undefined ? undefined : await this.#register(name);
       if (identity !== undefined) this.#outbox.identify(identity);
+      if (!this.#isClosed) this.#lane.start();
+      return identity;
     } catch (error) {
       this.#fail(error as SeglogError);
-      return;
+      return undefined;
     }
-    if (!this.#isClosed) this.#lane.start();
   }
 
   async #register(name: string): Promise<ProducerIdentity | undefined> {

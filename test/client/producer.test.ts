@@ -12,6 +12,7 @@ function produce(server: ModelServer, options: ProducerOptions = {}): Producer {
   const transport = {
     openStream: server.openStream,
     openProducer: async () => ({ id: 7n, epoch: 3 }),
+    lastOffset: () => expect.fail("nobody asks"),
   };
   return new Producer(
     transport,

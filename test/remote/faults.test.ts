@@ -1,3 +1,7 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -101,6 +105,42 @@ describe("nothing acknowledged is lost, nothing stored twice or out of order", (
     await load.stop();
     await load.check(await dial(server.port));
   });
+});
+
+test("a client that is killed goes on where it was, under its name", LIMIT, async () => {
+  const server = await ServingProcess.start(newPath(), ["--durability", "os"]);
+  const client = await dial(server.port);
+  const door = new URL("../../dist/client/index.js", import.meta.url).href;
+  let before = 0;
+  for (let life = 0; life < 6; life++) {
+    const program = fileURLToPath(new URL("importer.mjs", import.meta.url));
+    const child = spawn(process.execPath, [program, door, server.url, "numbers"]);
+    onTestFinished(() => {
+      child.kill("SIGKILL");
+    });
+    const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+    // Another name's records may be anywhere between.
+    await client.append("numbers", "of somebody else");
+    while (((await client.bounds("numbers"))?.endOffset ?? 0) < before + 5000) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
+    if (life > 0) expect(Number(line.slice("from ".length))).toBeGreaterThan(0);
+    before = (await client.bounds("numbers"))!.endOffset;
+  }
+  const numbers: number[] = [];
+  for (let from = 0; from < before; ) {
+    const { records, nextOffset } = await client.read("numbers", from, { maxRecords: 10_000 });
+    for (const { value } of records) {
+      const text = Buffer.from(value).toString();
+      if (text !== "of somebody else") numbers.push(Number(text));
+    }
+    from = nextOffset;
+  }
+  expect(numbers.length).toBeGreaterThan(20_000);
+  expect(numbers.findIndex((number, index) => number !== index)).toBe(-1);
 });
 
 test("readers that read nothing cost a server little memory", LIMIT, async () => {
