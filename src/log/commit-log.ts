@@ -79,6 +79,7 @@ export interface AppendOptions {
 
 /** What a log knows of a producer; see {@link CommitLog.producer}. */
 export interface StoredProducer {
+  /** The latest one in which it has appended. */
   readonly epoch: number;
   /** That of its next record in this epoch; at most 2^32. */
   readonly nextSequence: number;
