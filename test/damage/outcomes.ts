@@ -33,6 +33,7 @@ import type { Moment } from "./sample.js";
  *   active .log, killed     cut                          opens     opens     none, likewise
  *   .index, .timeindex      anywhere                     opens     opens     none
  *   published, LOCK, .cut-  anywhere                     opens     opens     none
+ *   producers               anywhere                     opens     opens     none
  *   committed-offsets       anywhere                     opens     opens     none: the state is one
  *                                                                            that groups once had
  *

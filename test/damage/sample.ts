@@ -42,12 +42,16 @@ export async function makeSample(name: string): Promise<Sample> {
   const life = new Life(name);
   const earlier: Moment[] = [];
   await life.open({ ...SMALL, compression: "none" });
-  await life.append("a", [
-    { value: "", key: "k", headers: { h: "1" } },
-    { value: "plain", key: "" },
-    { value: "x".repeat(230) },
-    { value: "y" },
-  ]);
+  await life.append(
+    "a",
+    [
+      { value: "", key: "k", headers: { h: "1" } },
+      { value: "plain", key: "" },
+      { value: "x".repeat(230) },
+      { value: "y" },
+    ],
+    0,
+  );
   for (const key of ["a", "b", "c", "d"]) for (let n = 0; n < 3; n++) await life.append(key, [{}]);
   await life.commit("g", { a: 3, b: 1 });
   await life.commit("h", { b: 2 });
@@ -76,7 +80,7 @@ export async function makeSample(name: string): Promise<Sample> {
 
   await life.open(OPTIONS);
   await life.append("b", [{}, {}]);
-  await life.append("a", [{ value: `${long}3` }, { value: `${long}4` }]);
+  await life.append("a", [{ value: `${long}3` }, { value: `${long}4` }], 4);
   await life.commit("g", { b: 3, c: 6 });
   await life.seek("h", { b: 1 });
   await life.commit("i", { a: 9 });
@@ -142,7 +146,12 @@ class Life {
     this.#cut(key, this.#truth(key).endOffset - 1);
   }
 
-  async append(key: string, records: readonly Partial<RecordFields>[]): Promise<void> {
+  /** @param sequence - Of the first record, if a producer appends them. */
+  async append(
+    key: string,
+    records: readonly Partial<RecordFields>[],
+    sequence?: number,
+  ): Promise<void> {
     const before = this.#truth(key);
     const after = new Map(before.records);
     const inputs = records.map((fields, index) => {
@@ -151,7 +160,8 @@ class Life {
       const timestamp = this.#clock + index * 3;
       return { ...fields, value: value && `${value}${this.#name}`, timestamp };
     });
-    await this.#store!.appendBatch(key, inputs);
+    const producer = sequence === undefined ? undefined : { id: 1n, epoch: 0, sequence };
+    await this.#store!.appendBatch(key, inputs, { producer });
     inputs.forEach((input, index) => {
       const offset = before.endOffset + index;
       after.set(offset, recordOf(offset, input));
