@@ -7,6 +7,7 @@ import { toOffsetPairs } from "../store/offset-pairs.js";
 import { Start } from "../wire/generated/seglog/v1/log_service_pb.js";
 import type { Connection } from "./connection.js";
 import type { ResolvedConsumerOptions } from "./consumer-options.js";
+import { hasCode } from "./failures.js";
 import { FeedReader } from "./feed-reader.js";
 import type { RemoteGroup } from "./remote-group.js";
 
@@ -89,8 +90,9 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
    * does not close it, and another loop goes on behind the last record.
    *
    * @throws While iterating: OffsetOutOfRangeError with `reset: "error"`; SeglogError
-   *   `LOG_TRUNCATED`, `CORRUPTION`, `PERMISSION_DENIED`, `UNAUTHENTICATED`. A broken connection is
-   *   no failure.
+   *   `LOG_TRUNCATED` (the server has lost records that it had given, or a key was made anew; nothing
+   *   of them is committed, and the next loop begins where the group has committed), `CORRUPTION`,
+   *   `PERMISSION_DENIED`, `UNAUTHENTICATED`. A broken connection is no failure.
    */
   [Symbol.asyncIterator](): AsyncIterator<ConsumedRecord, void> {
     return { next: () => this.#nextRecord(), return: () => Promise.resolve(ENDED) };
@@ -114,7 +116,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
     const timeoutMs = integer(options.timeoutMs, "timeoutMs", 0, MAX_TIMER_MS) ?? 1000;
     if (this.#closing !== undefined) throw closed();
     this.#finishLatest();
-    if (!this.#reader.hasRecord) await this.#reader.arrival(timeoutMs);
+    if (!this.#reader.hasRecord) await this.#arrival(timeoutMs);
     const records: ConsumedRecord[] = [];
     while (this.#reader.hasRecord && records.length < maxRecords) records.push(this.#hand());
     return records;
@@ -197,7 +199,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
   async #awaitRecord(): Promise<IteratorResult<ConsumedRecord, void>> {
     while (!this.#reader.hasRecord) {
       if (this.#closing !== undefined) return ENDED;
-      await this.#reader.arrival();
+      await this.#arrival();
     }
     return { done: false, value: this.#hand() };
   }
@@ -206,11 +208,27 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
     this.#finishLatest();
     while (!this.#reader.hasRecord) {
       if (this.#closing !== undefined) return ENDED;
-      await this.#reader.arrival();
+      await this.#arrival();
     }
     const batch = this.#reader.takeAll();
     this.#note(batch.key, batch.nextOffset);
     return { done: false, value: batch };
+  }
+
+  async #arrival(timeoutMs?: number): Promise<void> {
+    try {
+      await this.#reader.arrival(timeoutMs);
+    } catch (error) {
+      // What was handed out may be no more, and committed it would be skipped for good.
+      if (hasCode(error, "LOG_TRUNCATED")) this.#forget();
+      throw error;
+    }
+  }
+
+  #forget(): void {
+    this.#handedOut.clear();
+    this.#processed.clear();
+    this.#latest.length = 0;
   }
 
   #hand(): ConsumedRecord {
@@ -239,7 +257,16 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
     if (this.#group === undefined) throw new TypeError("A consumer without a group cannot commit");
     const committing = new Map(offsets);
     if (committing.size === 0) return;
-    await this.#group.commit(committing);
+    const generations = [...committing.keys()].flatMap((key) => {
+      const generation = this.#reader.generations.get(key);
+      return generation === undefined ? [] : [[key, generation] as const];
+    });
+    try {
+      await this.#group.commitIn(new Map(generations), committing);
+    } catch (error) {
+      if (hasCode(error, "LOG_TRUNCATED")) this.#forget();
+      throw error;
+    }
     for (const [key, next] of committing) {
       for (const map of [this.#handedOut, this.#processed]) {
         if (map.get(key) === next) map.delete(key);

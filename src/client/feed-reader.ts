@@ -1,5 +1,6 @@
 import type { LogRecord } from "../format/record.js";
 import type { Connection } from "./connection.js";
+import { hasCode } from "./failures.js";
 import { type FeedOptions, type FeedPiece, feed } from "./feed.js";
 
 /** A feed that is under way. */
@@ -15,6 +16,8 @@ interface Source {
 export class FeedReader {
   /** The next offset of each key to be taken; `undefined` while only the server knows. */
   readonly places: Map<string, number | undefined>;
+  /** In which the records of each key were told that were taken last. */
+  readonly generations = new Map<string, Uint8Array>();
   readonly #connection: Connection;
   readonly #options: Omit<FeedOptions, "places">;
   #source: Source | undefined;
@@ -52,11 +55,11 @@ export class FeedReader {
 
   /** What is left of the piece at hand; only if there is a record. */
   takeAll(): FeedPiece {
-    const { key, records, nextOffset } = this.#piece!;
+    const { key, records, nextOffset, generation } = this.#piece!;
     const rest = this.#index === 0 ? records : records.slice(this.#index);
     this.#piece = undefined;
     this.places.set(key, nextOffset);
-    return { key, records: rest, nextOffset };
+    return { key, records: rest, nextOffset, generation };
   }
 
   /**
@@ -104,14 +107,21 @@ export class FeedReader {
           this.places.set(piece.key, piece.nextOffset);
         } else {
           this.#piece = piece;
+          this.generations.set(piece.key, piece.generation);
           this.#index = 0;
         }
       } catch (error) {
         if (fetched !== this.#fetched) continue;
         this.#stop();
+        if (hasCode(error, "LOG_TRUNCATED")) this.#forgetPlaces();
         throw error;
       }
     }
+  }
+
+  /** They may be of records that are no more: the server decides anew. */
+  #forgetPlaces(): void {
+    for (const key of this.places.keys()) this.places.set(key, undefined);
   }
 
   #fetch(): Promise<FeedPiece> {

@@ -16,6 +16,8 @@ export interface FeedPiece {
   readonly records: readonly LogRecord[];
   /** From where to read on behind them. */
   readonly nextOffset: number;
+  /** See `FollowResponse`. */
+  readonly generation: Uint8Array;
 }
 
 /** What to follow. */
@@ -32,7 +34,8 @@ export interface FeedOptions {
 
 /**
  * Records of several keys as they come. When the connection breaks it is made again, for as long as
- * it takes, and goes on where it was, without gaps or repetitions.
+ * it takes, and goes on where it was, without gaps or repetitions. If that cannot be, for the server
+ * has lost records that it had given, it says so: `LOG_TRUNCATED`.
  *
  * It takes nothing from the connection before it is asked to.
  *
@@ -45,11 +48,14 @@ export async function* feed(
 ): AsyncGenerator<FeedPiece, void, void> {
   const { closing } = connection;
   const signal = caller === undefined ? closing : AbortSignal.any([closing, caller]);
+  const generations = new Map<string, Uint8Array>();
   for (let failures = 1; ; failures++) {
     signal.throwIfAborted();
     try {
-      for await (const response of connection.calls.follow(requestOf(options), { signal })) {
+      const request = requestOf(options, generations);
+      for await (const response of connection.calls.follow(request, { signal })) {
         failures = 0;
+        generations.set(response.key, response.generation);
         const piece = pieceOf(response);
         options.places.set(piece.key, piece.nextOffset);
         yield piece;
@@ -65,10 +71,15 @@ export async function* feed(
   }
 }
 
-function requestOf({ places, group, start }: FeedOptions) {
-  const keys = [...places].map(([key, offset]) =>
-    offset === undefined ? { key } : { key, offset: BigInt(offset) },
-  );
+function requestOf(
+  { places, group, start }: FeedOptions,
+  generations: ReadonlyMap<string, Uint8Array>,
+) {
+  const keys = [...places].map(([key, offset]) => {
+    if (offset === undefined) return { key };
+    const generation = generations.get(key);
+    return { key, offset: BigInt(offset), ...(generation !== undefined && { generation }) };
+  });
   return { keys, start, acceptPacks: true, ...(group !== undefined && { group }) };
 }
 
@@ -77,5 +88,6 @@ function pieceOf(response: FollowResponse): FeedPiece {
     key: response.key,
     records: fromStoredRecords(response),
     nextOffset: toSafeInteger(response.nextOffset, "next_offset"),
+    generation: response.generation,
   };
 }

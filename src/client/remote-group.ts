@@ -24,8 +24,21 @@ export class RemoteGroup implements KeyedGroup {
    *   `UNAVAILABLE`, `TIMEOUT`, `PERMISSION_DENIED`, `CLOSED`. Then no key is changed, except that
    *   this is not known after `UNAVAILABLE` and `TIMEOUT`.
    */
-  async commit(offsets: OffsetsByKey): Promise<void> {
-    const request = { group: this.name, offsets: toMessage(offsets) };
+  commit(offsets: OffsetsByKey): Promise<void> {
+    return this.commitIn(new Map(), offsets);
+  }
+
+  /**
+   * @internal {@link commit}, of offsets that were told in these generations.
+   *
+   * @throws SeglogError `LOG_TRUNCATED` if one of them may name another record by now.
+   */
+  async commitIn(
+    generations: ReadonlyMap<string, Uint8Array>,
+    offsets: OffsetsByKey,
+  ): Promise<void> {
+    const told = Object.fromEntries(generations);
+    const request = { group: this.name, offsets: toMessage(offsets), generations: told };
     await this.#connection.call((calls, options) => calls.commit(request, options));
   }
 

@@ -86,13 +86,13 @@ async function* begin(store: LogStore, { keys, group, start }: FollowOrder) {
     group === undefined || undecided.length === 0
       ? new Map<string, number>()
       : await store.group(group).committed(undecided);
-  for (const { key, offset } of keys) {
+  for (const { key, offset, generation } of keys) {
     const followed = new FollowedKey(store, key, start);
     const from = offset === undefined ? committed.get(key) : toSafeInteger(offset, "offset");
-    yield { followed, endOffset: await followed.begin(from) };
+    yield { followed, endOffset: await followed.begin(from, generation) };
   }
 }
 
-function toResponse({ key, nextOffset }: FollowedKey, endOffset: number): Response {
-  return { key, nextOffset: BigInt(nextOffset), endOffset: BigInt(endOffset) };
+function toResponse({ key, nextOffset, generation }: FollowedKey, endOffset: number): Response {
+  return { key, nextOffset: BigInt(nextOffset), endOffset: BigInt(endOffset), generation };
 }

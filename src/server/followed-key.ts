@@ -1,9 +1,10 @@
-import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { OffsetOutOfRangeError } from "../errors.js";
 import type { LogRecord } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import type { CommitLog, ReadOptions } from "../log/commit-log.js";
 import type { LogStore } from "../store/log-store.js";
 import { Start } from "../wire/generated/seglog/v1/log_service_pb.js";
+import { generationOf, isCurrent, takenBack } from "./generation.js";
 
 /** What a look at a followed key gave. */
 export interface Look {
@@ -34,14 +35,22 @@ export class FollowedKey {
     return this.#nextOffset;
   }
 
+  /** See `FollowResponse`. */
+  get generation(): Uint8Array {
+    return generationOf(this.#log);
+  }
+
   /**
    * Goes to an offset, or where the start says if it is not in the log or there is none.
    *
+   * @param generation - The {@link generation} in which the offset was told; empty if nobody knows.
    * @returns The end of the log.
-   * @throws OffsetOutOfRangeError if the start says so.
+   * @throws SeglogError `LOG_TRUNCATED` if the offset may name another record by now;
+   *   OffsetOutOfRangeError if the start says so.
    */
-  async begin(offset: number | undefined): Promise<number> {
+  async begin(offset: number | undefined, generation: Uint8Array): Promise<number> {
     await this.#find();
+    if (offset !== undefined && !isCurrent(generation, this.#log)) throw takenBack(this.key);
     const { startOffset, endOffset } = this.#bounds();
     const isThere = offset !== undefined && offset >= startOffset && offset <= endOffset;
     if (isThere) this.#nextOffset = offset;
@@ -94,11 +103,7 @@ export class FollowedKey {
   /** @param log - The key's log as it is now; another one than before has other records. */
   #assertEpoch(log: CommitLog | undefined): void {
     if (this.#log === undefined || (log === this.#log && log.epoch === this.#epoch)) return;
-    throw new SeglogError(
-      "LOG_TRUNCATED",
-      `Records of ${describe(this.key)} were taken back while it was followed: offsets may name ` +
-        "other records than before. Decide where to go on, and follow it again.",
-    );
+    throw takenBack(this.key);
   }
 
   #bounds(): { readonly startOffset: number; readonly endOffset: number } {

@@ -2,6 +2,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { toSafeInteger } from "../wire/integers.js";
 import { ACCESS } from "./access.js";
+import { isCurrent, takenBack } from "./generation.js";
 import { assertMay } from "./permission.js";
 import type { ServiceContext } from "./service-context.js";
 
@@ -19,8 +20,13 @@ export function groupCalls({
     return entries.map(([key, next]) => [key, toSafeInteger(next, "offset")] as const);
   };
   return {
-    async commit({ group, offsets }, call) {
-      await store.group(group).commit(offsetsFor(offsets, call));
+    async commit({ group, offsets, generations }, call) {
+      const next = offsetsFor(offsets, call);
+      for (const [key, generation] of Object.entries(generations)) {
+        assertMay(call, "read", key);
+        if (!isCurrent(generation, await store.existing(key))) throw takenBack(key);
+      }
+      await store.group(group).commit(next);
       return {};
     },
 
