@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { fileLength, flipBit } from "../support/damage.js";
 import { codeOf, thrownBy } from "../support/failure.js";
@@ -88,6 +89,28 @@ describe("a producer with a name", () => {
     );
     expect(await codeOf(store.append("two", "1", { producer }))).toBe("PRODUCER_FENCED");
     expect(await store.append("two", "1", { producer: { ...opened, sequence: 0 } })).toBe(0);
+  });
+
+  test("is opened only when what was on its way before is done", async () => {
+    const system = new FaultyFileSystem();
+    const store = await openStore(newPath(), {}, system);
+    const old = await store.openProducer("billing");
+    await store.append("one", "1", { producer: { ...old, sequence: 0 } });
+    await store.append("two", "x");
+    const hold = system.hold({ kind: "datasync", path: /one.*\.log$/ });
+    const order: string[] = [];
+    const late = store
+      .append("one", "2", { producer: { ...old, sequence: 1 } })
+      .then(() => order.push("stored"));
+    await hold.reached;
+    const opened = store.openProducer("billing").then(() => order.push("opened"));
+    // Comes after it in the checkpoint, so that is done by then.
+    await store.group("readers").commit({ two: 1 });
+    await setImmediate();
+    expect(order).toEqual([]);
+    hold.release();
+    await Promise.all([late, opened]);
+    expect(order).toEqual(["stored", "opened"]);
   });
 
   test.each([[""], ["\ud800"], ["x".repeat(256)]])("of %j is refused", async (name) => {

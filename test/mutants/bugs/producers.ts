@@ -163,6 +163,6 @@ export const producerBugs: readonly Mutant[] = [
     file: "store/log-store.ts",
     find: "    await Promise.all(this.#logs.all().map(([, log]) => log.writer?.queue.passed()));\n",
     replace: "",
-    suite: { files: ["store/producers.test.ts"], pattern: "can append no more" },
+    suite: { files: ["store/producers.test.ts"], pattern: "on its way before is done" },
   },
 ];
