@@ -18,6 +18,9 @@ import { writeResponse } from "./response-writer.js";
  */
 const NEVER_COMPRESS_MIN_BYTES = 2 ** 32 - 1;
 
+/** Methods whose caller sends message after message, over the protocols that can. */
+const TAKES_STREAM: ReadonlySet<string> = new Set(["client_streaming", "bidi_streaming"]);
+
 /** How calls are handled. */
 export interface ConnectHandlerOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -63,7 +66,7 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
       const call = universalRequestFromNodeRequest(request, response, undefined, values);
       const pieces = call.body as AsyncIterable<Uint8Array>;
       const received = new RequestBody(pieces, {
-        contentType: request.headers["content-type"] ?? "",
+        isStream: TAKES_STREAM.has(handler.method.methodKind),
         budget,
         messageMs,
         signal: call.signal,

@@ -2,13 +2,13 @@ import { toConnectError } from "../wire/failure.js";
 import type { ByteBudget } from "./byte-budget.js";
 import { MessageFrames } from "./message-frames.js";
 
-/** Bodies of many messages, each behind its length. Any other is one message. */
-const FRAMED = /^application\/(grpc|connect\+)/;
-
 /** How a body is received. */
 export interface RequestBodyOptions {
-  /** Of the request. */
-  readonly contentType: string;
+  /**
+   * Whether it is a stream of messages, each behind its length. Any other body is one message to
+   * its end: until then, its caller keeps what is taken, and its time runs.
+   */
+  readonly isStream: boolean;
   readonly budget: ByteBudget;
   /** How long a message may take from its first piece to its last. */
   readonly messageMs: number;
@@ -36,7 +36,7 @@ export class RequestBody {
   constructor(pieces: AsyncIterable<Uint8Array>, options: RequestBodyOptions) {
     this.#pieces = pieces;
     this.#options = options;
-    this.#frames = FRAMED.test(options.contentType) ? new MessageFrames() : undefined;
+    this.#frames = options.isStream ? new MessageFrames() : undefined;
     const { signal } = options;
     signal.addEventListener("abort", () => this.#giveUp(signal.reason));
   }
@@ -46,10 +46,10 @@ export class RequestBody {
     const pieces = this.#pieces[Symbol.asyncIterator]();
     let incomplete = 0;
     while (!this.#isReleased) {
+      // Whoever asks for the next piece has all messages that were complete; it may never come.
+      this.#giveBack(this.#taken - incomplete);
       const { done, value: piece } = await this.#next(pieces);
       if (done === true || this.#isReleased) break;
-      // Whoever asks for the next piece has all messages that were complete.
-      this.#giveBack(this.#taken - incomplete);
       await this.#take(piece.length);
       if (this.#isReleased) break;
       incomplete = this.#frames?.feed(piece) ?? this.#taken;
