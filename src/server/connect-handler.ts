@@ -28,7 +28,7 @@ export interface ConnectHandlerOptions {
   readonly maxMessageBytes: number;
   /** For the messages that are being received. */
   readonly budget: ByteBudget;
-  /** How long a message may take; whoever is slower is cut off. */
+  /** How long a message may take, see {@link RequestBody}; whoever is slower is cut off. */
   readonly messageMs: number;
   /** Told of a call that broke off outside of its service; that is the caller's doing, mostly. */
   readonly onBroken: (method: string, error: ConnectError) => void;

@@ -10,7 +10,10 @@ export interface RequestBodyOptions {
    */
   readonly isStream: boolean;
   readonly budget: ByteBudget;
-  /** How long a message may take from its first piece to its last. */
+  /**
+   * How long a message of a stream may take from its first piece to its last; any other body, from
+   * its headers to its end.
+   */
   readonly messageMs: number;
   /** Aborted when nobody reads the body any more. */
   readonly signal: AbortSignal;
@@ -39,6 +42,7 @@ export class RequestBody {
     this.#frames = options.isStream ? new MessageFrames() : undefined;
     const { signal } = options;
     signal.addEventListener("abort", () => this.#giveUp(signal.reason));
+    if (!options.isStream) this.#startClock();
   }
 
   /** @throws ConnectError of `LIMIT_EXCEEDED` where there is no room; the signal's reason. */
@@ -52,8 +56,11 @@ export class RequestBody {
       if (done === true || this.#isReleased) break;
       await this.#take(piece.length);
       if (this.#isReleased) break;
-      incomplete = this.#frames?.feed(piece) ?? this.#taken;
-      this.#expectRest(incomplete, piece.length);
+      if (this.#frames === undefined) incomplete = this.#taken;
+      else {
+        incomplete = this.#frames.feed(piece);
+        this.#expectRest(incomplete, piece.length);
+      }
       yield piece;
     }
     this.release();
@@ -75,11 +82,14 @@ export class RequestBody {
     });
   }
 
-  /** The time of a message runs from the piece on in which it begins. */
+  /** The time of a stream's message runs from the piece on in which it begins. */
   #expectRest(incomplete: number, pieceBytes: number): void {
     if (incomplete > pieceBytes) return;
     clearTimeout(this.#stalling);
-    if (incomplete === 0) return;
+    if (incomplete > 0) this.#startClock();
+  }
+
+  #startClock(): void {
     const { messageMs, onStalled } = this.#options;
     this.#stalling = setTimeout(onStalled, messageMs);
   }

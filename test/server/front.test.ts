@@ -29,6 +29,7 @@ import { connect2, dial, openListener, received, request1, request2 } from "./so
 import { tokensOf } from "./token-file.js";
 
 const APPEND = "/seglog.v1.LogService/Append";
+const CHECK = "/grpc.health.v1.Health/Check";
 const TOKENS = Tokens.parse(
   tokensOf({
     reader: { rights: ["read"], prefix: "" },
@@ -193,6 +194,28 @@ describe("a message that stalls", () => {
       const stream = session.request({ ":path": APPEND, ":method": "POST", ...headers });
       stream.on("error", () => undefined);
       stream.write("{");
+      await once(stream, "close").catch(() => undefined);
+      expect((await request2(session, "/healthz")).status).toBe(200);
+    }
+    await emptied(budget);
+  });
+});
+
+describe("a request whose end does not come", () => {
+  it.each(["1.1", "2"] as const)("is cut off, over HTTP/%s", async (version) => {
+    const { port, budget } = await openFront({ hasTokens: true, messageMs: 50 });
+    if (version === "1.1") {
+      const socket = await dial(port);
+      const head = `POST ${CHECK} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n`;
+      socket.write(`${head}content-length: 2\r\n\r\n`);
+      expect(await received(socket)).toBe("");
+    } else {
+      const session = await connect2(port);
+      const headers = { "content-type": "application/grpc", te: "trailers" };
+      const stream = session.request({ ":path": CHECK, ":method": "POST", ...headers });
+      stream.on("error", () => undefined);
+      // An empty message, and that is all of it.
+      stream.write(Buffer.alloc(5));
       await once(stream, "close").catch(() => undefined);
       expect((await request2(session, "/healthz")).status).toBe(200);
     }

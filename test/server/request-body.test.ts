@@ -154,6 +154,20 @@ describe("a request's body", () => {
     expect(budget.taken).toBe(0);
   });
 
+  it("of one message is cut off when its end does not come, whatever has come before", async () => {
+    for (const before of [[], [framed(10)]]) {
+      const stalled = deferred();
+      async function* endless() {
+        yield* before;
+        await stalled.promise;
+      }
+      const budget = new ByteBudget(1000, 0);
+      const options = { isStream: false, messageMs: 1, onStalled: stalled.resolve };
+      for await (const _ of received(endless(), budget, options));
+      expect(budget.taken).toBe(0);
+    }
+  });
+
   it("is not cut off between messages", async () => {
     const budget = new ByteBudget(1000, 0);
     async function* pausing() {
