@@ -53,6 +53,8 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
     acceptCompression: [compressionGzip],
     compressMinBytes: NEVER_COMPRESS_MIN_BYTES,
     readMaxBytes: options.maxMessageBytes,
+    // Each would be an object of its own, for nobody.
+    binaryOptions: { readUnknownFields: false },
     // Who reads JSON by eye or by hand should not have to know that what is missing is 0.
     jsonOptions: { alwaysEmitImplicit: true },
   });

@@ -12,7 +12,7 @@ import { FULL_ACCESS } from "../../src/server/access.js";
 import { ByteBudget } from "../../src/server/byte-budget.js";
 import { connectHandler } from "../../src/server/connect-handler.js";
 import { Front } from "../../src/server/front.js";
-import { healthService } from "../../src/server/health-service.js";
+import { routeHealth } from "../../src/server/health-service.js";
 import type { ServerLimits } from "../../src/server/limits.js";
 import { ServerMetrics } from "../../src/server/metrics.js";
 import { serviceRoutes } from "../../src/server/routes.js";
@@ -65,7 +65,7 @@ async function openFront({ hasTokens = false, limits = {}, messageMs = 20_000 }:
     handleCall: connectHandler({
       routes: (router) => {
         services(router);
-        router.service(Health, healthService(serving, []));
+        routeHealth(router, serving, []);
       },
       maxMessageBytes: 100_000,
       budget,
