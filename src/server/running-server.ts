@@ -25,6 +25,8 @@ export interface ServerSetting
   /** What to do with the store when no call is under way any more. */
   readonly finish: () => Promise<void>;
   readonly address: string;
+  /** Names by which it may be called, in lower case; `undefined`: by any. */
+  readonly hostNames: ReadonlySet<string> | undefined;
   readonly gatekeeper: Gatekeeper;
   readonly serving: ServingStatus;
   readonly metrics: ServerMetrics;
@@ -100,7 +102,7 @@ export class RunningServer implements SeglogServer {
   }
 
   async #listen(): Promise<void> {
-    const { store, address, port, limits, origins, gatekeeper } = this.#setting;
+    const { store, address, port, limits, origins, hostNames, gatekeeper } = this.#setting;
     const { serving, metrics, logger } = this.#setting;
     const handleCall = connectHandler({
       routes: (router) => this.#route(router),
@@ -113,6 +115,7 @@ export class RunningServer implements SeglogServer {
       handleCall,
       accessOf: (authorization) => gatekeeper.accessOf(authorization),
       origins,
+      hostNames,
       serving,
       metrics,
       onRefused: (path, reason) => {

@@ -74,6 +74,7 @@ async function openFront({ hasTokens = false, limits = {}, messageMs = 20_000 }:
     }),
     accessOf: (header) => (hasTokens ? TOKENS.accessOf(header) : FULL_ACCESS),
     origins: new Set(["https://page.example"]),
+    hostNames: undefined,
     serving,
     metrics: new ServerMetrics(),
     onRefused: (path, { code }) => refusals.push(`${path} ${code}`),
