@@ -9,6 +9,7 @@ import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/co
 import type { SeglogError } from "../errors.js";
 import type { ByteBudget } from "./byte-budget.js";
 import type { NodeRequest, NodeResponse } from "./listener.js";
+import { hasElements, openBody } from "./open-body.js";
 import { RequestBody, refusedBody } from "./request-body.js";
 import { writeResponse } from "./response-writer.js";
 
@@ -77,7 +78,10 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
       response.on("close", () => received.release());
       const body = refusal === undefined ? received : refusedBody(refusal);
       try {
-        await writeResponse(await handler({ ...call, body }), response);
+        const { input } = handler.method;
+        const raw = { ...call, body };
+        const opened = hasElements(input) ? openBody(raw, input, options.maxMessageBytes) : raw;
+        await writeResponse(await handler(opened), response);
       } finally {
         received.release();
       }
