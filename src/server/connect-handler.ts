@@ -9,6 +9,7 @@ import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/co
 import type { SeglogError } from "../errors.js";
 import type { ByteBudget } from "./byte-budget.js";
 import type { NodeRequest, NodeResponse } from "./listener.js";
+import { hasElements, openBody } from "./open-body.js";
 import { RequestBody, refusedBody } from "./request-body.js";
 import { writeResponse } from "./response-writer.js";
 
@@ -18,6 +19,9 @@ import { writeResponse } from "./response-writer.js";
  */
 const NEVER_COMPRESS_MIN_BYTES = 2 ** 32 - 1;
 
+/** Methods whose caller sends message after message, over the protocols that can. */
+const TAKES_STREAM: ReadonlySet<string> = new Set(["client_streaming", "bidi_streaming"]);
+
 /** How calls are handled. */
 export interface ConnectHandlerOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -25,7 +29,7 @@ export interface ConnectHandlerOptions {
   readonly maxMessageBytes: number;
   /** For the messages that are being received. */
   readonly budget: ByteBudget;
-  /** How long a message may take; whoever is slower is cut off. */
+  /** How long a message may take, see {@link RequestBody}; whoever is slower is cut off. */
   readonly messageMs: number;
   /** Told of a call that broke off outside of its service; that is the caller's doing, mostly. */
   readonly onBroken: (method: string, error: ConnectError) => void;
@@ -50,6 +54,8 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
     acceptCompression: [compressionGzip],
     compressMinBytes: NEVER_COMPRESS_MIN_BYTES,
     readMaxBytes: options.maxMessageBytes,
+    // Each would be an object of its own, for nobody.
+    binaryOptions: { readUnknownFields: false },
     // Who reads JSON by eye or by hand should not have to know that what is missing is 0.
     jsonOptions: { alwaysEmitImplicit: true },
   });
@@ -63,7 +69,7 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
       const call = universalRequestFromNodeRequest(request, response, undefined, values);
       const pieces = call.body as AsyncIterable<Uint8Array>;
       const received = new RequestBody(pieces, {
-        contentType: request.headers["content-type"] ?? "",
+        isStream: TAKES_STREAM.has(handler.method.methodKind),
         budget,
         messageMs,
         signal: call.signal,
@@ -72,7 +78,10 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
       response.on("close", () => received.release());
       const body = refusal === undefined ? received : refusedBody(refusal);
       try {
-        await writeResponse(await handler({ ...call, body }), response);
+        const { input } = handler.method;
+        const raw = { ...call, body };
+        const opened = hasElements(input) ? openBody(raw, input, options.maxMessageBytes) : raw;
+        await writeResponse(await handler(opened), response);
       } finally {
         received.release();
       }

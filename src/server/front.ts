@@ -2,6 +2,7 @@ import { createContextValues } from "@connectrpc/connect";
 import { SeglogError, type SeglogErrorCode } from "../errors.js";
 import { ACCESS, type Access, NO_ACCESS } from "./access.js";
 import type { ConnectHandler } from "./connect-handler.js";
+import { isCalledBy } from "./host-names.js";
 import type { NodeRequest, NodeResponse } from "./listener.js";
 import { admitOrigin } from "./origins.js";
 import type { ServingStatus } from "./serving-status.js";
@@ -17,6 +18,8 @@ export interface FrontOptions {
   readonly accessOf: (authorization: string | undefined) => Access;
   /** Origins of web pages that may call. */
   readonly origins: ReadonlySet<string>;
+  /** Names of the host by which it may be called, in lower case; `undefined`: by any. */
+  readonly hostNames: ReadonlySet<string> | undefined;
   readonly serving: ServingStatus;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   /** Told of a call that was refused before its service has seen it. */
@@ -30,6 +33,9 @@ const HTTP_STATUS: Partial<Readonly<Record<SeglogErrorCode, number>>> = {
   PERMISSION_DENIED: 403,
   LIMIT_EXCEEDED: 503,
 };
+
+const WRONG_HOST =
+  "A server without tokens is called by its address or as localhost, not by this name.\n";
 
 /** What a browser shows. */
 interface Page {
@@ -51,6 +57,11 @@ export class Front {
   handle(request: NodeRequest, response: NodeResponse, isTurnedAway: boolean): void {
     request.on("error", () => undefined);
     response.on("error", () => undefined);
+    const { hostNames } = this.#options;
+    if (hostNames !== undefined && !isCalledBy(hostNames, request)) {
+      show(response, { status: 403, text: WRONG_HOST });
+      return;
+    }
     if (admitOrigin(request, response, this.#options.origins)) return;
     const path = request.url?.split("?", 1)[0] ?? "";
     if (path === "/healthz") show(response, this.#healthPage());

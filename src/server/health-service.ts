@@ -1,14 +1,27 @@
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import { SeglogError } from "../errors.js";
 import { toConnectError } from "../wire/failure.js";
 import {
-  type Health,
+  Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../wire/generated/grpc/health/v1/health_pb.js";
 import type { ServingStatus } from "./serving-status.js";
 
+/** Whoever can connect may call, so a request may cost nothing: a name is all there is to say. */
+const MAX_REQUEST_BYTES = 4096;
+
 /** A watcher costs little; this bounds what many cost. */
 const MAX_WATCHERS = 1000;
+
+/** Registers {@link healthService}, with a limit of its own and nothing compressed. */
+export function routeHealth(
+  router: ConnectRouter,
+  serving: ServingStatus,
+  services: readonly string[],
+): void {
+  const options = { readMaxBytes: MAX_REQUEST_BYTES, acceptCompression: [] };
+  router.service(Health, healthService(serving, services), options);
+}
 
 /**
  * grpc.health.v1, of the server as a whole and of each of its services.

@@ -33,8 +33,8 @@ export interface ServerLimits {
   /** How long a request waits for room in {@link maxBytesInFlight}. Default 1000. */
   readonly roomMs?: number | undefined;
   /**
-   * How long a message of a request may take from its first byte to its last; whoever is slower is
-   * cut off. Default 60,000.
+   * How long a request may take from its headers to its end, and in a stream of messages each of
+   * them from its first byte to its last; whoever is slower is cut off. Default 60,000.
    */
   readonly messageMs?: number | undefined;
   /** Bytes of records in one response, whatever the caller asks for. Default 4 MiB. */

@@ -34,11 +34,15 @@ export async function addressOf(host: string): Promise<string> {
   }
 }
 
+/** Whether only this machine reaches an address. */
+export function isLoopback(address: string): boolean {
+  return LOOPBACK.check(address, address.includes(":") ? "ipv6" : "ipv4");
+}
+
 /** @throws RangeError if others could reach the address of a server that is not protected. */
 export function assertProtected(address: string, protection: Protection): void {
   const { isEncrypted, isAuthenticated, isInsecure } = protection;
-  const isOwnMachine = LOOPBACK.check(address, address.includes(":") ? "ipv6" : "ipv4");
-  if (isOwnMachine || isInsecure || (isEncrypted && isAuthenticated)) return;
+  if (isLoopback(address) || isInsecure || (isEncrypted && isAuthenticated)) return;
   const missing = isEncrypted
     ? "anybody who reaches it could read and write everything: it needs tokens, or authorities " +
       "of client certificates"

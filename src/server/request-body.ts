@@ -2,15 +2,18 @@ import { toConnectError } from "../wire/failure.js";
 import type { ByteBudget } from "./byte-budget.js";
 import { MessageFrames } from "./message-frames.js";
 
-/** Bodies of many messages, each behind its length. Any other is one message. */
-const FRAMED = /^application\/(grpc|connect\+)/;
-
 /** How a body is received. */
 export interface RequestBodyOptions {
-  /** Of the request. */
-  readonly contentType: string;
+  /**
+   * Whether it is a stream of messages, each behind its length. Any other body is one message to
+   * its end: until then, its caller keeps what is taken, and its time runs.
+   */
+  readonly isStream: boolean;
   readonly budget: ByteBudget;
-  /** How long a message may take from its first piece to its last. */
+  /**
+   * How long a message of a stream may take from its first piece to its last; any other body, from
+   * its headers to its end.
+   */
   readonly messageMs: number;
   /** Aborted when nobody reads the body any more. */
   readonly signal: AbortSignal;
@@ -36,9 +39,10 @@ export class RequestBody {
   constructor(pieces: AsyncIterable<Uint8Array>, options: RequestBodyOptions) {
     this.#pieces = pieces;
     this.#options = options;
-    this.#frames = FRAMED.test(options.contentType) ? new MessageFrames() : undefined;
+    this.#frames = options.isStream ? new MessageFrames() : undefined;
     const { signal } = options;
     signal.addEventListener("abort", () => this.#giveUp(signal.reason));
+    if (!options.isStream) this.#startClock();
   }
 
   /** @throws ConnectError of `LIMIT_EXCEEDED` where there is no room; the signal's reason. */
@@ -46,14 +50,17 @@ export class RequestBody {
     const pieces = this.#pieces[Symbol.asyncIterator]();
     let incomplete = 0;
     while (!this.#isReleased) {
+      // Whoever asks for the next piece has all messages that were complete; it may never come.
+      this.#giveBack(this.#taken - incomplete);
       const { done, value: piece } = await this.#next(pieces);
       if (done === true || this.#isReleased) break;
-      // Whoever asks for the next piece has all messages that were complete.
-      this.#giveBack(this.#taken - incomplete);
       await this.#take(piece.length);
       if (this.#isReleased) break;
-      incomplete = this.#frames?.feed(piece) ?? this.#taken;
-      this.#expectRest(incomplete, piece.length);
+      if (this.#frames === undefined) incomplete = this.#taken;
+      else {
+        incomplete = this.#frames.feed(piece);
+        this.#expectRest(incomplete, piece.length);
+      }
       yield piece;
     }
     this.release();
@@ -75,11 +82,14 @@ export class RequestBody {
     });
   }
 
-  /** The time of a message runs from the piece on in which it begins. */
+  /** The time of a stream's message runs from the piece on in which it begins. */
   #expectRest(incomplete: number, pieceBytes: number): void {
     if (incomplete > pieceBytes) return;
     clearTimeout(this.#stalling);
-    if (incomplete === 0) return;
+    if (incomplete > 0) this.#startClock();
+  }
+
+  #startClock(): void {
     const { messageMs, onStalled } = this.#options;
     this.#stalling = setTimeout(onStalled, messageMs);
   }

@@ -2,7 +2,6 @@ import { setMaxListeners } from "node:events";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { LogStore } from "../store/log-store.js";
 import { ComLogRpc } from "../wire/generated/api/comlog_pb.js";
-import { Health } from "../wire/generated/grpc/health/v1/health_pb.js";
 import { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { ByteBudget } from "./byte-budget.js";
 import { statusOf, tellFailure } from "./call-failure.js";
@@ -10,7 +9,7 @@ import { callInterceptor } from "./call-interceptor.js";
 import { connectHandler } from "./connect-handler.js";
 import { Front } from "./front.js";
 import type { Gatekeeper } from "./gatekeeper.js";
-import { healthService } from "./health-service.js";
+import { routeHealth } from "./health-service.js";
 import { Listener } from "./listener.js";
 import { failureFields } from "./logging.js";
 import type { ServerMetrics } from "./metrics.js";
@@ -26,6 +25,8 @@ export interface ServerSetting
   /** What to do with the store when no call is under way any more. */
   readonly finish: () => Promise<void>;
   readonly address: string;
+  /** Names by which it may be called, in lower case; `undefined`: by any. */
+  readonly hostNames: ReadonlySet<string> | undefined;
   readonly gatekeeper: Gatekeeper;
   readonly serving: ServingStatus;
   readonly metrics: ServerMetrics;
@@ -101,7 +102,7 @@ export class RunningServer implements SeglogServer {
   }
 
   async #listen(): Promise<void> {
-    const { store, address, port, limits, origins, gatekeeper } = this.#setting;
+    const { store, address, port, limits, origins, hostNames, gatekeeper } = this.#setting;
     const { serving, metrics, logger } = this.#setting;
     const handleCall = connectHandler({
       routes: (router) => this.#route(router),
@@ -114,6 +115,7 @@ export class RunningServer implements SeglogServer {
       handleCall,
       accessOf: (authorization) => gatekeeper.accessOf(authorization),
       origins,
+      hostNames,
       serving,
       metrics,
       onRefused: (path, reason) => {
@@ -156,6 +158,6 @@ export class RunningServer implements SeglogServer {
     };
     serviceRoutes(context, comlogKey, [callInterceptor(observer)])(router);
     const services = [LogService.typeName, ComLogRpc.typeName];
-    router.service(Health, healthService(serving, services));
+    routeHealth(router, serving, services);
   }
 }

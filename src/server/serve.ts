@@ -2,7 +2,7 @@ import { nodeFileSystem } from "../files/node-file-system.js";
 import { createEnvironment } from "../log/environment.js";
 import { LogStore } from "../store/log-store.js";
 import { Gatekeeper } from "./gatekeeper.js";
-import { addressOf, assertProtected } from "./listen-address.js";
+import { addressOf, assertProtected, isLoopback } from "./listen-address.js";
 import { failureFields } from "./logging.js";
 import { MeteredFileSystem } from "./metered-file-system.js";
 import { ServerMetrics } from "./metrics.js";
@@ -31,15 +31,22 @@ export async function serve(options: ServeOptions): Promise<SeglogServer> {
   const resolved = resolveServeOptions(options);
   const { source, storeOptions, host, secrets, isInsecure, logger } = resolved;
   const address = await addressOf(host);
+  const isAuthenticated =
+    secrets.tokens !== undefined || secrets.tls?.clientAuthorities !== undefined;
   assertProtected(address, {
     isEncrypted: secrets.tls !== undefined,
-    isAuthenticated: secrets.tokens !== undefined || secrets.tls?.clientAuthorities !== undefined,
+    isAuthenticated,
     isInsecure,
   });
+  // Where other machines can connect, they may know it by any name.
+  const hostNames =
+    isAuthenticated || !isLoopback(address)
+      ? undefined
+      : new Set(["localhost", host.toLowerCase()]);
   const gatekeeper = await Gatekeeper.read(secrets);
   const serving = new ServingStatus();
   const metrics = new ServerMetrics();
-  const parts = { ...resolved, address, gatekeeper, serving, metrics };
+  const parts = { ...resolved, address, hostNames, gatekeeper, serving, metrics };
   if ("store" in source) {
     const { store } = source;
     return RunningServer.start({ ...parts, store, finish: () => store.flush() });

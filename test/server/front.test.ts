@@ -12,7 +12,7 @@ import { FULL_ACCESS } from "../../src/server/access.js";
 import { ByteBudget } from "../../src/server/byte-budget.js";
 import { connectHandler } from "../../src/server/connect-handler.js";
 import { Front } from "../../src/server/front.js";
-import { healthService } from "../../src/server/health-service.js";
+import { routeHealth } from "../../src/server/health-service.js";
 import type { ServerLimits } from "../../src/server/limits.js";
 import { ServerMetrics } from "../../src/server/metrics.js";
 import { serviceRoutes } from "../../src/server/routes.js";
@@ -29,6 +29,7 @@ import { connect2, dial, openListener, received, request1, request2 } from "./so
 import { tokensOf } from "./token-file.js";
 
 const APPEND = "/seglog.v1.LogService/Append";
+const CHECK = "/grpc.health.v1.Health/Check";
 const TOKENS = Tokens.parse(
   tokensOf({
     reader: { rights: ["read"], prefix: "" },
@@ -64,7 +65,7 @@ async function openFront({ hasTokens = false, limits = {}, messageMs = 20_000 }:
     handleCall: connectHandler({
       routes: (router) => {
         services(router);
-        router.service(Health, healthService(serving, []));
+        routeHealth(router, serving, []);
       },
       maxMessageBytes: 100_000,
       budget,
@@ -73,6 +74,7 @@ async function openFront({ hasTokens = false, limits = {}, messageMs = 20_000 }:
     }),
     accessOf: (header) => (hasTokens ? TOKENS.accessOf(header) : FULL_ACCESS),
     origins: new Set(["https://page.example"]),
+    hostNames: undefined,
     serving,
     metrics: new ServerMetrics(),
     onRefused: (path, { code }) => refusals.push(`${path} ${code}`),
@@ -193,6 +195,28 @@ describe("a message that stalls", () => {
       const stream = session.request({ ":path": APPEND, ":method": "POST", ...headers });
       stream.on("error", () => undefined);
       stream.write("{");
+      await once(stream, "close").catch(() => undefined);
+      expect((await request2(session, "/healthz")).status).toBe(200);
+    }
+    await emptied(budget);
+  });
+});
+
+describe("a request whose end does not come", () => {
+  it.each(["1.1", "2"] as const)("is cut off, over HTTP/%s", async (version) => {
+    const { port, budget } = await openFront({ hasTokens: true, messageMs: 50 });
+    if (version === "1.1") {
+      const socket = await dial(port);
+      const head = `POST ${CHECK} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n`;
+      socket.write(`${head}content-length: 2\r\n\r\n`);
+      expect(await received(socket)).toBe("");
+    } else {
+      const session = await connect2(port);
+      const headers = { "content-type": "application/grpc", te: "trailers" };
+      const stream = session.request({ ":path": CHECK, ":method": "POST", ...headers });
+      stream.on("error", () => undefined);
+      // An empty message, and that is all of it.
+      stream.write(Buffer.alloc(5));
       await once(stream, "close").catch(() => undefined);
       expect((await request2(session, "/healthz")).status).toBe(200);
     }

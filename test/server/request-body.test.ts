@@ -24,7 +24,7 @@ function received(
   options: Partial<RequestBodyOptions> = {},
 ): RequestBody {
   return new RequestBody(given, {
-    contentType: "application/grpc+proto",
+    isStream: true,
     budget,
     messageMs: 20_000,
     signal: new AbortController().signal,
@@ -72,10 +72,26 @@ describe("a request's body", () => {
     expect(budget.taken).toBe(0);
   });
 
-  it("is one message in plain Connect", async () => {
+  it("holds nothing while its caller pauses behind a message", async () => {
+    const budget = new ByteBudget(1000, 0);
+    const paused = deferred();
+    async function* pausing() {
+      yield framed(95);
+      await paused.promise;
+    }
+    const reading = received(pausing(), budget)[Symbol.asyncIterator]();
+    await reading.next();
+    const next = reading.next();
+    await setTimeout(0);
+    expect(budget.taken).toBe(0);
+    paused.resolve();
+    expect((await next).done).toBe(true);
+  });
+
+  it("is one message where its method takes one", async () => {
     const budget = new ByteBudget(1000, 0);
     const parts = pieces(new Uint8Array(10), new Uint8Array(20));
-    const body = received(parts, budget, { contentType: "application/json" });
+    const body = received(parts, budget, { isStream: false });
     const held: number[] = [];
     for await (const _ of body) held.push(budget.taken);
     expect(held).toEqual([10, 30]);
@@ -136,6 +152,20 @@ describe("a request's body", () => {
     const body = received(stalling(), budget, { messageMs: 1, onStalled: stalled.resolve });
     for await (const _ of body);
     expect(budget.taken).toBe(0);
+  });
+
+  it("of one message is cut off when its end does not come, whatever has come before", async () => {
+    for (const before of [[], [framed(10)]]) {
+      const stalled = deferred();
+      async function* endless() {
+        yield* before;
+        await stalled.promise;
+      }
+      const budget = new ByteBudget(1000, 0);
+      const options = { isStream: false, messageMs: 1, onStalled: stalled.resolve };
+      for await (const _ of received(endless(), budget, options));
+      expect(budget.taken).toBe(0);
+    }
   });
 
   it("is not cut off between messages", async () => {
