@@ -1,9 +1,10 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
 import { Producer, type SendOutcome } from "../../src/client/producer.js";
 import { type ProducerOptions, resolveProducerOptions } from "../../src/client/producer-options.js";
 import { SeglogError } from "../../src/errors.js";
 import { codeOf } from "../support/failure.js";
-import { ModelServer } from "./model-server.js";
+import { ModelServer, tooLongForProtocol } from "./model-server.js";
 import { virtualClock } from "./virtual-clock.js";
 
 const ANSWER_TIMEOUT_MS = 1000;
@@ -394,7 +395,7 @@ describe("a batch that breaks its stream", () => {
     const clock = virtualClock();
     const server = new ModelServer();
     server.breakage = (_, values) =>
-      values.includes("monster") ? new SeglogError("LIMIT_EXCEEDED", "too long") : undefined;
+      values.includes("monster") ? tooLongForProtocol() : undefined;
     const producer = produce(server);
     const others = ["k", "l", "m"].map((key) => producer.send(key, "a"));
     const monster = producer.send("n", "monster");
@@ -405,5 +406,16 @@ describe("a batch that breaks its stream", () => {
     expect(await Promise.all(others)).toMatchObject(
       [0, 0, 0, 1, 1, 1].map((offset) => ({ offset })),
     );
+  });
+
+  test("because of a limit that is reached for now is sent again", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    const calm = new ConnectError("closed with ENHANCE_YOUR_CALM", Code.ResourceExhausted);
+    const limits = [new SeglogError("LIMIT_EXCEEDED", "too many connections"), calm];
+    server.breakage = () => limits.shift();
+    const sent = produce(server).send("k", "a");
+    await clock.tickAsync(5000);
+    expect(await sent).toEqual({ offset: 0 });
   });
 });
