@@ -75,9 +75,10 @@ export class AppendLane {
       for (const each of unanswered) this.#outbox.failed(each, error);
       return;
     }
-    const isVerdict = !isTransient(error) || isTooLong(error);
+    const isUnread = isTooLong(error);
+    const isVerdict = !isTransient(error) || isUnread;
     if (isVerdict && unanswered.length === 1) {
-      this.#outbox.failed(batch, isTooLong(error) ? tooLong(batch, error) : error);
+      this.#outbox.failed(batch, isUnread ? tooLong(batch, error) : error, isUnread);
       return;
     }
     // The server ended the stream because of one of them. Next time it will be seen which one.

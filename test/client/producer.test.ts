@@ -408,6 +408,28 @@ describe("a batch that breaks its stream", () => {
     );
   });
 
+  test.each([undefined, "importer"])(
+    "costs those of its key nothing either (name %s)",
+    async (name) => {
+      const clock = virtualClock();
+      const server = new ModelServer();
+      server.breakage = (_, values) =>
+        values.includes("monster") ? tooLongForProtocol() : undefined;
+      const producer = produce(server, { batchBytes: 8, name });
+      const values = ["12345678", "a", "monster", "b", "c", "d", "87654321"];
+      const sent = values.map((value) => producer.send("k", value));
+      const other = producer.send("l", "x");
+      for (const each of sent) each.catch(() => undefined);
+      await clock.tickAsync(10_000);
+      expect(await codeOf(sent[2]!)).toBe("BATCH_TOO_LARGE");
+      expect(server.logs.get("k")).toEqual(values.filter((value) => value !== "monster"));
+      expect(await other).toEqual({ offset: 0 });
+      const later = producer.send("k", "later");
+      await clock.tickAsync(10);
+      expect(await later).toEqual({ offset: 6 });
+    },
+  );
+
   test("because of a limit that is reached for now is sent again", async () => {
     const clock = virtualClock();
     const server = new ModelServer();
