@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import { Producer, type SendOutcome } from "../../src/client/producer.js";
 import { type ProducerOptions, resolveProducerOptions } from "../../src/client/producer-options.js";
 import { SeglogError } from "../../src/errors.js";
-import { codeOf } from "../support/failure.js";
+import { codeOf, failureOf } from "../support/failure.js";
 import { ModelServer, tooLongForProtocol } from "./model-server.js";
 import { virtualClock } from "./virtual-clock.js";
 
@@ -439,5 +439,26 @@ describe("a batch that breaks its stream", () => {
     const sent = produce(server).send("k", "a");
     await clock.tickAsync(5000);
     expect(await sent).toEqual({ offset: 0 });
+  });
+});
+
+describe("a producer with a name, while there is no server,", () => {
+  test("says in time that it does not know where it stands", async () => {
+    const clock = virtualClock();
+    const transport = {
+      openStream: new ModelServer().openStream,
+      openProducer: () => Promise.reject(new SeglogError("UNAVAILABLE", "nobody listens")),
+      lastOffset: () => expect.fail("it has no identity"),
+    };
+    const options = resolveProducerOptions({ name: "importer" });
+    const producer = new Producer(transport, options, ANSWER_TIMEOUT_MS, () => undefined);
+    const asked = failureOf(producer.lastOffset("k"));
+    await clock.tickAsync(ANSWER_TIMEOUT_MS);
+    const error = await asked;
+    expect(error.code).toBe("UNAVAILABLE");
+    expect(error.message).toContain("nobody listens");
+    const closed = producer.close();
+    await clock.tickAsync(2000);
+    await closed;
   });
 });
