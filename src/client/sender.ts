@@ -62,7 +62,7 @@ export class Sender {
   readonly #identity: Promise<ProducerIdentity | undefined>;
 
   constructor(transport: SenderTransport, options: SenderOptions) {
-    const { name, answerTimeoutMs } = options;
+    const { name, answerTimeoutMs, deliveryTimeoutMs } = options;
     this.#options = options;
     this.#transport = transport;
     this.#outbox = new Outbox(anonymousIdentity(), { ...options, isNamed: name !== undefined });
@@ -70,6 +70,7 @@ export class Sender {
     this.#lane = new AppendLane(this.#outbox, {
       openStream: transport.openStream,
       answerTimeoutMs,
+      sendTimeoutMs: deliveryTimeoutMs,
       compress: (fields) => this.#compressed(fields),
     });
     this.#identity = this.#start();

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
+import type { OpenAppendStream } from "../../src/client/lane-stream.js";
 import { Producer, type SendOutcome } from "../../src/client/producer.js";
 import { type ProducerOptions, resolveProducerOptions } from "../../src/client/producer-options.js";
 import { SeglogError } from "../../src/errors.js";
@@ -9,7 +10,7 @@ import { virtualClock } from "./virtual-clock.js";
 
 const ANSWER_TIMEOUT_MS = 1000;
 
-function produce(server: ModelServer, options: ProducerOptions = {}): Producer {
+function produce(server: Pick<ModelServer, "openStream">, options: ProducerOptions = {}): Producer {
   const transport = {
     openStream: server.openStream,
     openProducer: async () => ({ id: 7n, epoch: 3 }),
@@ -387,6 +388,70 @@ describe("a batch whose outcome is not known", () => {
     await clock.tickAsync(ANSWER_TIMEOUT_MS + 100);
     expect(await sent).toEqual({ offset: 0 });
     expect(server.streams).toBe(2);
+  });
+});
+
+describe("a batch on a slow line", () => {
+  /** Takes the next request only when the one before has arrived. */
+  function slowly(server: ModelServer, delayMs: number): OpenAppendStream {
+    return (requests, signal) => {
+      const arriving = async function* () {
+        for await (const request of requests) {
+          await new Promise((resolve) => setTimeout(resolve, delayMs));
+          yield request;
+        }
+      };
+      return server.openStream(arriving(), signal);
+    };
+  }
+
+  test("has the time for delivery to get there, and is sent once", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    const producer = produce({ openStream: slowly(server, 5 * ANSWER_TIMEOUT_MS) });
+    const sent = [producer.send("k", "a"), producer.send("l", "b")];
+    await clock.tickAsync(12 * ANSWER_TIMEOUT_MS);
+    expect(await Promise.all(sent)).toEqual([{ offset: 0 }, { offset: 0 }]);
+    expect(server.streams).toBe(1);
+    expect(server.received.length).toBe(2);
+  });
+
+  test("that takes nothing at all is sent on another one in the end", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    let streams = 0;
+    const openStream: OpenAppendStream = (requests, signal) => {
+      streams++;
+      const delayMs = streams === 1 ? 1_000_000 : 1;
+      return slowly(server, delayMs)(requests, signal);
+    };
+    const producer = produce({ openStream }, { deliveryTimeoutMs: 5000 });
+    const lost = codeOf(producer.send("k", "a"));
+    await clock.tickAsync(5001);
+    expect(await lost).toBe("TIMEOUT");
+    const next = producer.send("l", "b");
+    await clock.tickAsync(3000);
+    expect(await next).toEqual({ offset: 0 });
+  });
+});
+
+describe("a batch whose answer makes no sense", () => {
+  test("is sent again, and stored once", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    let isWrong = true;
+    const openStream: OpenAppendStream = async function* (requests, signal) {
+      for await (const answer of server.openStream(requests, signal)) {
+        const { result } = answer;
+        if (isWrong && result.case === "appended") result.value.baseOffset = 2n ** 63n;
+        isWrong = false;
+        yield answer;
+      }
+    };
+    const sent = produce({ openStream }).send("k", "a");
+    await clock.tickAsync(5000);
+    expect(await sent).toEqual({ offset: 0 });
+    expect(server.logs.get("k")).toEqual(["a"]);
   });
 });
 
