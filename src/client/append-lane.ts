@@ -1,6 +1,6 @@
 import { SeglogError } from "../errors.js";
 import { backoffMs } from "./backoff.js";
-import { hasCode, isTransient } from "./failures.js";
+import { hasCode, isTooLong, isTransient } from "./failures.js";
 import { type LaneOptions, LaneStream, type StreamEnd } from "./lane-stream.js";
 import type { Outbox } from "./outbox.js";
 import type { OutgoingBatch } from "./outgoing-batch.js";
@@ -75,9 +75,10 @@ export class AppendLane {
       for (const each of unanswered) this.#outbox.failed(each, error);
       return;
     }
-    const isVerdict = !isTransient(error) || hasCode(error, "LIMIT_EXCEEDED");
+    const isUnread = isTooLong(error);
+    const isVerdict = !isTransient(error) || isUnread;
     if (isVerdict && unanswered.length === 1) {
-      this.#outbox.failed(batch, hasCode(error, "LIMIT_EXCEEDED") ? tooLong(batch, error) : error);
+      this.#outbox.failed(batch, isUnread ? tooLong(batch, error) : error, isUnread);
       return;
     }
     // The server ended the stream because of one of them. Next time it will be seen which one.

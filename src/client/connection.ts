@@ -1,6 +1,5 @@
-import type { ClientHttp2Session } from "node:http2";
 import { createClient, type Interceptor } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { SeglogError } from "../errors.js";
 import { pause } from "../log/polling.js";
 import { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
@@ -9,14 +8,20 @@ import { backoffMs } from "./backoff.js";
 import type { CallLimits, Calls } from "./calls.js";
 import type { ResolvedClientOptions } from "./client-options.js";
 import { isTransient } from "./failures.js";
+import { Sessions } from "./sessions.js";
 
+/** A connection that takes longer to be made is given up. */
+const CONNECT_TIMEOUT_MS = 10_000;
 /** A connection with calls under way is asked for a sign of life when it was silent this long. */
 const PING_INTERVAL_MS = 10_000;
 /** A connection that does not answer that within this time is given up. */
 const PING_TIMEOUT_MS = 5000;
 /** Bytes of a stream that may be under way to this client before it has read them. */
 const STREAM_WINDOW_BYTES = 1024 * 1024;
-/** The same of all streams together. */
+/**
+ * The same of all streams together. It would be 64 KiB otherwise: a long answer would wait for this
+ * side again and again.
+ */
 const CONNECTION_WINDOW_BYTES = 8 * 1024 * 1024;
 /**
  * What waits to be written counts, and a stream that is opened while there is more is broken: the
@@ -24,36 +29,34 @@ const CONNECTION_WINDOW_BYTES = 8 * 1024 * 1024;
  */
 const SESSION_MEBIBYTES = 1024;
 
-/** Where a transport gets its streams. */
-type Sessions = NonNullable<Parameters<typeof createGrpcTransport>[0]["sessionManager"]>;
-
 /**
  * One HTTP/2 connection to a server, kept alive, and made anew when it breaks.
  */
 export class Connection {
   /** The calls as they are: without a time limit, failing with errors of the protocol. */
   readonly calls: Calls;
-  readonly #session: Http2SessionManager;
+  readonly #sessions: Sessions;
   readonly #options: ResolvedClientOptions;
   readonly #closing = new AbortController();
 
   constructor(options: ResolvedClientOptions) {
     const { origin, token, tls } = options;
     this.#options = options;
-    this.#session = new Http2SessionManager(
-      origin,
-      { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
-      {
+    this.#sessions = new Sessions(origin, {
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      pingIntervalMs: PING_INTERVAL_MS,
+      pingTimeoutMs: PING_TIMEOUT_MS,
+      windowBytes: CONNECTION_WINDOW_BYTES,
+      http2: {
         ...tls,
         settings: { initialWindowSize: STREAM_WINDOW_BYTES },
         maxSessionMemory: SESSION_MEBIBYTES,
       },
-    );
-    const interceptors = token === undefined ? [] : [authorize(token)];
+    });
     const transport = createGrpcTransport({
       baseUrl: origin,
-      sessionManager: withWideWindow(this.#session),
-      interceptors,
+      sessionManager: this.#sessions,
+      interceptors: token === undefined ? [] : [authorize(token)],
     });
     this.calls = createClient(LogService, transport);
   }
@@ -75,23 +78,23 @@ export class Connection {
    */
   async open(): Promise<void> {
     const { origin, timeoutMs } = this.#options;
-    const timer = new AbortController();
-    const timeout = pause(timeoutMs, timer.signal);
-    const state = await Promise.race([this.#session.connect(), timeout]);
-    timer.abort();
-    if (state !== undefined && state !== "error") return;
-    const cause = this.#session.error();
-    this.close();
-    if (state === undefined) {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
       const text = `There was no connection to ${origin} within ${timeoutMs} ms.`;
-      throw new SeglogError("TIMEOUT", `${text} Check the address, or raise timeoutMs.`);
+      const error = new SeglogError("TIMEOUT", `${text} Check the address, or raise timeoutMs.`);
+      timer = setTimeout(() => reject(error), timeoutMs);
+    });
+    try {
+      await Promise.race([this.#sessions.connect(), timeout]);
+    } catch (cause) {
+      this.close();
+      if (cause instanceof SeglogError) throw cause;
+      const text = `There is no connection to ${origin}: ${fromConnectError(cause).message}.`;
+      const hint = "Check the address, and that a seglog server runs there.";
+      throw new SeglogError("UNAVAILABLE", `${text} ${hint}`, { cause });
+    } finally {
+      clearTimeout(timer);
     }
-    const reason = cause === undefined ? "" : ` ${fromConnectError(cause).message}`;
-    throw new SeglogError(
-      "UNAVAILABLE",
-      `There is no connection to ${origin}:${reason}. Check the address, and that the server runs.`,
-      { cause },
-    );
   }
 
   /**
@@ -124,7 +127,7 @@ export class Connection {
     const { origin } = this.#options;
     const reason = new SeglogError("CLOSED", `The client of ${origin} is closed. Connect again.`);
     this.#closing.abort(reason);
-    this.#session.abort();
+    this.#sessions.abort();
   }
 
   async #attempt<T>(
@@ -140,28 +143,6 @@ export class Connection {
       throw fromConnectError(error);
     }
   }
-}
-
-/**
- * All streams of a connection together may have no more on their way than a window of its own, which
- * is 64 KiB unless each side says otherwise: a long answer would wait for the other side again and
- * again.
- */
-function withWideWindow(manager: Http2SessionManager): Sessions {
-  const widened = new WeakSet<ClientHttp2Session>();
-  return {
-    authority: manager.authority,
-    notifyResponseByteRead: (stream) => manager.notifyResponseByteRead(stream),
-    async request(method, path, headers, options) {
-      const stream = await manager.request(method, path, headers, options);
-      const session = stream.session as ClientHttp2Session | undefined;
-      if (session !== undefined && !widened.has(session)) {
-        widened.add(session);
-        session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-      }
-      return stream;
-    },
-  };
 }
 
 function authorize(token: string): Interceptor {

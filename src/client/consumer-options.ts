@@ -9,6 +9,7 @@ import {
 } from "../option-checks.js";
 import { encodeKey } from "../store/key-directory.js";
 import { checkName } from "../store/name.js";
+import { shielded } from "./shielded.js";
 
 /** Options of {@link SeglogClient.consumer}. */
 export interface ConsumerOptions {
@@ -32,7 +33,8 @@ export interface ConsumerOptions {
   readonly autoCommitMs?: number | undefined;
   /**
    * Told when the connection breaks or cannot be made again, each time, and when a commit made by
-   * itself fails. Reading goes on as soon as it can. Default: nobody.
+   * itself fails. Reading goes on as soon as it can, also if this throws: that is an uncaught exception.
+   * Default: nobody.
    */
   readonly onError?: ((error: Error) => void) | undefined;
 }
@@ -44,6 +46,7 @@ export interface ResolvedConsumerOptions {
   readonly reset: "earliest" | "latest" | "error";
   readonly autoCommit: boolean;
   readonly autoCommitMs: number;
+  /** It never throws. */
   readonly onError: (error: Error) => void;
 }
 
@@ -66,6 +69,7 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
   requireObject(options, "options");
   refuseUnknown(options, OPTION_NAMES, "option");
   const { group, autoCommit } = options;
+  const onError = optionalFunction(options.onError, "onError");
   if (autoCommit !== undefined && typeof autoCommit !== "boolean") {
     throw new TypeError(`autoCommit must be a boolean, not ${describe(autoCommit)}`);
   }
@@ -78,7 +82,9 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     reset: oneOf(options.reset, "reset", ["earliest", "latest", "error"] as const) ?? "earliest",
     autoCommit: autoCommit ?? group !== undefined,
     autoCommitMs: integer(options.autoCommitMs, "autoCommitMs", 1, MAX_TIMER_MS) ?? 5000,
-    onError: optionalFunction(options.onError, "onError") ?? (() => undefined),
+    onError: (error) => {
+      if (onError !== undefined) shielded(onError, error);
+    },
   };
 }
 

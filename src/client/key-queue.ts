@@ -125,6 +125,15 @@ export class KeyQueue {
     this.#endRound();
   }
 
+  /**
+   * No attempt of a batch was ever read, because a server ends a stream with it. So nothing is
+   * stored either of what follows it: that was only ever sent behind it, on the same streams.
+   */
+  unread(batch: OutgoingBatch): void {
+    const place = this.#numbered.indexOf(batch);
+    for (const each of this.#numbered.slice(place)) each.mayBeStored = false;
+  }
+
   /** A batch that was sent is not stored, or nobody knows. */
   failed(batch: OutgoingBatch, error: Error): void {
     batch.failure = error;

@@ -21,8 +21,10 @@ export type OpenAppendStream = (
 /** What a stream of appends needs. */
 export interface LaneOptions {
   readonly openStream: OpenAppendStream;
-  /** How long to wait for an answer before the connection counts as dead. */
+  /** How long to wait for an answer to what was sent before the connection counts as dead. */
   readonly answerTimeoutMs: number;
+  /** How long the transport may take for a request before that: lines are slow, records long. */
+  readonly sendTimeoutMs: number;
   /** Compresses what can be compressed. */
   readonly compress: (fields: BatchFields) => BatchFields;
 }
@@ -36,6 +38,15 @@ export interface StreamEnd {
   readonly answers: number;
 }
 
+/** A batch that has no answer. */
+interface Unanswered {
+  readonly batch: OutgoingBatch;
+  /** When the transport began with it. */
+  readonly startedAtMs: number;
+  /** When the transport was done with it, and asked for the next one. */
+  sentAtMs: number | undefined;
+}
+
 /** One stream of appends, from its opening until it ends, for whatever reason. */
 export class LaneStream {
   readonly #outbox: Outbox;
@@ -43,7 +54,7 @@ export class LaneStream {
   readonly #carefulAnswers: number;
   readonly #abort = new AbortController();
   /** Batches without an answer, in the order in which they were sent. */
-  readonly #unanswered: { readonly batch: OutgoingBatch; readonly sentAtMs: number }[] = [];
+  readonly #unanswered: Unanswered[] = [];
   #timer: NodeJS.Timeout | undefined;
   #answers = 0;
   /** Ends the sleep of whoever makes requests. */
@@ -96,9 +107,12 @@ export class LaneStream {
       const mustWait = this.#answers < this.#carefulAnswers && this.#unanswered.length > 0;
       const next = mustWait ? undefined : this.#outbox.take();
       if (next !== undefined) {
-        this.#unanswered.push({ batch: next.batch, sentAtMs: performance.now() });
+        const startedAtMs = performance.now();
+        const sent: Unanswered = { batch: next.batch, startedAtMs, sentAtMs: undefined };
+        this.#unanswered.push(sent);
         this.#timer ??= setTimeout(() => this.#watch(), this.#options.answerTimeoutMs);
         yield this.#requestOf(next);
+        sent.sentAtMs = performance.now();
         continue;
       }
       await new Promise<void>((resolve) => {
@@ -114,18 +128,24 @@ export class LaneStream {
   }
 
   #answer({ result }: AppendStreamResponse): void {
-    const sent = this.#unanswered.shift();
+    const [sent] = this.#unanswered;
     if (sent === undefined || result.case === undefined) {
       throw new SeglogError("UNAVAILABLE", "The server answered what it was not asked.");
     }
-    this.#answers++;
     const { batch } = sent;
-    if (result.case === "appended") {
-      this.#outbox.stored(batch, toSafeInteger(result.value.baseOffset, "base_offset"));
+    // An answer that makes no sense is none: it throws before the batch counts as answered.
+    const outcome =
+      result.case === "appended"
+        ? toSafeInteger(result.value.baseOffset, "base_offset")
+        : fromFailure(result.value);
+    this.#unanswered.shift();
+    this.#answers++;
+    if (typeof outcome === "number") {
+      this.#outbox.stored(batch, outcome);
+    } else if (hasCode(outcome, "SEQUENCE_FORGOTTEN")) {
+      this.#outbox.stored(batch, -1, outcome);
     } else {
-      const error = fromFailure(result.value);
-      if (hasCode(error, "SEQUENCE_FORGOTTEN")) this.#outbox.stored(batch, -1, error);
-      else this.#outbox.failed(batch, error);
+      this.#outbox.failed(batch, outcome);
     }
     if (this.#answers <= this.#carefulAnswers) this.wake();
   }
@@ -135,12 +155,17 @@ export class LaneStream {
     this.#timer = undefined;
     const [oldest] = this.#unanswered;
     if (oldest === undefined) return;
-    const leftMs = oldest.sentAtMs + this.#options.answerTimeoutMs - performance.now();
+    const { answerTimeoutMs, sendTimeoutMs } = this.#options;
+    const { startedAtMs, sentAtMs } = oldest;
+    const isSent = sentAtMs !== undefined;
+    const limitMs = isSent ? answerTimeoutMs : sendTimeoutMs;
+    const leftMs = (sentAtMs ?? startedAtMs) + limitMs - performance.now();
     if (leftMs > 0) {
-      this.#timer = setTimeout(() => this.#watch(), Math.ceil(leftMs));
+      // What is not sent yet may be sent at any moment; then the other limit counts.
+      this.#timer = setTimeout(() => this.#watch(), Math.ceil(Math.min(leftMs, answerTimeoutMs)));
       return;
     }
-    const waited = `${this.#options.answerTimeoutMs} ms`;
-    this.end(new SeglogError("TIMEOUT", `The server did not answer an append within ${waited}.`));
+    const what = isSent ? "answer an append" : "take an append";
+    this.end(new SeglogError("TIMEOUT", `The server did not ${what} within ${limitMs} ms.`));
   }
 }

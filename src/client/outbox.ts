@@ -172,11 +172,16 @@ export class Outbox {
     if (isAwaited && error === undefined) batch.deliver(baseOffset);
   }
 
-  /** A batch was refused, or its answer got lost. */
-  failed(batch: OutgoingBatch, error: Error): void {
+  /**
+   * A batch was refused, or its answer got lost.
+   *
+   * @param isUnread - The server reads no request of this length, in no attempt.
+   */
+  failed(batch: OutgoingBatch, error: Error, isUnread = false): void {
     const queue = this.#queues.get(batch.key);
     if (this.#fatalError !== undefined || queue === undefined) return;
     this.#lastFailure = error;
+    if (isUnread) queue.unread(batch);
     queue.failed(batch, error);
     this.#afterAnswer(queue);
   }

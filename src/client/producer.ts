@@ -4,6 +4,7 @@ import { encodeKey } from "../store/key-directory.js";
 import type { Delivery } from "./outgoing-batch.js";
 import type { ResolvedProducerOptions } from "./producer-options.js";
 import { Sender, type SenderTransport } from "./sender.js";
+import { shielded } from "./shielded.js";
 
 /** Where a record was stored. */
 export interface SentRecord {
@@ -186,15 +187,4 @@ class PendingSend implements Delivery {
 
 function rethrow(error: unknown): never {
   throw error;
-}
-
-/** What a callback of the user throws is an uncaught exception, and stops nobody half-way. */
-function shielded(callback: (error: unknown) => void, error: unknown): void {
-  try {
-    callback(error);
-  } catch (thrown) {
-    queueMicrotask(() => {
-      throw thrown;
-    });
-  }
 }

@@ -54,13 +54,15 @@ export class Sender {
   /** In the order of the calls. */
   readonly #waiting = new Set<Waiting>();
   #compress: (pack: Pack) => Pack = (pack) => pack;
+  /** Why the server has not given an identity yet. */
+  #registerFailure: SeglogError | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
   /** Given by the server, for a name. */
   readonly #identity: Promise<ProducerIdentity | undefined>;
 
   constructor(transport: SenderTransport, options: SenderOptions) {
-    const { name, answerTimeoutMs } = options;
+    const { name, answerTimeoutMs, deliveryTimeoutMs } = options;
     this.#options = options;
     this.#transport = transport;
     this.#outbox = new Outbox(anonymousIdentity(), { ...options, isNamed: name !== undefined });
@@ -68,6 +70,7 @@ export class Sender {
     this.#lane = new AppendLane(this.#outbox, {
       openStream: transport.openStream,
       answerTimeoutMs,
+      sendTimeoutMs: deliveryTimeoutMs,
       compress: (fields) => this.#compressed(fields),
     });
     this.#identity = this.#start();
@@ -123,8 +126,20 @@ export class Sender {
     await this.#outbox.flush();
   }
 
-  /** Offset of the last record that a key has of the producer of this name. */
+  /**
+   * Offset of the last record that a key has of the producer of this name. It takes no longer than
+   * a call may take, also while there is no server.
+   */
   async lastOffset(key: string): Promise<number | undefined> {
+    const { answerTimeoutMs } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(this.#overdue()), answerTimeoutMs);
+    });
+    return Promise.race([this.#askLastOffset(key), timeout]).finally(() => clearTimeout(timer));
+  }
+
+  async #askLastOffset(key: string): Promise<number | undefined> {
     const identity = await this.#identity;
     if (identity !== undefined) return this.#transport.lastOffset(key, identity.id);
     throw this.#outbox.fatalError ?? closed();
@@ -241,14 +256,26 @@ export class Sender {
   async #register(name: string): Promise<ProducerIdentity | undefined> {
     for (let failures = 1; !this.#isClosed; failures++) {
       try {
-        return await this.#transport.openProducer(name);
+        const identity = await this.#transport.openProducer(name);
+        this.#registerFailure = undefined;
+        return identity;
       } catch (error) {
         if (!isTransient(error)) throw error;
-        this.#outbox.note(error as Error);
+        this.#registerFailure = error as SeglogError;
+        this.#outbox.note(this.#registerFailure);
       }
       await new Promise((resolve) => setTimeout(resolve, backoffMs(failures)));
     }
     return undefined;
+  }
+
+  #overdue(): SeglogError {
+    const cause = this.#registerFailure;
+    const text =
+      `The server did not say within ${this.#options.answerTimeoutMs} ms where the producer ` +
+      "stands. Ask again.";
+    if (cause === undefined) return new SeglogError("TIMEOUT", text);
+    return new SeglogError(cause.code, `${text} The latest failure: ${cause.message}`, { cause });
   }
 
   #compressed(fields: BatchFields): BatchFields {

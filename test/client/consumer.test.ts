@@ -1,5 +1,5 @@
 import type { ConsumedRecord, Consumer } from "seglog/client";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { codeOf, thrownBy } from "../support/failure.js";
 import { CuttableProxy, RemoteStore } from "./remote.js";
 
@@ -166,6 +166,37 @@ describe("a consumer", () => {
     while (values.length < 5000) values.push(...(await consumer.poll()).map(textOf));
     expect(values).toEqual(Array.from({ length: 5000 }, (_, index) => `${index}`));
     expect(onError.mock.calls[0]![0]).toMatchObject({ code: "UNAVAILABLE" });
+  });
+
+  test("goes on although onError throws, which is an uncaught exception", async () => {
+    const uncaught: unknown[] = [];
+    const queue = globalThis.queueMicrotask;
+    const spy = vi.spyOn(globalThis, "queueMicrotask").mockImplementation((callback) =>
+      queue(() => {
+        try {
+          callback();
+        } catch (error) {
+          uncaught.push(error);
+        }
+      }),
+    );
+    onTestFinished(() => spy.mockRestore());
+    const store = await RemoteStore.start();
+    const client = await store.connect({ timeoutMs: 100 });
+    await client.append("a", "1");
+    const mine = new Error("mine");
+    const onError = vi.fn(() => {
+      throw mine;
+    });
+    const consumer = client.consumer({ keys: ["a"], group: "g", autoCommitMs: 5, onError });
+    expect((await consumer.poll()).map(textOf)).toEqual(["1"]);
+    await store.stop();
+    const next = consumer.poll({ timeoutMs: 60_000 });
+    await vi.waitFor(() => expect(onError.mock.calls.length).toBeGreaterThan(2));
+    await store.start();
+    await (await store.connect()).append("a", "2");
+    expect((await next).map(textOf)).toEqual(["2"]);
+    expect(uncaught).toEqual(onError.mock.calls.map(() => mine));
   });
 
   test("waits for a server that is started again", async () => {

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { SeglogError, type SeglogErrorCode } from "../../src/errors.js";
 import { toConnectError, toFailure } from "../../src/wire/failure.js";
 import {
@@ -42,7 +43,7 @@ export class ModelServer {
   /** Decides what happens to each request. */
   fate: (request: AppendRequest, values: readonly string[]) => Fate = () => "answer";
   /** Decides whether a request ends the whole stream, as what the protocol refuses does. */
-  breakage: (request: AppendRequest, values: readonly string[]) => SeglogError | undefined = () =>
+  breakage: (request: AppendRequest, values: readonly string[]) => Error | undefined = () =>
     undefined;
   /** Decides whether a stream can be opened. */
   isUp: () => boolean = () => true;
@@ -170,4 +171,10 @@ function refusal(error: SeglogError): AppendStreamResponse {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** How the protocol refuses a message that is too long, before the service sees it. */
+export function tooLongForProtocol(): ConnectError {
+  const trailer = { "grpc-status": String(Code.ResourceExhausted) };
+  return new ConnectError("message size is larger than", Code.ResourceExhausted, trailer);
 }

@@ -1,14 +1,16 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
+import type { OpenAppendStream } from "../../src/client/lane-stream.js";
 import { Producer, type SendOutcome } from "../../src/client/producer.js";
 import { type ProducerOptions, resolveProducerOptions } from "../../src/client/producer-options.js";
 import { SeglogError } from "../../src/errors.js";
-import { codeOf } from "../support/failure.js";
-import { ModelServer } from "./model-server.js";
+import { codeOf, failureOf } from "../support/failure.js";
+import { ModelServer, tooLongForProtocol } from "./model-server.js";
 import { virtualClock } from "./virtual-clock.js";
 
 const ANSWER_TIMEOUT_MS = 1000;
 
-function produce(server: ModelServer, options: ProducerOptions = {}): Producer {
+function produce(server: Pick<ModelServer, "openStream">, options: ProducerOptions = {}): Producer {
   const transport = {
     openStream: server.openStream,
     openProducer: async () => ({ id: 7n, epoch: 3 }),
@@ -389,12 +391,76 @@ describe("a batch whose outcome is not known", () => {
   });
 });
 
+describe("a batch on a slow line", () => {
+  /** Takes the next request only when the one before has arrived. */
+  function slowly(server: ModelServer, delayMs: number): OpenAppendStream {
+    return (requests, signal) => {
+      const arriving = async function* () {
+        for await (const request of requests) {
+          await new Promise((resolve) => setTimeout(resolve, delayMs));
+          yield request;
+        }
+      };
+      return server.openStream(arriving(), signal);
+    };
+  }
+
+  test("has the time for delivery to get there, and is sent once", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    const producer = produce({ openStream: slowly(server, 5 * ANSWER_TIMEOUT_MS) });
+    const sent = [producer.send("k", "a"), producer.send("l", "b")];
+    await clock.tickAsync(12 * ANSWER_TIMEOUT_MS);
+    expect(await Promise.all(sent)).toEqual([{ offset: 0 }, { offset: 0 }]);
+    expect(server.streams).toBe(1);
+    expect(server.received.length).toBe(2);
+  });
+
+  test("that takes nothing at all is sent on another one in the end", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    let streams = 0;
+    const openStream: OpenAppendStream = (requests, signal) => {
+      streams++;
+      const delayMs = streams === 1 ? 1_000_000 : 1;
+      return slowly(server, delayMs)(requests, signal);
+    };
+    const producer = produce({ openStream }, { deliveryTimeoutMs: 5000 });
+    const lost = codeOf(producer.send("k", "a"));
+    await clock.tickAsync(5001);
+    expect(await lost).toBe("TIMEOUT");
+    const next = producer.send("l", "b");
+    await clock.tickAsync(3000);
+    expect(await next).toEqual({ offset: 0 });
+  });
+});
+
+describe("a batch whose answer makes no sense", () => {
+  test("is sent again, and stored once", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    let isWrong = true;
+    const openStream: OpenAppendStream = async function* (requests, signal) {
+      for await (const answer of server.openStream(requests, signal)) {
+        const { result } = answer;
+        if (isWrong && result.case === "appended") result.value.baseOffset = 2n ** 63n;
+        isWrong = false;
+        yield answer;
+      }
+    };
+    const sent = produce({ openStream }).send("k", "a");
+    await clock.tickAsync(5000);
+    expect(await sent).toEqual({ offset: 0 });
+    expect(server.logs.get("k")).toEqual(["a"]);
+  });
+});
+
 describe("a batch that breaks its stream", () => {
   test("costs the batches of other keys nothing", async () => {
     const clock = virtualClock();
     const server = new ModelServer();
     server.breakage = (_, values) =>
-      values.includes("monster") ? new SeglogError("LIMIT_EXCEEDED", "too long") : undefined;
+      values.includes("monster") ? tooLongForProtocol() : undefined;
     const producer = produce(server);
     const others = ["k", "l", "m"].map((key) => producer.send(key, "a"));
     const monster = producer.send("n", "monster");
@@ -405,5 +471,59 @@ describe("a batch that breaks its stream", () => {
     expect(await Promise.all(others)).toMatchObject(
       [0, 0, 0, 1, 1, 1].map((offset) => ({ offset })),
     );
+  });
+
+  test.each([undefined, "importer"])(
+    "costs those of its key nothing either (name %s)",
+    async (name) => {
+      const clock = virtualClock();
+      const server = new ModelServer();
+      server.breakage = (_, values) =>
+        values.includes("monster") ? tooLongForProtocol() : undefined;
+      const producer = produce(server, { batchBytes: 8, name });
+      const values = ["12345678", "a", "monster", "b", "c", "d", "87654321"];
+      const sent = values.map((value) => producer.send("k", value));
+      const other = producer.send("l", "x");
+      for (const each of sent) each.catch(() => undefined);
+      await clock.tickAsync(10_000);
+      expect(await codeOf(sent[2]!)).toBe("BATCH_TOO_LARGE");
+      expect(server.logs.get("k")).toEqual(values.filter((value) => value !== "monster"));
+      expect(await other).toEqual({ offset: 0 });
+      const later = producer.send("k", "later");
+      await clock.tickAsync(10);
+      expect(await later).toEqual({ offset: 6 });
+    },
+  );
+
+  test("because of a limit that is reached for now is sent again", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    const calm = new ConnectError("closed with ENHANCE_YOUR_CALM", Code.ResourceExhausted);
+    const limits = [new SeglogError("LIMIT_EXCEEDED", "too many connections"), calm];
+    server.breakage = () => limits.shift();
+    const sent = produce(server).send("k", "a");
+    await clock.tickAsync(5000);
+    expect(await sent).toEqual({ offset: 0 });
+  });
+});
+
+describe("a producer with a name, while there is no server,", () => {
+  test("says in time that it does not know where it stands", async () => {
+    const clock = virtualClock();
+    const transport = {
+      openStream: new ModelServer().openStream,
+      openProducer: () => Promise.reject(new SeglogError("UNAVAILABLE", "nobody listens")),
+      lastOffset: () => expect.fail("it has no identity"),
+    };
+    const options = resolveProducerOptions({ name: "importer" });
+    const producer = new Producer(transport, options, ANSWER_TIMEOUT_MS, () => undefined);
+    const asked = failureOf(producer.lastOffset("k"));
+    await clock.tickAsync(ANSWER_TIMEOUT_MS);
+    const error = await asked;
+    expect(error.code).toBe("UNAVAILABLE");
+    expect(error.message).toContain("nobody listens");
+    const closed = producer.close();
+    await clock.tickAsync(2000);
+    await closed;
   });
 });
