@@ -9,18 +9,12 @@ import { EXIT_CODE_HELP, ExitCode } from "./exit-code.js";
 import { UsageError } from "./failure.js";
 import { locateLog } from "./location.js";
 import { readAround } from "./read-around.js";
-import { printRecord, RECORD_FORMATS, type RecordFormat } from "./record-printer.js";
-import { addRemoteFlags, directoryOf, type RemoteFlags } from "./remote.js";
-import { RemoteCat } from "./remote-cat.js";
+import { printRecord, RECORD_FORMATS } from "./record-printer.js";
+import { addRemoteFlags, directoryOf } from "./remote.js";
+import { RemoteCat, type RemoteCatFlags } from "./remote-cat.js";
 import { findJournal, journaledOf, journaledRecords } from "./store-journal.js";
 
-interface CatFlags extends RemoteFlags {
-  readonly key?: string;
-  readonly from?: number;
-  readonly to?: number;
-  readonly limit?: number;
-  readonly follow?: boolean;
-  readonly format: RecordFormat;
+interface CatFlags extends RemoteCatFlags {
   readonly raw?: boolean;
 }
 

@@ -6,7 +6,8 @@ import { ExitCode } from "./exit-code.js";
 import { printRecord, type RecordFormat } from "./record-printer.js";
 import { connectRemote, type RemoteFlags, requireKey } from "./remote.js";
 
-interface RemoteCatFlags extends RemoteFlags {
+/** What is asked of a log, wherever it is. */
+export interface RemoteCatFlags extends RemoteFlags {
   readonly key?: string;
   readonly from?: number;
   readonly to?: number;

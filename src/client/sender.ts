@@ -1,5 +1,4 @@
 import { SeglogError } from "../errors.js";
-import type { CompressionName } from "../format/compression.js";
 import type { PreparedRecord } from "../log/prepared-record.js";
 import type { Pack } from "../wire/generated/seglog/v1/log_service_pb.js";
 import type { BatchFields } from "../wire/records.js";
@@ -10,6 +9,7 @@ import type { ProducerIdentity } from "./key-queue.js";
 import type { OpenAppendStream } from "./lane-stream.js";
 import { anonymousIdentity, bufferedBytesOf, Outbox } from "./outbox.js";
 import type { Delivery, OutgoingBatch } from "./outgoing-batch.js";
+import type { ResolvedProducerOptions } from "./producer-options.js";
 
 /** How a sender reaches the server. */
 export interface SenderTransport {
@@ -20,17 +20,9 @@ export interface SenderTransport {
   lastOffset(key: string, id: bigint): Promise<number | undefined>;
 }
 
-/** What a sender needs to know; the names are those of `ProducerOptions`. */
-export interface SenderOptions {
-  readonly lingerMs: number;
-  readonly batchBytes: number;
-  readonly maxInFlight: number;
-  readonly compression: CompressionName;
-  readonly maxBufferedBytes: number;
-  readonly whenFull: "wait" | "reject";
-  readonly deliveryTimeoutMs: number;
+/** What a sender needs to know. */
+export interface SenderOptions extends Omit<ResolvedProducerOptions, "onError"> {
   readonly answerTimeoutMs: number;
-  readonly name: string | undefined;
   /** Told once of each batch that failed. */
   readonly onFailure: (error: Error) => void;
 }
