@@ -1,3 +1,5 @@
+import { CommitChecker } from "./commit-checker.js";
+import { Findings, HighWater } from "./findings.js";
 import type { History, Operation } from "./history.js";
 import {
   faultOf,
@@ -9,93 +11,88 @@ import {
   sendOf,
   wasRefused,
 } from "./kafka-wire.js";
-import type { Anomaly, AnomalyKind, Verdict } from "./verdict.js";
+import type { Verdict } from "./verdict.js";
 
-/** What is known of one key. */
-class KeyFacts {
-  readonly messageAt = new Map<number, string>();
-  readonly offsetOf = new Map<string, number>();
-  readonly sentBy = new Map<string, Operation>();
-  readonly polled = new Set<number>();
-  /** The highest offset known to be readable at the current moment of the walk; -1 for none. */
-  readableTo = -1;
-  /** The highest offset of a send that has been acknowledged so far. */
-  acknowledgedTo = -1;
-  /** Between these the committed offset must be: acknowledged or seen, and asked for. */
-  committedFloor = -1;
-  committedCeiling = -1;
-  offsets: readonly number[] = [];
-}
-
-/** What a request must be judged by: how things stood when it was asked. */
-interface Snapshot {
-  readonly readableTo: ReadonlyMap<string, number>;
-  readonly acknowledgedTo: number;
-  readonly committedFloor: ReadonlyMap<string, number>;
+/** What is expected of a history beyond what Jepsen expects of each. */
+export interface Expectations {
+  /**
+   * Whether all clients see the same moment: a message is readable once it was acknowledged or
+   * seen, and offsets of sends, and committed offsets, follow the order of the requests of
+   * different clients, too. A single node can do that. Without it, as in Maelstrom, only what each
+   * client sees has an order, and what is out of date is merely counted. Default: true.
+   */
+  readonly realtime?: boolean;
+  /** Whether everything is read and listed in the end, so that what is missing is lost. Default: false. */
+  readonly readToEnd?: boolean;
+  /** The most messages of one key that an answer to a poll may hold. Default: any number. */
+  readonly maxMessagesPerKey?: number;
 }
 
 /**
- * Checks a history of the `kafka` workload. Beyond what the workload demands, it expects of a
- * single node that a message is readable once it was acknowledged or seen, and that offsets follow
- * the order of sends of different clients, too.
+ * Checks a history of the `kafka` workload.
  *
  * Within a key, all messages that are sent must differ.
- *
- * @param maxMessagesPerKey - The most messages of one key that an answer to a poll may hold.
  */
-export function checkKafkaHistory(
-  history: History,
-  maxMessagesPerKey = Number.POSITIVE_INFINITY,
-): Verdict {
-  return new Checker(history.operations, maxMessagesPerKey).check();
+export function checkKafkaHistory(history: History, expectations: Expectations = {}): Verdict {
+  return new Checker(history.operations, expectations).check();
+}
+
+/** How things stood when a request was asked, by key. */
+interface Before {
+  readonly readableTo: ReadonlyMap<string, number>;
+  readonly acknowledgedTo: number;
 }
 
 class Checker {
   readonly #operations: readonly Operation[];
-  readonly #maxMessagesPerKey: number;
-  readonly #keys = new Map<string, KeyFacts>();
-  readonly #anomalies: Anomaly[] = [];
-  readonly #snapshots = new Map<Operation, Snapshot>();
-  #acknowledged = 0;
+  readonly #expected: Required<Expectations>;
+  readonly #findings = new Findings();
+  readonly #commits: CommitChecker;
+  readonly #before = new Map<Operation, Before>();
+  /** By key, the highest offset known to be readable at the current moment of the walk. */
+  readonly #readable = new HighWater();
+  /** By key, or client and key, the highest offset of a send that has been acknowledged so far. */
+  readonly #acknowledged = new HighWater();
   #polled = 0;
+  #stalePolls = 0;
 
-  constructor(operations: readonly Operation[], maxMessagesPerKey: number) {
+  constructor(operations: readonly Operation[], expectations: Expectations) {
     this.#operations = operations;
-    this.#maxMessagesPerKey = maxMessagesPerKey;
+    this.#expected = {
+      realtime: true,
+      readToEnd: false,
+      maxMessagesPerKey: Number.POSITIVE_INFINITY,
+      ...expectations,
+    };
+    this.#commits = new CommitChecker(this.#findings, this.#expected);
   }
 
   check(): Verdict {
     for (const operation of this.#operations) if (isSend(operation)) this.#recordSent(operation);
     const complete = this.#operations.filter((operation) => this.#hasGoodReply(operation));
     for (const operation of complete) this.#recordMessages(operation);
-    for (const facts of this.#keys.values()) {
+    for (const facts of this.#findings.keys.values()) {
       facts.offsets = [...facts.messageAt.keys()].sort((a, b) => a - b);
     }
     this.#walk(new Set(complete));
+    const unseen = this.#checkAllSeen();
+    if (this.#expected.readToEnd) this.#commits.checkNoneLost();
     const replies = this.#operations.map((operation) => operation.reply);
     return {
-      anomalies: this.#anomalies,
-      acknowledged: this.#acknowledged,
-      unseen: this.#countUnseen(complete),
+      anomalies: this.#findings.anomalies,
+      acknowledged: complete.filter(isSend).length,
+      unseen,
       polled: this.#polled,
+      stalePolls: this.#stalePolls,
+      staleLists: this.#commits.staleLists,
       refused: replies.filter((reply) => reply?.type === "error").length,
       unanswered: replies.filter((reply) => reply === undefined).length,
     };
   }
 
-  #facts(key: string): KeyFacts {
-    const facts = this.#keys.get(key) ?? new KeyFacts();
-    this.#keys.set(key, facts);
-    return facts;
-  }
-
-  #report(kind: AnomalyKind, key: string, detail: string): void {
-    this.#anomalies.push({ kind, key, detail });
-  }
-
   #recordSent(operation: Operation): void {
     const { key, message } = sendOf(operation);
-    const { sentBy } = this.#facts(key);
+    const { sentBy } = this.#findings.of(key);
     if (sentBy.has(message)) throw new Error(`${message} is sent to key ${key} twice`);
     sentBy.set(message, operation);
   }
@@ -106,7 +103,8 @@ class Checker {
     if (reply === undefined || reply.type === "error") return false;
     const wrong = reply.type === `${request.type}_ok` ? faultOf(operation) : "another type";
     if (wrong !== undefined) {
-      this.#report("malformed-reply", "", `${wrong}: ${JSON.stringify({ request, reply })}`);
+      const detail = `${wrong}: ${JSON.stringify({ request, reply })}`;
+      this.#findings.report("malformed-reply", "", detail);
     }
     return wrong === undefined;
   }
@@ -114,39 +112,45 @@ class Checker {
   #recordMessages(operation: Operation): void {
     if (isSend(operation)) {
       const { key, message } = sendOf(operation);
-      this.#recordMessage(key, Number(operation.reply?.offset), message);
+      const offset = Number(operation.reply?.offset);
+      this.#recordMessage(key, offset, message);
+      this.#findings.of(key).acknowledged.set(message, offset);
     }
     if (operation.request.type !== "poll") return;
     for (const [key, pairs] of polledOf(operation)) {
+      const facts = this.#findings.of(key);
       for (const [offset, message] of pairs) {
         this.#recordMessage(key, offset, message);
-        this.#facts(key).polled.add(offset);
+        facts.polled.add(message);
+        facts.polledTo = Math.max(facts.polledTo, offset);
         this.#checkSent(key, offset, message, operation);
       }
     }
   }
 
   #recordMessage(key: string, offset: number, message: string): void {
-    const { messageAt, offsetOf } = this.#facts(key);
+    const { messageAt, offsetOf } = this.#findings.of(key);
     const other = messageAt.get(offset);
     if (other !== undefined && other !== message) {
-      this.#report("inconsistent-offset", key, `${other} and ${message} at offset ${offset}`);
+      const detail = `${other} and ${message} at offset ${offset}`;
+      this.#findings.report("inconsistent-offsets", key, detail);
     }
     const elsewhere = offsetOf.get(message);
     if (elsewhere !== undefined && elsewhere !== offset) {
-      this.#report("duplicate", key, `${message} at offsets ${elsewhere} and ${offset}`);
+      const detail = `${message} at offsets ${elsewhere} and ${offset}`;
+      this.#findings.report("duplicate", key, detail);
     }
     messageAt.set(offset, message);
     offsetOf.set(message, offset);
   }
 
   #checkSent(key: string, offset: number, message: string, poll: Operation): void {
-    const send = this.#facts(key).sentBy.get(message);
-    const detail = `${message} at offset ${offset}`;
-    if (!send) this.#report("phantom", key, `${detail} was never sent`);
-    else if (send.invokedAt > poll.completedAt) {
-      this.#report("phantom", key, `${detail} was sent only later`);
-    } else if (wasRefused(send)) this.#report("phantom", key, `${detail} had been refused`);
+    const send = this.#findings.of(key).sentBy.get(message);
+    const report = (what: string) =>
+      this.#findings.report("phantom", key, `${message} at offset ${offset} ${what}`);
+    if (!send) report("was never sent");
+    else if (send.invokedAt > poll.completedAt) report("was sent only later");
+    else if (wasRefused(send)) report("had been refused");
   }
 
   /** Goes through the history moment by moment, with what was known at each. */
@@ -164,119 +168,100 @@ class Checker {
 
   #begin(operation: Operation): void {
     const keys = keysOf(operation);
-    if (operation.request.type === "commit_offsets" && !wasRefused(operation)) {
-      for (const [key, offset] of numbersOf(operation.request.offsets)) {
-        const facts = this.#facts(key);
-        facts.committedCeiling = Math.max(facts.committedCeiling, offset);
-      }
-    }
-    this.#snapshots.set(operation, {
-      readableTo: new Map(keys.map((key) => [key, this.#facts(key).readableTo])),
-      acknowledgedTo: keys[0] === undefined ? -1 : this.#facts(keys[0]).acknowledgedTo,
-      committedFloor: new Map(keys.map((key) => [key, this.#facts(key).committedFloor])),
+    this.#commits.begin(operation);
+    this.#before.set(operation, {
+      readableTo: new Map(keys.map((key) => [key, this.#readable.at(key)])),
+      acknowledgedTo: keys[0] === undefined ? -1 : this.#acknowledgedTo(operation, keys[0]),
     });
   }
 
   #complete(operation: Operation): void {
-    const snapshot = this.#snapshots.get(operation);
-    if (!snapshot) throw new Error("an answer came before its request");
+    const before = this.#before.get(operation);
+    if (!before) throw new Error("an answer came before its request");
     const { type } = operation.request;
-    if (type === "send") this.#completeSend(operation, snapshot);
-    if (type === "poll") this.#completePoll(operation, snapshot);
-    if (type === "commit_offsets") this.#completeCommit(operation);
-    if (type === "list_committed_offsets") this.#completeList(operation, snapshot);
+    if (type === "send") this.#completeSend(operation, before);
+    else if (type === "poll") this.#completePoll(operation, before);
+    else this.#commits.complete(operation);
   }
 
-  #completeSend(operation: Operation, before: Snapshot): void {
+  #acknowledgedTo({ client }: Operation, key: string): number {
+    return this.#expected.realtime
+      ? this.#acknowledged.at(key)
+      : this.#acknowledged.at(client, key);
+  }
+
+  #completeSend(operation: Operation, { acknowledgedTo }: Before): void {
     const { key, message } = sendOf(operation);
     const offset = Number(operation.reply?.offset);
-    const facts = this.#facts(key);
-    if (offset <= before.acknowledgedTo) {
-      const detail = `${message} got offset ${offset} after ${before.acknowledgedTo} was given out`;
-      this.#report("non-monotonic-send", key, detail);
+    if (offset <= acknowledgedTo) {
+      const detail = `${message} got offset ${offset} after ${acknowledgedTo} was given out`;
+      this.#findings.report("nonmonotonic-send", key, detail);
     }
-    this.#acknowledged++;
-    facts.acknowledgedTo = Math.max(facts.acknowledgedTo, offset);
-    facts.readableTo = Math.max(facts.readableTo, offset);
+    this.#acknowledged.raise(offset, key);
+    this.#acknowledged.raise(offset, operation.client, key);
+    this.#readable.raise(offset, key);
   }
 
-  #completePoll(operation: Operation, before: Snapshot): void {
+  #completePoll(operation: Operation, before: Before): void {
     const polled = polledOf(operation);
     for (const [key, from] of numbersOf(operation.request.offsets)) {
       const pairs = polled.get(key) ?? [];
-      const facts = this.#facts(key);
       this.#polled += pairs.length;
-      if (pairs.length > this.#maxMessagesPerKey) {
-        this.#report("too-many", key, `${pairs.length} messages in one answer`);
+      if (pairs.length > this.#expected.maxMessagesPerKey) {
+        this.#findings.report("too-many", key, `${pairs.length} messages in one answer`);
       }
       this.#checkOrder(key, from, pairs);
-      this.#checkNothingMissing(key, from, pairs, before.readableTo.get(key) ?? -1);
-      for (const [offset] of pairs) facts.readableTo = Math.max(facts.readableTo, offset);
+      this.#checkNothingSkipped(key, from, pairs);
+      this.#checkRecent(key, from, pairs, before.readableTo.get(key) ?? -1);
+      for (const [offset] of pairs) this.#readable.raise(offset, key);
     }
   }
 
   #checkOrder(key: string, from: number, pairs: Pairs): void {
-    let previous = from - 1;
-    for (const [offset] of pairs) {
-      if (offset <= previous) {
-        const offsets = pairs.map(([at]) => at).join(", ");
-        this.#report("non-monotonic-poll", key, `from ${from}: ${offsets}`);
-        return;
-      }
-      previous = offset;
+    const offsets = pairs.map(([offset]) => offset);
+    const detail = `from ${from}: ${offsets.join(", ")}`;
+    const [first] = offsets;
+    if (first !== undefined && first < from) {
+      this.#findings.report("nonmonotonic-poll", key, detail);
+    }
+    if (offsets.some((offset, index) => index > 0 && offset <= (offsets[index - 1] as number))) {
+      this.#findings.report("int-nonmonotonic-poll", key, detail);
     }
   }
 
-  #checkNothingMissing(key: string, from: number, pairs: Pairs, readableTo: number): void {
-    const { offsets } = this.#facts(key);
+  #checkNothingSkipped(key: string, from: number, pairs: Pairs): void {
+    const { offsets, messageAt } = this.#findings.of(key);
     const seen = new Set(pairs.map(([offset]) => offset));
-    const last = Math.max(...seen, from - 1);
+    const [first, last] = [Math.min(...seen), Math.max(...seen)];
     for (const offset of offsets) {
-      if (offset >= from && offset <= last && !seen.has(offset)) {
-        this.#reportMissing(key, offset, "skipped", `a poll from ${from} reached ${last}`);
+      if (offset < from || offset > last || seen.has(offset)) continue;
+      const detail = `${messageAt.get(offset)} at offset ${offset}, in a poll from ${from} to ${last}`;
+      this.#findings.report(offset < first ? "poll-skip" : "int-poll-skip", key, detail);
+    }
+  }
+
+  /** An answer may be short, but if it is empty a client takes this for the end. */
+  #checkRecent(key: string, from: number, pairs: Pairs, readableTo: number): void {
+    if (pairs.length > 0 || readableTo < from) return;
+    this.#stalePolls++;
+    if (!this.#expected.realtime) return;
+    const message = this.#findings.of(key).messageAt.get(readableTo);
+    const detail = `a poll from ${from} found nothing, not ${message} at offset ${readableTo}`;
+    this.#findings.report("stale-poll", key, detail);
+  }
+
+  /** Returns how many messages were acknowledged and never seen. */
+  #checkAllSeen(): number {
+    let unseen = 0;
+    for (const [key, { acknowledged, polled, polledTo }] of this.#findings.keys) {
+      for (const [message, offset] of acknowledged) {
+        if (polled.has(message)) continue;
+        unseen++;
+        const detail = `${message} at offset ${offset}, polls came to ${polledTo}`;
+        if (offset <= polledTo) this.#findings.report("lost-write", key, detail);
+        if (this.#expected.readToEnd) this.#findings.report("unseen", key, detail);
       }
     }
-    // An answer may be short, but not empty, or a client would take this for the end.
-    if (pairs.length === 0 && readableTo >= from) {
-      this.#reportMissing(key, readableTo, "stale-poll", `a poll from ${from} found nothing`);
-    }
-  }
-
-  #reportMissing(key: string, offset: number, kind: AnomalyKind, detail: string): void {
-    const { messageAt, polled } = this.#facts(key);
-    const missed = `${detail} without ${messageAt.get(offset)} at offset ${offset}`;
-    this.#report(polled.has(offset) ? kind : "lost-write", key, missed);
-  }
-
-  #completeCommit(operation: Operation): void {
-    for (const [key, offset] of numbersOf(operation.request.offsets)) {
-      const facts = this.#facts(key);
-      facts.committedFloor = Math.max(facts.committedFloor, offset);
-    }
-  }
-
-  #completeList(operation: Operation, before: Snapshot): void {
-    const listed = numbersOf(operation.reply?.offsets);
-    for (const key of keysOf(operation)) {
-      const facts = this.#facts(key);
-      const offset = listed.get(key) ?? -1;
-      const floor = before.committedFloor.get(key) ?? -1;
-      if (offset < floor) {
-        this.#report("committed-backwards", key, `${offset} is listed after ${floor}`);
-      }
-      if (offset > facts.committedCeiling) {
-        const detail = `${offset} is listed, ${facts.committedCeiling} is the most ever committed`;
-        this.#report("committed-made-up", key, detail);
-      }
-      facts.committedFloor = Math.max(facts.committedFloor, offset);
-    }
-  }
-
-  #countUnseen(complete: readonly Operation[]): number {
-    return complete.filter(
-      (operation) =>
-        isSend(operation) &&
-        !this.#facts(sendOf(operation).key).polled.has(Number(operation.reply?.offset)),
-    ).length;
+    return unseen;
   }
 }
