@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { encodeJson, type Json, JsonText } from "../../src/maelstrom/json.js";
+import { encodeJson, type Json, JsonText } from "../../../src/maelstrom/runtime/json.js";
 
 describe("encodeJson", () => {
   it.each<[string, Json, string]>([

@@ -1,29 +1,6 @@
-import { encodeJson, encodeMembers, type Json } from "./json.js";
+import { encodeJson, encodeMembers, isObject, type Json } from "./json.js";
+import { MaelstromError } from "./maelstrom-error.js";
 import { memberText } from "./member-text.js";
-
-/**
- * Maelstrom's error codes, those that this node uses. All but `crash` are definite: what was asked
- * for has not happened and will not.
- */
-export const ERROR_CODES = {
-  notSupported: 10,
-  temporarilyUnavailable: 11,
-  malformedRequest: 12,
-  crash: 13,
-  keyDoesNotExist: 20,
-} as const;
-
-/** A failure that is told to the sender of a request. */
-export class MaelstromError extends Error {
-  /** One of {@link ERROR_CODES}. */
-  readonly code: number;
-
-  constructor(kind: keyof typeof ERROR_CODES, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "MaelstromError";
-    this.code = ERROR_CODES[kind];
-  }
-}
 
 /** Whom an answer goes to and what it answers. */
 export interface Origin {
@@ -32,8 +9,8 @@ export interface Origin {
   readonly messageId: number;
 }
 
-/** A message that wants an answer. */
-export interface Request extends Origin {
+/** What a message says. */
+export interface Content {
   readonly type: string;
   /** As `JSON.parse` made it: members have unknown types, and names such as `__proto__` are data. */
   readonly body: Readonly<Record<string, unknown>>;
@@ -41,8 +18,18 @@ export interface Request extends Origin {
   bodyText(name: string): string | undefined;
 }
 
-/** The body of an answer; the protocol's own members are added by {@link encodeReply}. */
-export interface ReplyBody {
+/** A message that wants an answer. */
+export interface Request extends Origin, Content {}
+
+/** An answer to something that this node asked. */
+export interface Reply extends Content {
+  readonly src: string;
+  /** The `msg_id` of what was asked. */
+  readonly inReplyTo: number;
+}
+
+/** The body of a message; the protocol's own members are added when it is written. */
+export interface Body {
   readonly type: string;
   readonly [name: string]: Json;
 }
@@ -50,6 +37,7 @@ export interface ReplyBody {
 /** What a line turned out to be. */
 export type ParsedLine =
   | { readonly kind: "request"; readonly request: Request }
+  | { readonly kind: "reply"; readonly reply: Reply }
   /** No request, but its sender can be told so. */
   | { readonly kind: "refused"; readonly origin: Origin; readonly error: MaelstromError }
   /** Nobody can be told. */
@@ -67,19 +55,21 @@ export function parseLine(line: string): ParsedLine {
   const { src, dest, body } = message;
   if (typeof src !== "string") return { kind: "unanswerable", reason: "no src" };
   if (!isObject(body)) return { kind: "unanswerable", reason: "no body" };
-  // Answering an answer could go on for ever.
-  if (body.in_reply_to !== undefined) {
-    return { kind: "unanswerable", reason: "a reply to nothing that this node asked" };
+  const { type, in_reply_to: inReplyTo, msg_id: messageId } = body;
+  const bodyText = (name: string) => memberText(memberText(line, "body") ?? "{}", name);
+  if (inReplyTo !== undefined) {
+    // It may have a msg_id, too, but answering an answer could go on for ever.
+    if (!Number.isSafeInteger(inReplyTo) || typeof type !== "string") {
+      return { kind: "unanswerable", reason: "a reply to nothing that this node asked" };
+    }
+    return { kind: "reply", reply: { src, inReplyTo: Number(inReplyTo), type, body, bodyText } };
   }
-  const messageId = body.msg_id;
   if (!Number.isSafeInteger(messageId)) {
     return { kind: "unanswerable", reason: "no msg_id that an answer could name" };
   }
   const origin = { src, dest: typeof dest === "string" ? dest : "", messageId: Number(messageId) };
   if (typeof dest !== "string") return refuse(origin, "dest must be a string");
-  const { type } = body;
   if (typeof type !== "string") return refuse(origin, "type must be a string");
-  const bodyText = (name: string) => memberText(memberText(line, "body") ?? "{}", name);
   return { kind: "request", request: { ...origin, type, body, bodyText } };
 }
 
@@ -87,23 +77,43 @@ function refuse(origin: Origin, message: string): ParsedLine {
   return { kind: "refused", origin, error: new MaelstromError("malformedRequest", message) };
 }
 
-/** Whether a parsed value is a JSON object. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /**
  * Writes the answer to a request as one line, without its end.
  *
  * @param nodeId - Who answers.
  */
-export function encodeReply(nodeId: string, origin: Origin, body: ReplyBody): string {
+export function encodeReply(nodeId: string, origin: Origin, body: Body): string {
   const { src, messageId } = origin;
-  const bodyText = encodeMembers([...Object.entries(body), ["in_reply_to", messageId]]);
-  return `{"src":${encodeJson(nodeId)},"dest":${encodeJson(src)},"body":${bodyText}}`;
+  return encodeMessage(nodeId, src, body, ["in_reply_to", messageId]);
+}
+
+/**
+ * Writes a request as one line, without its end.
+ *
+ * @param nodeId - Who asks.
+ */
+export function encodeRequest(nodeId: string, dest: string, messageId: number, body: Body): string {
+  return encodeMessage(nodeId, dest, body, ["msg_id", messageId]);
+}
+
+function encodeMessage(
+  src: string,
+  dest: string,
+  body: Body,
+  identity: readonly [string, number],
+): string {
+  const bodyText = encodeMembers([...Object.entries(body), identity]);
+  return `{"src":${encodeJson(src)},"dest":${encodeJson(dest)},"body":${bodyText}}`;
 }
 
 /** The body that tells of an error. */
-export function errorBody(error: MaelstromError): ReplyBody {
+export function errorBody(error: MaelstromError): Body {
   return { type: "error", code: error.code, text: error.message };
+}
+
+/** The error that a reply tells; `undefined` if it tells none. */
+export function errorOf({ type, body }: Content): MaelstromError | undefined {
+  if (type !== "error") return undefined;
+  const code = Number.isSafeInteger(body.code) ? Number(body.code) : "crash";
+  return new MaelstromError(code, typeof body.text === "string" ? body.text : "No reason given.");
 }

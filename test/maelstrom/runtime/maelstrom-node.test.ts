@@ -1,6 +1,7 @@
 import { PassThrough, Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { MaelstromNode } from "../../src/maelstrom/maelstrom-node.js";
+import type { Network } from "../../../src/maelstrom/runtime/handler.js";
+import { MaelstromNode } from "../../../src/maelstrom/runtime/maelstrom-node.js";
 
 /** More requests than may be in flight. */
 const MANY = 2000;
@@ -15,6 +16,7 @@ class Setup {
   readonly log: string[] = [];
   /** Requests of type `wait` that were begun; each ends when its function is called. */
   readonly waiting: (() => void)[] = [];
+  network: Network | undefined;
   /** Requests of type `echo` that were handled. */
   echoes = 0;
   readonly ended: Promise<void>;
@@ -42,12 +44,15 @@ class Setup {
       throw new TypeError("a fault\nof the program");
     };
     const node = new MaelstromNode({
-      handlers: new Map([
-        ["wait", { answerBytes: 0, handle: wait }],
-        ["wait for much", { answerBytes: 2 ** 20, handle: wait }],
-        ["fail", { answerBytes: 0, handle: fail }],
-        ["echo", { answerBytes: 0, handle: echo }],
-      ]),
+      start: (network) => {
+        this.network = network;
+        return new Map([
+          ["wait", { handle: wait }],
+          ["wait for much", { answerBytes: 2 ** 20, handle: wait }],
+          ["fail", { handle: fail }],
+          ["echo", { handle: echo }],
+        ]);
+      },
       output: this.output,
       log: (line) => this.log.push(line),
     });
@@ -86,7 +91,7 @@ describe("MaelstromNode", () => {
     const setup = new Setup();
     setup.ask({ type: "echo" }, { type: "unknown" }, INIT, { type: "echo" });
     await setup.settle();
-    expect(setup.answers).toEqual([11, 10, "init_ok", "echo_ok"]);
+    expect(setup.answers).toEqual([11, 11, "init_ok", "echo_ok"]);
   });
 
   it.each([
@@ -96,7 +101,8 @@ describe("MaelstromNode", () => {
     [{ type: "init", node_id: "n0" }, 12],
     [{ type: "init", node_id: "n0", node_ids: "n0" }, 12],
     [{ type: "init", node_id: "n0", node_ids: ["n1"] }, 12],
-    [{ type: "init", node_id: "n0", node_ids: ["n0", "n1"] }, 10],
+    [{ type: "init", node_id: "n0", node_ids: ["n0", 5] }, 12],
+    [{ type: "init", node_id: "n0", node_ids: ["n0", "n0"] }, 12],
   ])("refuses %j and waits for a better one", async (body, code) => {
     const setup = new Setup();
     setup.ask(body, { type: "echo" }, INIT);
@@ -106,9 +112,10 @@ describe("MaelstromNode", () => {
 
   it("takes init again if it says the same", async () => {
     const setup = new Setup();
-    setup.ask(INIT, INIT, { type: "init", node_id: "n1", node_ids: ["n1"] });
+    const other = { type: "init", node_id: "n1", node_ids: ["n1"] };
+    setup.ask(INIT, INIT, other, { ...INIT, node_ids: ["n0", "n1"] });
     await setup.settle();
-    expect(setup.answers).toEqual(["init_ok", "init_ok", 12]);
+    expect(setup.answers).toEqual(["init_ok", "init_ok", 12, 12]);
   });
 
   it("survives a fault of a handler and logs it on one line", async () => {
