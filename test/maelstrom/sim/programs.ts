@@ -17,7 +17,7 @@ export interface ProgramChoice {
 }
 
 /**
- * Calls `use` with the compiled program, whose nodes have data directories that go away afterwards.
+ * Calls `use` with the compiled program; data directories of its nodes go away afterwards.
  *
  * @param packageRoot - Where `dist/` and `.build/` are.
  */
@@ -27,11 +27,13 @@ export async function withProgram<T>(
   use: (program: NodeProgram) => Promise<T>,
 ): Promise<T> {
   if (engine === "naive") return await use(naiveProgram(packageRoot));
-  const directory = mkdtempSync(join(tmpdir(), "seglog-maelstrom-"));
   const path = fileURLToPath(new URL("dist/maelstrom/main.js", packageRoot));
-  const mode = ["--engine", engine, ...(router ? [] : ["--no-router"])];
+  if (engine === "kv") {
+    return await use({ path, args: () => ["--engine=kv", ...(router ? [] : ["--no-router"])] });
+  }
+  const directory = mkdtempSync(join(tmpdir(), "seglog-maelstrom-"));
   try {
-    return await use({ path, args: (node) => [...mode, "--data-dir", join(directory, node)] });
+    return await use({ path, args: (node) => ["--data-dir", join(directory, node)] });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
