@@ -200,6 +200,10 @@ describe("the command line", () => {
     [["--data-dir"], "--data-dir"],
     [["--unknown"], "--unknown"],
     [["positional"], "positional"],
+    [["--engine", "tape"], "one of segments, kv, not 'tape'"],
+    [["--no-router"], "--no-router needs --engine kv"],
+    [["--engine", "kv", "--data-dir", "x"], "--data-dir is for --engine segments"],
+    [["--engine", "kv", "--durability", "os"], "--durability is for --engine segments"],
   ])("refuses %j", (args, message) => {
     const result = run(args, "");
     expect(result.stderr).toContain(message);

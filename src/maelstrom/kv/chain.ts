@@ -133,8 +133,8 @@ export class Chain {
 
   /** Goes to the last milestone. What lies before it is read when somebody asks for it. */
   async #skipAhead(): Promise<void> {
-    this.#isNew = false;
     const place = await this.#milestones.before(Number.POSITIVE_INFINITY);
+    this.#isNew = false;
     if (place.number <= this.#end.number) return;
     const batch = await this.#readSurely(place);
     if (place.number <= this.#end.number) return;

@@ -1,4 +1,5 @@
 import { isObject, type Json, JsonText } from "../runtime/json.js";
+import { show } from "../runtime/log-text.js";
 import { MaelstromError } from "../runtime/maelstrom-error.js";
 import { memberText } from "../runtime/member-text.js";
 import type { Body, Content, Request } from "../runtime/protocol.js";
@@ -67,15 +68,35 @@ function byOffsets(type: string): Pick<Partition, "keysOf" | "partOf" | "isRepea
   };
 }
 
-/** Puts together the answers to the parts of a request. Their keys are different ones. */
+/** Members that belong to a message, not to what it says. */
+const OF_THE_MESSAGE: ReadonlySet<string> = new Set(["type", "msg_id", "in_reply_to"]);
+
+/**
+ * Puts together the answers to the parts of a request, of which no two have a key in common.
+ *
+ * @param type - Of the answer.
+ * @throws MaelstromError `crash` if one of them is no such answer.
+ */
 export function joinAnswers(
   { answered }: Partition,
   type: string,
   parts: readonly Content[],
 ): Body {
+  for (const part of parts) {
+    if (part.type === type) continue;
+    throw new MaelstromError("crash", `An answer is of type ${show(part.type)}, not ${type}.`);
+  }
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) return asItIs(first);
   if (answered === undefined) return { type };
   const members = parts.map((part) => membersText(part, answered)).filter((text) => text !== "");
   return { type, [answered]: new JsonText(`{${members.join(",")}}`) };
+}
+
+function asItIs({ type, body, bodyText }: Content): Body {
+  const names = Object.keys(body).filter((name) => !OF_THE_MESSAGE.has(name));
+  const texts = names.map((name) => [name, new JsonText(bodyText(name) ?? "null")] as const);
+  return { type, ...Object.fromEntries(texts) };
 }
 
 /** What stands between the braces, as it was written. */

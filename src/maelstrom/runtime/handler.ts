@@ -13,6 +13,7 @@ export interface Handler {
 
 /** The network that a node is in, as the node sees it. */
 export interface Network {
+  /** This node. */
   readonly nodeId: string;
   /** All nodes, this one among them, in the order in which `init` named them. */
   readonly nodeIds: readonly string[];

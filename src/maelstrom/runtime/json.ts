@@ -1,5 +1,6 @@
 /** A JSON value that is kept as text; see `memberText` for why. */
 export class JsonText {
+  /** The value, on one line. */
   readonly text: string;
 
   /** @param text - One JSON value. */
@@ -10,7 +11,7 @@ export class JsonText {
   }
 }
 
-/** What {@link encodeJson} takes. An object whose keys are data is best given as a map. */
+/** A value that can be part of a message. An object whose keys are data is best given as a map. */
 export type Json =
   | boolean
   | number

@@ -5,16 +5,25 @@
 export const ERROR_CODES = {
   /** No answer in time: it may have happened, or may still happen. Not definite. */
   timeout: 0,
+  /** There is no such node. */
   nodeNotFound: 1,
+  /** The node does not know this type of request. */
   notSupported: 10,
+  /** The node cannot do it now; later it may. */
   temporarilyUnavailable: 11,
+  /** The request is not as it should be. */
   malformedRequest: 12,
   /** Something went wrong on the way: it may have happened. Not definite. */
   crash: 13,
+  /** It was given up. */
   abort: 14,
+  /** There is no such key. */
   keyDoesNotExist: 20,
+  /** There is such a key already. */
   keyAlreadyExists: 21,
+  /** Something is not as the request expects it to be. */
   preconditionFailed: 22,
+  /** It was given up because it got in the way of another transaction. */
   txnConflict: 30,
 } as const;
 

@@ -4,13 +4,17 @@ import { memberText } from "./member-text.js";
 
 /** Whom an answer goes to and what it answers. */
 export interface Origin {
+  /** Who asks. */
   readonly src: string;
+  /** Who is asked. */
   readonly dest: string;
+  /** Its `msg_id`; different for all that one asks. */
   readonly messageId: number;
 }
 
 /** What a message says. */
 export interface Content {
+  /** What kind of message it is, such as `read` or `read_ok`. */
   readonly type: string;
   /** As `JSON.parse` made it: members have unknown types, and names such as `__proto__` are data. */
   readonly body: Readonly<Record<string, unknown>>;
@@ -23,6 +27,7 @@ export interface Request extends Origin, Content {}
 
 /** An answer to something that this node asked. */
 export interface Reply extends Content {
+  /** Who answers. */
   readonly src: string;
   /** The `msg_id` of what was asked. */
   readonly inReplyTo: number;
@@ -30,6 +35,7 @@ export interface Reply extends Content {
 
 /** The body of a message; the protocol's own members are added when it is written. */
 export interface Body {
+  /** What kind of message it is, such as `read` or `read_ok`. */
   readonly type: string;
   readonly [name: string]: Json;
 }
