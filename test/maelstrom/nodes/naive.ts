@@ -1,4 +1,13 @@
-import { CodedError, TinyNode } from "./tiny-node.js";
+import { parseArgs } from "node:util";
+import {
+  type Body,
+  type Handler,
+  type Json,
+  KeyValueStore,
+  MaelstromNode,
+  type Network,
+  type Request,
+} from "../../../src/maelstrom/index.js";
 
 /*
  * The naive design of a log on key-value services, which better ones are measured by: the value of
@@ -8,118 +17,125 @@ import { CodedError, TinyNode } from "./tiny-node.js";
  * `--bug NAME` plants one of the bugs below, for tests of the checker.
  */
 
-/** What `--bug` takes. */
-const BUGS = [
-  // Of a hundred sends of each node, acknowledges one, and does not do it.
-  "lose-sends",
-  // Writes a log instead of swapping it, so that another node's message may be overwritten.
-  "write",
-  // Takes what it has committed last itself for what is committed, and writes instead of swapping.
-  // Polls are answered with one message of a key, or clients would be at the end all the time.
-  "stale-commit",
-  // In every fifth poll with messages to tell of, leaves out one in the middle.
-  "hole",
-] as const;
+const BUGS = {
+  loseSends: "lose-sends",
+  write: "write",
+  staleCommit: "stale-commit",
+  hole: "hole",
+} as const;
 
-type Bug = (typeof BUGS)[number];
+/** How long a service may take to answer; in a test there is always time for that. */
+const SERVICE_TIMEOUT_MS = 60_000;
 
-const [, , option, bug] = process.argv as (string | undefined)[];
-if (option !== undefined && (option !== "--bug" || !BUGS.includes(bug as Bug))) {
-  throw new Error(`usage: naive.js [--bug ${BUGS.join("|")}]`);
+const { bug } = parseArgs({ options: { bug: { type: "string" } } }).values;
+if (bug !== undefined && !Object.values<string>(BUGS).includes(bug)) {
+  throw new TypeError(`--bug must be one of ${Object.values(BUGS).join(", ")}, not '${bug}'`);
 }
 
-const ERROR_NO_SUCH_KEY = 20;
-const ERROR_PRECONDITION_FAILED = 22;
+class NaiveLogs {
+  readonly #logs: KeyValueStore;
+  readonly #committed: KeyValueStore;
+  #sends = 0;
+  #polls = 0;
+  /** By key, what this node has committed; only with the bug that needs it. */
+  readonly #remembered = new Map<string, number>();
 
-let sends = 0;
-let polls = 0;
-/** By key, what this node has committed; only with the bug that this is. */
-const remembered = new Map<string, number>();
+  constructor(network: Network) {
+    this.#logs = new KeyValueStore(network, "lin-kv", SERVICE_TIMEOUT_MS);
+    this.#committed = new KeyValueStore(network, "seq-kv", SERVICE_TIMEOUT_MS);
+  }
 
-const node = new TinyNode({
-  send: async ({ key, msg }) => ({ type: "send_ok", offset: await append(String(key), msg) }),
-  poll: async ({ offsets }) => ({ type: "poll_ok", msgs: await poll(offsets as Offsets) }),
-  commit_offsets: async ({ offsets }) => {
-    const commits = Object.entries(offsets as Offsets);
-    await Promise.all(commits.map(([key, offset]) => commit(key, offset)));
-    return { type: "commit_offsets_ok" };
-  },
-  list_committed_offsets: async ({ keys }) => ({
-    type: "list_committed_offsets_ok",
-    offsets: await listCommitted(keys as string[]),
-  }),
-});
-
-type Offsets = Readonly<Record<string, number>>;
-
-async function append(key: string, message: unknown): Promise<number> {
-  sends++;
-  for (;;) {
-    const log = await readLog(key);
-    const to = [...log, message];
-    if (bug === "lose-sends" && sends % 100 === 50) return log.length;
-    if (bug === "write") {
-      await node.ask("lin-kv", { type: "write", key: `log-${key}`, value: to });
+  /** Adds a message to a log and resolves with its offset. */
+  async append(key: string, message: Json): Promise<number> {
+    const number = ++this.#sends;
+    for (;;) {
+      const stored = (await this.#logs.read(`log-${key}`)) as readonly Json[] | undefined;
+      const log = stored ?? [];
+      // Of a hundred sends of each node, acknowledges one, and does not do it.
+      if (bug === BUGS.loseSends && number % 100 === 50) return log.length;
+      const longer = [...log, message];
+      // Writes instead of swapping, so that another node's message may be overwritten.
+      if (bug === BUGS.write) await this.#logs.write(`log-${key}`, longer);
+      else if (!(await swap(this.#logs, `log-${key}`, stored, longer))) continue;
       return log.length;
     }
-    if (await swap("lin-kv", `log-${key}`, log, to)) return log.length;
   }
-}
 
-async function poll(offsets: Offsets): Promise<Record<string, [number, unknown][]>> {
-  const logs = await Promise.all(
-    Object.entries(offsets).map(async ([key, from]) => {
-      const log = (await readLog(key)).map((message, offset) => [offset, message] as const);
-      const to = bug === "stale-commit" ? from + 1 : log.length;
-      return [key, log.slice(from, to)] as const;
-    }),
-  );
-  const long = logs.find(([, pairs]) => pairs.length > 2);
-  if (bug === "hole" && long && ++polls % 5 === 0) long[1].splice(1, 1);
-  return Object.fromEntries(logs) as Record<string, [number, unknown][]>;
-}
+  /** The messages of a log with their offsets, from one offset on. */
+  async poll(key: string, from: number): Promise<[number, Json][]> {
+    const log = ((await this.#logs.read(`log-${key}`)) ?? []) as readonly Json[];
+    // Here a client must not be at the end all the time, or all commit the same.
+    const end = bug === BUGS.staleCommit ? from + 1 : log.length;
+    const pairs = log.map((message, offset): [number, Json] => [offset, message]).slice(from, end);
+    // Of five answers with more than two messages, leaves out the second message in one.
+    if (bug === BUGS.hole && pairs.length > 2 && ++this.#polls % 5 === 0) pairs.splice(1, 1);
+    return pairs;
+  }
 
-async function commit(key: string, offset: number): Promise<void> {
-  for (;;) {
-    const committed = remembered.get(key) ?? (await read("seq-kv", `committed-${key}`, -1));
-    if (committed >= offset) return;
-    if (bug === "stale-commit") {
-      remembered.set(key, offset);
-      await node.ask("seq-kv", { type: "write", key: `committed-${key}`, value: offset });
-      return;
+  /** Raises a committed offset. */
+  async commit(key: string, offset: number): Promise<void> {
+    for (;;) {
+      const committed = this.#remembered.get(key) ?? (await this.committed(key));
+      if (committed !== undefined && committed >= offset) return;
+      if (bug === BUGS.staleCommit) {
+        // Takes what it has committed last itself for what is committed, and does not swap.
+        this.#remembered.set(key, offset);
+        await this.#committed.write(`committed-${key}`, offset);
+        return;
+      }
+      if (await swap(this.#committed, `committed-${key}`, committed, offset)) return;
     }
-    if (await swap("seq-kv", `committed-${key}`, committed, offset)) return;
   }
-}
 
-async function listCommitted(keys: readonly string[]): Promise<Offsets> {
-  const offsets = await Promise.all(
-    keys.map(async (key) => [key, await read("seq-kv", `committed-${key}`, -1)] as const),
-  );
-  return Object.fromEntries(offsets.filter(([, offset]) => offset >= 0));
-}
-
-async function readLog(key: string): Promise<unknown[]> {
-  return await read<unknown[]>("lin-kv", `log-${key}`, []);
-}
-
-async function read<T>(service: string, key: string, otherwise: T): Promise<T> {
-  try {
-    const { value } = await node.ask(service, { type: "read", key });
-    return value as T;
-  } catch (error) {
-    if (error instanceof CodedError && error.code === ERROR_NO_SUCH_KEY) return otherwise;
-    throw error;
+  /** A committed offset; `undefined` if there is none. */
+  async committed(key: string): Promise<number | undefined> {
+    return (await this.#committed.read(`committed-${key}`)) as number | undefined;
   }
 }
 
 /** Resolves with whether the value was still `from`. */
-async function swap(service: string, key: string, from: unknown, to: unknown): Promise<boolean> {
-  try {
-    await node.ask(service, { type: "cas", key, from, to, create_if_not_exists: true });
-    return true;
-  } catch (error) {
-    if (error instanceof CodedError && error.code === ERROR_PRECONDITION_FAILED) return false;
-    throw error;
-  }
+async function swap<T extends Exclude<Json, null>>(
+  store: KeyValueStore,
+  key: string,
+  from: T | undefined,
+  to: T,
+): Promise<boolean> {
+  return from === undefined
+    ? await store.create(key, to)
+    : await store.compareAndSwap(key, from, to);
 }
+
+function start(network: Network): ReadonlyMap<string, Handler> {
+  const logs = new NaiveLogs(network);
+  const handlers: Record<string, (request: Request) => Promise<Body>> = {
+    send: async ({ body: { key, msg } }) => {
+      return { type: "send_ok", offset: await logs.append(key as string, msg as Json) };
+    },
+    poll: async ({ body }) => {
+      const polls = Object.entries(body.offsets as Offsets);
+      const msgs = await Promise.all(
+        polls.map(async ([key, from]) => [key, await logs.poll(key, from)] as const),
+      );
+      return { type: "poll_ok", msgs: new Map(msgs) };
+    },
+    commit_offsets: async ({ body }) => {
+      const commits = Object.entries(body.offsets as Offsets);
+      await Promise.all(commits.map(([key, offset]) => logs.commit(key, offset)));
+      return { type: "commit_offsets_ok" };
+    },
+    list_committed_offsets: async ({ body }) => {
+      const keys = body.keys as string[];
+      const offsets = await Promise.all(
+        keys.map(async (key) => [key, await logs.committed(key)] as const),
+      );
+      const known = offsets.filter((entry): entry is [string, number] => entry[1] !== undefined);
+      return { type: "list_committed_offsets_ok", offsets: new Map(known) };
+    },
+  };
+  return new Map(Object.entries(handlers).map(([type, handle]) => [type, { handle }]));
+}
+
+type Offsets = Readonly<Record<string, number>>;
+
+const node = new MaelstromNode({ start, output: process.stdout, log: console.error });
+await node.run(process.stdin);

@@ -62,6 +62,8 @@ export class Client {
 
   /** Reads on in all assigned keys and commits what came. Resolves with the last offset of each. */
   async poll(): Promise<ReadonlyMap<string, number>> {
+    this.#run.tally.polls++;
+    this.#run.tally.polledKeys += this.#positions.size;
     const { msgs } = await this.#ask({
       type: "poll",
       offsets: Object.fromEntries(this.#positions),

@@ -62,22 +62,30 @@ function requestRow(type: string, outcomes: Outcomes): string[] {
 
 function messageTable({ quarters, settled, listed, read }: Phases): string {
   const [start, first, , third, fourth] = quarters as [Snapshot, ...Snapshot[]];
+  const spans = [
+    [start, first],
+    [third, fourth],
+    [start, settled],
+  ] as readonly (readonly [Snapshot, Snapshot])[];
   const table = newTable([
     "messages per request",
     "first quarter",
     "last quarter",
     "all under load",
   ]);
-  const columns = [
-    messagesPerRequest(start, first as Snapshot),
-    messagesPerRequest(third as Snapshot, fourth as Snapshot),
-    messagesPerRequest(start, settled),
-  ];
-  const row = (name: string, value: (each: MessagesPerRequest) => number) =>
-    table.push([name, ...columns.map((each) => value(each).toFixed(2))]);
-  row("node to node", (each) => each.betweenNodes);
-  row("node to service and back", (each) => each.services);
-  row("together", (each) => each.betweenNodes + each.services);
+  const row = (name: string, value: (from: Snapshot, to: Snapshot) => number) =>
+    table.push([name, ...spans.map((span) => value(...span).toFixed(2))]);
+  row("node to node", (from, to) => messagesPerRequest(from, to).betweenNodes);
+  row("node to service and back", (from, to) => messagesPerRequest(from, to).services);
+  row("together", (from, to) => {
+    const { betweenNodes, services } = messagesPerRequest(from, to);
+    return betweenNodes + services;
+  });
+  row(
+    "(keys in a poll)",
+    (from, to) => (to.polledKeys - from.polledKeys) / (to.polls - from.polls),
+  );
+  // Maelstrom counts the whole run, but does not list all committed offsets in between.
   const servers = ({ messages }: Snapshot) => messages.betweenNodes + messages.services;
   const messages = servers(read) - (servers(listed) - servers(settled));
   const operations = read.operations - (listed.operations - settled.operations);

@@ -49,6 +49,8 @@ export interface Snapshot {
   readonly messages: MessageCounts;
   readonly requests: number;
   readonly operations: number;
+  readonly polls: number;
+  readonly polledKeys: number;
 }
 
 /** How things stood when something ended. */
@@ -101,6 +103,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     messages: network.traffic.counts,
     requests: tally.requests,
     operations: tally.operations,
+    polls: tally.polls,
+    polledKeys: tally.polledKeys,
   });
   const cluster = new Cluster(network, nodes, program);
   let phases: Phases;

@@ -17,6 +17,9 @@ export class Tally {
   readonly #byType = new Map<string, Outcomes>();
   /** Requests that were made so far. */
   requests = 0;
+  /** Keys that polls have asked for so far, and how many polls that were. */
+  polledKeys = 0;
+  polls = 0;
   /** What Maelstrom calls operations: sends, assignments, crashes, and polls with their commits. */
   operations = 0;
 
