@@ -35,6 +35,9 @@ async function main(args: readonly string[]): Promise<number> {
 async function serve({ engine, isRouted }: NodeOptions): Promise<void> {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop.abort());
+  if (engine.name === "kv") {
+    for (const option of engine.unused) log(`--${option} is not used: kv keeps nothing on disk`);
+  }
   await using opened = engine.name === "kv" ? kvEngine() : await openSegments(engine, log);
   const node = new MaelstromNode({
     start: (network) => {

@@ -41,6 +41,8 @@ interface SegmentsEngine {
 /** Messages in a key-value store that all nodes share. */
 interface KvEngine {
   readonly name: "kv";
+  /** Options that were given and that have no meaning here, since nothing is kept on disk. */
+  readonly unused: readonly string[];
 }
 
 /** What the command line asks for. */
@@ -54,8 +56,8 @@ export interface NodeOptions {
 /**
  * Reads the command line.
  *
- * @throws TypeError on an argument that is unknown, lacks its value or has a wrong one, or does not
- *   go together with another.
+ * @throws TypeError on an argument that is unknown, lacks its value or has a wrong one, or that
+ *   does not go together with another.
  */
 export function parseOptions(args: readonly string[]): NodeOptions {
   const { values } = parseArgs({
@@ -70,21 +72,19 @@ export function parseOptions(args: readonly string[]): NodeOptions {
   });
   const name = oneOf(ENGINES, "--engine", values.engine);
   const isRouted = !values["no-router"];
+  const durability = oneOf(DURABILITIES, "--durability", values.durability ?? "always");
+  if (values["data-dir"] === "") throw new TypeError("--data-dir must name a directory");
+  const { help } = values;
   if (name === "kv") {
-    for (const option of ["data-dir", "durability"] as const) {
-      if (values[option] === undefined) continue;
-      throw new TypeError(`--${option} is for --engine segments: kv keeps nothing on disk`);
-    }
-    return { help: values.help, engine: { name }, isRouted };
+    const unused = (["data-dir", "durability"] as const).filter((option) => option in values);
+    return { help, engine: { name, unused }, isRouted };
   }
   if (!isRouted) {
     const reason = "with segments, what one node keeps is not there for the others";
     throw new TypeError(`--no-router needs --engine kv: ${reason}`);
   }
-  const durability = oneOf(DURABILITIES, "--durability", values.durability ?? "always");
   const dataDirectory = values["data-dir"] ?? freshDirectory();
-  if (dataDirectory === "") throw new TypeError("--data-dir must name a directory");
-  return { help: values.help, engine: { name, dataDirectory, durability }, isRouted };
+  return { help, engine: { name, dataDirectory, durability }, isRouted };
 }
 
 function oneOf<Known extends string>(

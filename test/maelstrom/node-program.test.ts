@@ -202,14 +202,20 @@ describe("the command line", () => {
     [["positional"], "positional"],
     [["--engine", "tape"], "one of segments, kv, not 'tape'"],
     [["--no-router"], "--no-router needs --engine kv"],
-    [["--engine", "kv", "--data-dir", "x"], "--data-dir is for --engine segments"],
-    [["--engine", "kv", "--durability", "os"], "--durability is for --engine segments"],
   ])("refuses %j", (args, message) => {
     const result = run(args, "");
     expect(result.stderr).toContain(message);
     expect(result.stderr).not.toContain("    at ");
     expect(result.stdout).toBe("");
     expect(result.status).toBe(2);
+  });
+
+  it("says what has no meaning with --engine kv", () => {
+    const directory = join(temporaryDirectory(), "none");
+    const result = run(["--engine", "kv", "--data-dir", directory], "");
+    expect(result.stderr).toContain("--data-dir is not used");
+    expect(result.status).toBe(0);
+    expect(existsSync(directory)).toBe(false);
   });
 
   it("refuses a directory that another node uses", async () => {

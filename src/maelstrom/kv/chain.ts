@@ -6,6 +6,9 @@ import { behind, contains, type Place, type PlacedBatch } from "./place.js";
 import { RecentBatches } from "./recent-batches.js";
 import { SharedRounds } from "./shared-rounds.js";
 
+/** How long after another writer was met nothing is taken for granted. */
+const WARY_MS = 5000;
+
 const BEGINNING: Place = { baseOffset: 0, number: 0 };
 
 /** How many batches are kept for readers that are far behind. */
@@ -29,6 +32,7 @@ export class Chain {
   #recent = new RecentBatches();
   #end = BEGINNING;
   #endSeenAtMs = Number.NEGATIVE_INFINITY;
+  #otherWriterMetAtMs = Number.NEGATIVE_INFINITY;
   /** Whether the log may have been long before this node came to know it. */
   #isNew = true;
   /** Some that are not recent, but were read lately; the one that was read first comes first. */
@@ -48,11 +52,13 @@ export class Chain {
   }
 
   /**
-   * Learns of everything that was acknowledged before this call, or lately, as far as the
-   * environment trusts in that.
+   * Learns of everything that was acknowledged before this call; or, as far as the environment
+   * trusts in that and no other writer was met lately, of what was acknowledged a little earlier.
    */
   async refresh(): Promise<void> {
-    if (performance.now() - this.#endSeenAtMs < this.#environment.trustMs) return;
+    const nowMs = performance.now();
+    const isAlone = nowMs - this.#otherWriterMetAtMs > WARY_MS;
+    if (isAlone && nowMs - this.#endSeenAtMs < this.#environment.trustMs) return;
     await this.refreshSurely();
   }
 
@@ -85,6 +91,7 @@ export class Chain {
     const winner = known ?? (await this.#readSurely(place));
     this.#learn(place, winner);
     if (winner.id === id) return true;
+    this.#otherWriterMetAtMs = performance.now();
     // Else the rest of the chain would be gone along by trying to win place after place.
     if (this.#isNew) await this.refreshSurely();
     return false;
@@ -127,6 +134,7 @@ export class Chain {
         return;
       }
       this.#learn(place, batch);
+      this.#otherWriterMetAtMs = performance.now();
       if (this.#isNew) await this.#skipAhead();
     }
   }

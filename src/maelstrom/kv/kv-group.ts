@@ -7,12 +7,6 @@ import type { KvLogs } from "./kv-logs.js";
 /** Of how many keys the committed offset is kept in memory. */
 const MAX_KEPT = 100_000;
 
-/** A committed offset as it was seen; it never goes back, so it is this by now, or higher. */
-interface Seen {
-  readonly next: number;
-  readonly atMs: number;
-}
-
 /**
  * Committed offsets in a linearizable key-value store, one value for each key, which only ever
  * grows: it is changed by compare-and-swap, and never to a lower one. Unlike those of a `LogStore`,
@@ -22,7 +16,8 @@ export class KvGroup implements CommittedOffsets {
   readonly #environment: KvEnvironment;
   readonly #logs: KvLogs;
   readonly #prefix: string;
-  readonly #seen = new Map<string, Seen>();
+  /** By key, as they were seen last. They never go back, so by now they are these or higher. */
+  readonly #seen = new Map<string, number>();
 
   /** @param name - Groups of the same name share their committed offsets. */
   constructor(environment: KvEnvironment, logs: KvLogs, name: string) {
@@ -45,10 +40,10 @@ export class KvGroup implements CommittedOffsets {
     await Promise.all(ends);
   }
 
-  /** The next offset to read of each of the keys that has one. */
+  /** The next offset to read of each of the keys that has one, as the store has it now. */
   async committed(keys: Iterable<string>): Promise<ReadonlyMap<string, number>> {
     const found = await Promise.all(
-      Array.from(keys, async (key) => [key, await this.#committedOf(key)] as const),
+      Array.from(keys, async (key) => [key, await this.#read(key)] as const),
     );
     return new Map(found.filter(([, next]) => next > 0));
   }
@@ -64,14 +59,10 @@ export class KvGroup implements CommittedOffsets {
   }
 
   async #advance(key: string, next: number): Promise<void> {
-    let from = this.#seen.get(key)?.next ?? 0;
+    let from = this.#seen.get(key) ?? 0;
     while (from < next) {
-      const askedAtMs = performance.now();
-      if (await this.#change(key, from, next)) {
-        this.#see(key, next, askedAtMs);
-        return;
-      }
-      from = await this.#read(key);
+      if (await this.#change(key, from, next)) from = this.#see(key, next);
+      else from = await this.#read(key);
     }
   }
 
@@ -82,28 +73,20 @@ export class KvGroup implements CommittedOffsets {
     return from === 0 ? ordered.create(name, next) : ordered.compareAndSwap(name, from, next);
   }
 
-  async #committedOf(key: string): Promise<number> {
-    const seen = this.#seen.get(key);
-    const isFresh = seen !== undefined && performance.now() - seen.atMs < this.#environment.trustMs;
-    return isFresh ? seen.next : await this.#read(key);
-  }
-
   async #read(key: string): Promise<number> {
-    const askedAtMs = performance.now();
     const value = (await this.#environment.ordered.read(this.#prefix + key)) ?? 0;
     if (!Number.isSafeInteger(value) || Number(value) < 0) {
       const text = `What stands at ${this.#prefix}${key} is no committed offset.`;
       throw new MaelstromError("crash", text);
     }
-    return this.#see(key, Number(value), askedAtMs);
+    return this.#see(key, Number(value));
   }
 
   /** @returns The highest that was ever seen. */
-  #see(key: string, next: number, atMs: number): number {
-    const known = this.#seen.get(key);
-    const highest = Math.max(known?.next ?? 0, next);
+  #see(key: string, next: number): number {
+    const highest = Math.max(this.#seen.get(key) ?? 0, next);
     this.#seen.delete(key);
-    this.#seen.set(key, { next: highest, atMs: Math.max(known?.atMs ?? atMs, atMs) });
+    this.#seen.set(key, highest);
     if (this.#seen.size > MAX_KEPT) {
       const [oldest] = this.#seen.keys();
       if (oldest !== undefined) this.#seen.delete(oldest);

@@ -166,6 +166,9 @@ describe("reading a chain in a key-value store", () => {
     // Somebody has seen more: what is trusted in is not all.
     expect(await node.read("k", 2)).toEqual([]);
     expect(await node.read("k")).toEqual(["m", "theirs"]);
+    // Where there is another writer, there is nothing to trust in.
+    await other.append("k", "again");
+    expect(await node.read("k")).toEqual(["m", "theirs", "again"]);
   });
 
   it("refuses an offset that lies behind the end", async () => {
