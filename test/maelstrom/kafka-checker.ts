@@ -1,16 +1,8 @@
 import { CommitChecker } from "./commit-checker.js";
 import { Findings, HighWater } from "./findings.js";
 import type { History, Operation } from "./history.js";
-import {
-  faultOf,
-  isSend,
-  keysOf,
-  numbersOf,
-  type Pairs,
-  polledOf,
-  sendOf,
-  wasRefused,
-} from "./kafka-wire.js";
+import { faultOf, isSend, polledOf, sendOf, wasRefused } from "./kafka-wire.js";
+import { PollChecker } from "./poll-checker.js";
 import type { Verdict } from "./verdict.js";
 
 /** What is expected of a history beyond what Jepsen expects of each. */
@@ -37,24 +29,16 @@ export function checkKafkaHistory(history: History, expectations: Expectations =
   return new Checker(history.operations, expectations).check();
 }
 
-/** How things stood when a request was asked, by key. */
-interface Before {
-  readonly readableTo: ReadonlyMap<string, number>;
-  readonly acknowledgedTo: number;
-}
-
 class Checker {
   readonly #operations: readonly Operation[];
   readonly #expected: Required<Expectations>;
   readonly #findings = new Findings();
+  readonly #polls: PollChecker;
   readonly #commits: CommitChecker;
-  readonly #before = new Map<Operation, Before>();
-  /** By key, the highest offset known to be readable at the current moment of the walk. */
-  readonly #readable = new HighWater();
   /** By key, or client and key, the highest offset of a send that has been acknowledged so far. */
   readonly #acknowledged = new HighWater();
-  #polled = 0;
-  #stalePolls = 0;
+  /** What that was when a send was asked. */
+  readonly #acknowledgedBefore = new Map<Operation, number>();
 
   constructor(operations: readonly Operation[], expectations: Expectations) {
     this.#operations = operations;
@@ -64,6 +48,7 @@ class Checker {
       maxMessagesPerKey: Number.POSITIVE_INFINITY,
       ...expectations,
     };
+    this.#polls = new PollChecker(this.#findings, this.#expected);
     this.#commits = new CommitChecker(this.#findings, this.#expected);
   }
 
@@ -82,8 +67,8 @@ class Checker {
       anomalies: this.#findings.anomalies,
       acknowledged: complete.filter(isSend).length,
       unseen,
-      polled: this.#polled,
-      stalePolls: this.#stalePolls,
+      polled: this.#polls.polled,
+      stalePolls: this.#polls.stalePolls,
       staleLists: this.#commits.staleLists,
       refused: replies.filter((reply) => reply?.type === "error").length,
       unanswered: replies.filter((reply) => reply === undefined).length,
@@ -167,87 +152,36 @@ class Checker {
   }
 
   #begin(operation: Operation): void {
-    const keys = keysOf(operation);
-    this.#commits.begin(operation);
-    this.#before.set(operation, {
-      readableTo: new Map(keys.map((key) => [key, this.#readable.at(key)])),
-      acknowledgedTo: keys[0] === undefined ? -1 : this.#acknowledgedTo(operation, keys[0]),
-    });
+    const { type } = operation.request;
+    if (type === "send") {
+      this.#acknowledgedBefore.set(operation, this.#acknowledged.at(...this.#orderOf(operation)));
+    } else if (type === "poll") this.#polls.begin(operation);
+    else this.#commits.begin(operation);
   }
 
   #complete(operation: Operation): void {
-    const before = this.#before.get(operation);
-    if (!before) throw new Error("an answer came before its request");
     const { type } = operation.request;
-    if (type === "send") this.#completeSend(operation, before);
-    else if (type === "poll") this.#completePoll(operation, before);
+    if (type === "send") this.#completeSend(operation);
+    else if (type === "poll") this.#polls.complete(operation);
     else this.#commits.complete(operation);
   }
 
-  #acknowledgedTo({ client }: Operation, key: string): number {
-    return this.#expected.realtime
-      ? this.#acknowledged.at(key)
-      : this.#acknowledged.at(client, key);
+  /** Sends with the same order get rising offsets. */
+  #orderOf(send: Operation): readonly string[] {
+    const { key } = sendOf(send);
+    return this.#expected.realtime ? [key] : [send.client, key];
   }
 
-  #completeSend(operation: Operation, { acknowledgedTo }: Before): void {
+  #completeSend(operation: Operation): void {
     const { key, message } = sendOf(operation);
     const offset = Number(operation.reply?.offset);
-    if (offset <= acknowledgedTo) {
-      const detail = `${message} got offset ${offset} after ${acknowledgedTo} was given out`;
+    const before = this.#acknowledgedBefore.get(operation) ?? -1;
+    if (offset <= before) {
+      const detail = `${message} got offset ${offset} after ${before} was given out`;
       this.#findings.report("nonmonotonic-send", key, detail);
     }
-    this.#acknowledged.raise(offset, key);
-    this.#acknowledged.raise(offset, operation.client, key);
-    this.#readable.raise(offset, key);
-  }
-
-  #completePoll(operation: Operation, before: Before): void {
-    const polled = polledOf(operation);
-    for (const [key, from] of numbersOf(operation.request.offsets)) {
-      const pairs = polled.get(key) ?? [];
-      this.#polled += pairs.length;
-      if (pairs.length > this.#expected.maxMessagesPerKey) {
-        this.#findings.report("too-many", key, `${pairs.length} messages in one answer`);
-      }
-      this.#checkOrder(key, from, pairs);
-      this.#checkNothingSkipped(key, from, pairs);
-      this.#checkRecent(key, from, pairs, before.readableTo.get(key) ?? -1);
-      for (const [offset] of pairs) this.#readable.raise(offset, key);
-    }
-  }
-
-  #checkOrder(key: string, from: number, pairs: Pairs): void {
-    const offsets = pairs.map(([offset]) => offset);
-    const detail = `from ${from}: ${offsets.join(", ")}`;
-    const [first] = offsets;
-    if (first !== undefined && first < from) {
-      this.#findings.report("nonmonotonic-poll", key, detail);
-    }
-    if (offsets.some((offset, index) => index > 0 && offset <= (offsets[index - 1] as number))) {
-      this.#findings.report("int-nonmonotonic-poll", key, detail);
-    }
-  }
-
-  #checkNothingSkipped(key: string, from: number, pairs: Pairs): void {
-    const { offsets, messageAt } = this.#findings.of(key);
-    const seen = new Set(pairs.map(([offset]) => offset));
-    const [first, last] = [Math.min(...seen), Math.max(...seen)];
-    for (const offset of offsets) {
-      if (offset < from || offset > last || seen.has(offset)) continue;
-      const detail = `${messageAt.get(offset)} at offset ${offset}, in a poll from ${from} to ${last}`;
-      this.#findings.report(offset < first ? "poll-skip" : "int-poll-skip", key, detail);
-    }
-  }
-
-  /** An answer may be short, but if it is empty a client takes this for the end. */
-  #checkRecent(key: string, from: number, pairs: Pairs, readableTo: number): void {
-    if (pairs.length > 0 || readableTo < from) return;
-    this.#stalePolls++;
-    if (!this.#expected.realtime) return;
-    const message = this.#findings.of(key).messageAt.get(readableTo);
-    const detail = `a poll from ${from} found nothing, not ${message} at offset ${readableTo}`;
-    this.#findings.report("stale-poll", key, detail);
+    this.#acknowledged.raise(offset, ...this.#orderOf(operation));
+    this.#polls.nowReadable(key, offset);
   }
 
   /** Returns how many messages were acknowledged and never seen. */
