@@ -1,4 +1,4 @@
-import { createClient, type Interceptor } from "@connectrpc/connect";
+import { ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { SeglogError } from "../errors.js";
 import { pause } from "../log/polling.js";
@@ -89,7 +89,7 @@ export class Connection {
     } catch (cause) {
       this.close();
       if (cause instanceof SeglogError) throw cause;
-      const text = `There is no connection to ${origin}: ${fromConnectError(cause).message}.`;
+      const text = `There is no connection to ${origin}: ${ConnectError.from(cause).rawMessage}.`;
       const hint = "Check the address, and that a seglog server runs there.";
       throw new SeglogError("UNAVAILABLE", `${text} ${hint}`, { cause });
     } finally {
