@@ -49,6 +49,8 @@ export class KeyQueue {
   isInLine = false;
   readonly #owner: KeyQueueOwner;
   #identity: ProducerIdentity;
+  /** Whether the number of what comes next is known; otherwise only the server knows it. */
+  #isPlaced: boolean;
   #nextSequence = 0;
   /** Batches that have numbers, in order. Those before {@link #next} were sent in this round. */
   readonly #numbered: OutgoingBatch[] = [];
@@ -60,9 +62,11 @@ export class KeyQueue {
   /** Rounds in a row that brought nothing but failures. */
   #failures = 0;
 
-  constructor(key: string, identity: ProducerIdentity, owner: KeyQueueOwner) {
+  /** @param isPlaced - Whether it is known that nothing was sent to the key by this identity. */
+  constructor(key: string, identity: ProducerIdentity, isPlaced: boolean, owner: KeyQueueOwner) {
     this.key = key;
     this.#identity = identity;
+    this.#isPlaced = isPlaced;
     this.#owner = owner;
   }
 
@@ -76,6 +80,17 @@ export class KeyQueue {
     this.#identity = identity;
   }
 
+  /** Whether it is known where it stands; before that, nothing is sent. */
+  get isPlaced(): boolean {
+    return this.#isPlaced;
+  }
+
+  /** Sets the number of what comes next, before anything is taken. */
+  place(nextSequence: number): void {
+    this.#nextSequence = nextSequence;
+    this.#isPlaced = true;
+  }
+
   /** Whether it holds nothing. */
   get isIdle(): boolean {
     return this.#numbered.length + this.waiting.length === 0 && this.open === undefined;
@@ -83,7 +98,7 @@ export class KeyQueue {
 
   /** Whether {@link take} has a batch to give. */
   get isReady(): boolean {
-    if (this.#isStalled || this.pausedUntilMs > 0) return false;
+    if (!this.#isPlaced || this.#isStalled || this.pausedUntilMs > 0) return false;
     // One batch finds out whether the server is well again.
     const limit = this.#failures > 0 ? 1 : this.#owner.maxInFlight;
     if (this.#underWay >= limit) return false;
@@ -160,7 +175,7 @@ export class KeyQueue {
   }
 
   /** Fails everything. What is under way may be stored all the same. */
-  abandon(error: SeglogError): void {
+  abandon(error: Error): void {
     const all = [...this.#numbered, ...this.waiting, ...(this.open ? [this.open] : [])];
     this.#numbered.length = 0;
     this.waiting.length = 0;

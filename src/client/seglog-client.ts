@@ -21,7 +21,7 @@ import { type Delivery, OutgoingBatch } from "./outgoing-batch.js";
 import { Producer } from "./producer.js";
 import { type ProducerOptions, resolveProducerOptions } from "./producer-options.js";
 import { RemoteGroup } from "./remote-group.js";
-import { Sender, type SenderTransport } from "./sender.js";
+import { MAX_IDLE_KEYS, Sender, type SenderTransport } from "./sender.js";
 
 /** What a key's log is made of. */
 export interface KeyMetadata {
@@ -78,11 +78,13 @@ export class SeglogClient implements KeyedLog {
         );
         return { id, epoch };
       },
-      lastOffset: async (key, id) => {
+      stored: async (key, id) => {
         const { producer } = await connection.call((calls, options) =>
           calls.getProducer({ key, id }, options),
         );
-        return producer && toSafeInteger(producer.lastOffset, "last_offset");
+        if (producer === undefined) return undefined;
+        const { epoch, nextSequence, lastOffset } = producer;
+        return { epoch, nextSequence, lastOffset: toSafeInteger(lastOffset, "last_offset") };
       },
     };
   }
@@ -354,6 +356,7 @@ export class SeglogClient implements KeyedLog {
       whenFull: "wait",
       deliveryTimeoutMs: this.#connection.timeoutMs,
       answerTimeoutMs: this.#connection.timeoutMs,
+      maxIdleKeys: MAX_IDLE_KEYS,
       name: undefined,
       onFailure: () => undefined,
     });

@@ -5,9 +5,10 @@ import type { BatchFields } from "../wire/records.js";
 import { AppendLane } from "./append-lane.js";
 import { backoffMs } from "./backoff.js";
 import { isTransient } from "./failures.js";
+import { KeyPlaces } from "./key-places.js";
 import type { ProducerIdentity } from "./key-queue.js";
 import type { OpenAppendStream } from "./lane-stream.js";
-import { anonymousIdentity, bufferedBytesOf, Outbox } from "./outbox.js";
+import { bufferedBytesOf, Outbox } from "./outbox.js";
 import type { Delivery, OutgoingBatch } from "./outgoing-batch.js";
 import type { ResolvedProducerOptions } from "./producer-options.js";
 
@@ -16,13 +17,27 @@ export interface SenderTransport {
   readonly openStream: OpenAppendStream;
   /** Registers a producer by name, once. */
   openProducer(name: string): Promise<ProducerIdentity>;
-  /** Offset of the last record that a key has of a producer, if it has any. */
-  lastOffset(key: string, id: bigint): Promise<number | undefined>;
+  /** What a key has of a producer, if it has anything. */
+  stored(key: string, id: bigint): Promise<StoredOfProducer | undefined>;
 }
+
+/** What is stored of a producer in one key. */
+export interface StoredOfProducer {
+  readonly epoch: number;
+  /** Of the next record in this epoch. */
+  readonly nextSequence: number;
+  /** Of its last record. */
+  readonly lastOffset: number;
+}
+
+/** Keys that are remembered while nothing is to be sent to them. */
+export const MAX_IDLE_KEYS = 10_000;
 
 /** What a sender needs to know. */
 export interface SenderOptions extends Omit<ResolvedProducerOptions, "onError"> {
   readonly answerTimeoutMs: number;
+  /** Usually {@link MAX_IDLE_KEYS}. */
+  readonly maxIdleKeys: number;
   /** Told once of each batch that failed. */
   readonly onFailure: (error: Error) => void;
 }
@@ -57,8 +72,15 @@ export class Sender {
     const { name, answerTimeoutMs, deliveryTimeoutMs } = options;
     this.#options = options;
     this.#transport = transport;
-    this.#outbox = new Outbox(anonymousIdentity(), { ...options, isNamed: name !== undefined });
+    this.#outbox = new Outbox({ ...options, isNamed: name !== undefined });
     this.#outbox.onRoom = () => this.#admit();
+    const places = new KeyPlaces({
+      find: (key) => this.#nextSequence(key),
+      placed: (queue, nextSequence) => this.#outbox.placed(queue, nextSequence),
+      refused: (queue, error) => this.#outbox.refused(queue, error),
+      note: (failure) => this.#outbox.note(failure),
+    });
+    this.#outbox.onUnplaced = (queue) => places.ask(queue);
     this.#lane = new AppendLane(this.#outbox, {
       openStream: transport.openStream,
       answerTimeoutMs,
@@ -132,8 +154,21 @@ export class Sender {
   }
 
   async #askLastOffset(key: string): Promise<number | undefined> {
+    const { id } = await this.#identified();
+    return (await this.#transport.stored(key, id))?.lastOffset;
+  }
+
+  /** Of a key to which something was sent, perhaps, all of which was answered. */
+  async #nextSequence(key: string): Promise<number> {
+    const { id, epoch } = await this.#identified();
+    const stored = await this.#transport.stored(key, id);
+    // Sequences begin anew with each epoch. A later one than ours fences whatever we send.
+    return stored?.epoch === epoch ? stored.nextSequence : 0;
+  }
+
+  async #identified(): Promise<ProducerIdentity> {
     const identity = await this.#identity;
-    if (identity !== undefined) return this.#transport.lastOffset(key, identity.id);
+    if (identity !== undefined) return identity;
     throw this.#outbox.fatalError ?? closed();
   }
 

@@ -14,7 +14,7 @@ function produce(server: Pick<ModelServer, "openStream">, options: ProducerOptio
   const transport = {
     openStream: server.openStream,
     openProducer: async () => ({ id: 7n, epoch: 3 }),
-    lastOffset: () => expect.fail("nobody asks"),
+    stored: () => expect.fail("nobody asks"),
   };
   return new Producer(
     transport,
@@ -513,7 +513,7 @@ describe("a producer with a name, while there is no server,", () => {
     const transport = {
       openStream: new ModelServer().openStream,
       openProducer: () => Promise.reject(new SeglogError("UNAVAILABLE", "nobody listens")),
-      lastOffset: () => expect.fail("it has no identity"),
+      stored: () => expect.fail("it has no identity"),
     };
     const options = resolveProducerOptions({ name: "importer" });
     const producer = new Producer(transport, options, ANSWER_TIMEOUT_MS, () => undefined);
