@@ -1,6 +1,7 @@
 import { SeglogError } from "../errors.js";
 import { backoffMs } from "./backoff.js";
 import { hasCode, isTransient, isUncertain } from "./failures.js";
+import { expiryOf, followed, leftOpen } from "./given-up.js";
 import type { OutgoingBatch } from "./outgoing-batch.js";
 
 /** Sequences are 32 bits long, and never wrap. */
@@ -259,39 +260,4 @@ export class KeyQueue {
 function isDivisible(batch: OutgoingBatch, failure: Error): boolean {
   if (batch.isWhole || batch.isExpired || batch.count === 1) return false;
   return hasCode(failure, "RECORD_TOO_LARGE") || hasCode(failure, "BATCH_TOO_LARGE");
-}
-
-/** Any other code would say that the records are not stored. */
-function leftOpen(failure: Error): SeglogError {
-  if (isUncertain(failure)) return failure as SeglogError;
-  return new SeglogError(
-    "UNAVAILABLE",
-    `An earlier attempt may have stored the records; the latest one failed: ${failure.message}`,
-    { cause: failure },
-  );
-}
-
-function followed(failure: Error): SeglogError {
-  return new SeglogError(
-    "UNAVAILABLE",
-    "A record before this one was given up, and the outcome of both is not known: each may be " +
-      "stored or not.",
-    { cause: failure },
-  );
-}
-
-function expiryOf(
-  batch: OutgoingBatch,
-  failure: Error | undefined,
-  mayBeStored: boolean,
-): SeglogError {
-  const options = failure === undefined ? {} : { cause: failure };
-  const last = failure === undefined ? "" : ` The latest failure: ${failure.message}`;
-  if (mayBeStored) {
-    const text = `The server did not confirm records for ${JSON.stringify(batch.key)} in time.`;
-    return new SeglogError("TIMEOUT", `${text} They may be stored or not.${last}`, options);
-  }
-  const code = failure instanceof SeglogError ? failure.code : "TIMEOUT";
-  const text = `Records for ${JSON.stringify(batch.key)} could not be delivered in time.`;
-  return new SeglogError(code, `${text} They are not stored.${last}`, options);
 }

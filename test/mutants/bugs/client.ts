@@ -42,8 +42,8 @@ export const clientBugs: readonly Mutant[] = [
     name: "consumer-commits-what-it-is-at",
     bug: "commits the record that is being processed",
     file: "client/consumer.ts",
-    find: "    if (this.#processed.size > 0) await this.#commit(this.#processed);",
-    replace: "    if (this.#processed.size > 0) await this.#commit(this.#handedOut);",
+    find: "    if (processed.size > 0) await this.#commit(processed);",
+    replace: "    if (processed.size > 0) await this.#commit(this.#progress.handedOut);",
     suite: { files: ["client/consumer.test.ts"], pattern: "not what it was at" },
   },
   {
