@@ -50,7 +50,7 @@ export function bufferedBytesOf(byteLength: number): number {
 export class Outbox {
   /** Called when there may be something to take. */
   onReady: () => void = () => undefined;
-  /** Called when something was settled, so that there is more room. */
+  /** Called when something was settled, so that there is more room, or nothing comes in any more. */
   onRoom: () => void = () => undefined;
   /** Called with a queue of which only the server knows where it stands. */
   onUnplaced: (queue: KeyQueue) => void = () => undefined;
@@ -226,6 +226,7 @@ export class Outbox {
     this.#paused.clear();
     this.#lingering.clear();
     this.#timer.stop();
+    this.onRoom();
   }
 
   #queueOf(key: string): KeyQueue {
@@ -274,7 +275,7 @@ export class Outbox {
     }
     this.#flushes.settle(batch);
     if (this.#unsettled.size === 0 && this.#paused.size === 0) this.#timer.stop();
-    this.onRoom();
+    if (this.#fatalError === undefined) this.onRoom();
   }
 
   #replaced(batch: OutgoingBatch, parts: readonly OutgoingBatch[]): void {

@@ -86,4 +86,13 @@ export const clientBugs: readonly Mutant[] = [
     replace: "  for (let start = 0; start < Math.min(all.length, 1); start += KEYS_PER_CALL) {",
     suite: { files: ["client/remote-group.test.ts"], pattern: "more keys than a message" },
   },
+  {
+    name: "client-admits-after-the-end",
+    bug: "lets in what waits for room when the producer was fenced, and never tells of it",
+    file: "client/outbox.ts",
+    find: "    if (this.#fatalError === undefined) this.onRoom();",
+    replace:
+      "    const fatalError = this.#fatalError;\n    this.#fatalError = undefined;\n    this.onRoom();\n    this.#fatalError = fatalError;",
+    suite: producer("fails also what waits for room"),
+  },
 ];
