@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { KeyQueue, type KeyQueueOwner, type ProducerIdentity } from "./key-queue.js";
 
 /** An identity that no other producer has. */
-export function anonymousIdentity(): ProducerIdentity {
+function anonymousIdentity(): ProducerIdentity {
   return { id: randomBytes(8).readBigUInt64LE(), epoch: 0 };
 }
 
