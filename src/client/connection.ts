@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { SeglogError } from "../errors.js";
@@ -42,6 +43,8 @@ export class Connection {
   constructor(options: ResolvedClientOptions) {
     const { origin, token, tls } = options;
     this.#options = options;
+    // Every call that is under way listens to it; Node.js warns of more than ten.
+    setMaxListeners(0, this.closing);
     this.#sessions = new Sessions(origin, {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       pingIntervalMs: PING_INTERVAL_MS,
