@@ -346,11 +346,9 @@ export class CommitLog {
    */
   append(record: RecordInput, options?: AppendOptions): Promise<number> {
     try {
-      if (options?.producer !== undefined) {
-        return this.appendBatch([record], options).then(({ baseOffset }) => baseOffset);
-      }
       options?.signal?.throwIfAborted();
-      return this.#writable().append(record, options?.signal);
+      const producer = copyProducer(options?.producer, 1);
+      return this.#writable().append(record, options?.signal, producer);
     } catch (error) {
       return Promise.reject(error);
     }

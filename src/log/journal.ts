@@ -113,7 +113,10 @@ export class Journal {
         const key = decodeJournalKey(bytes);
         if (key === undefined) continue;
         if (key.isMark) this.index.forget(key.log);
-        else this.index.add(this.index.runFor(key.log), key.offset, place, timestamp);
+        else {
+          const run = this.index.runFor(key.log);
+          this.index.add(run, key.offset, place, timestamp, key.producer !== undefined);
+        }
         this.#heldBytes += bytes!.length + value.length;
         for (const [name, content] of headers) this.#heldBytes += name.length + content.length;
       }
@@ -148,6 +151,11 @@ export class Journal {
     }
     // What the segments have, they tell themselves.
     return run !== undefined && run.endOffset > segmentsEnd ? this.index.maxTimestampOf(name) : 0;
+  }
+
+  /** Resolves when what was on its way here when this was called is done. */
+  async passed(): Promise<void> {
+    await this.#queue?.passed();
   }
 
   /** Nobody knows whether the last appends of a log stand here. */

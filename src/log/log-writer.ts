@@ -26,7 +26,8 @@ import { JournaledAppends } from "./journaled-appends.js";
 import { LogClock } from "./log-clock.js";
 import { createSegmentFile, writeMetadata } from "./log-files.js";
 import { assertFollowed } from "./log-reader.js";
-import type { LogView, TailView } from "./log-view.js";
+import type { LogTail } from "./log-tail.js";
+import type { LogView } from "./log-view.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
 import { AcknowledgedBatch, type PendingBatch, PendingGroup } from "./pending.js";
@@ -189,7 +190,7 @@ export class LogWriter implements LogView, QueueOwner {
     return this.#published.endOffset;
   }
 
-  get tail(): TailView | undefined {
+  get tail(): LogTail | undefined {
     return this.#journaled?.tail;
   }
 
@@ -247,32 +248,73 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   /** See `CommitLog.append`. */
-  append(record: RecordInput, signal: AbortSignal | undefined): Promise<number> {
-    if (!this.#mayJournal()) return this.queue.append(record, signal);
+  append(
+    record: RecordInput,
+    signal: AbortSignal | undefined,
+    producer: BlockProducer | undefined,
+  ): Promise<number> {
+    if (!this.#mayJournal() || !this.#isKnownToFollow(producer, 1)) {
+      return producer === undefined
+        ? this.queue.append(record, signal)
+        : this.queue.appendBatch([record], signal, producer).then(firstOffset);
+    }
     const prepared = prepare(record);
     if (!this.#mayTake(prepared.byteLength, this.options.maxRecordBytes)) {
-      return this.queue.appendPrepared(prepared, signal);
+      return producer === undefined
+        ? this.queue.appendPrepared(prepared, signal)
+        : this.queue.appendPreparedBatch([prepared], signal, producer).then(firstOffset);
     }
-    return this.#journaled!.append(prepared, prepared.timestamp ?? this.timestamp());
+    const journaled = this.#journaledFor(producer, 1);
+    return journaled.append(prepared, prepared.timestamp ?? this.timestamp(), producer);
   }
 
-  /** See `CommitLog.appendBatch`. Batches of producers never go to the journal. */
+  /** See `CommitLog.appendBatch`. */
   appendBatch(
     records: readonly RecordInput[],
     signal: AbortSignal | undefined,
     producer: BlockProducer | undefined,
   ): Promise<AppendedBatch> {
-    if (producer !== undefined) return this.queue.appendBatch(records, signal, producer);
-    if (records.length === 0 || records.length > MOST_JOURNALED || !this.#mayJournal()) {
-      return this.queue.appendBatch(records, signal);
+    const { length } = records;
+    const isFew = length > 0 && length <= MOST_JOURNALED;
+    if (!isFew || !this.#mayJournal() || !this.#isKnownToFollow(producer, length)) {
+      return this.queue.appendBatch(records, signal, producer);
     }
     const prepared = records.map(prepare);
     const byteLength = prepared.reduce((sum, each) => sum + each.byteLength, 0);
     const { maxRecordBytes, maxBatchBytes } = this.options;
     if (!this.#mayTake(byteLength, Math.min(maxRecordBytes, maxBatchBytes))) {
-      return this.queue.appendPreparedBatch(prepared, signal);
+      return this.queue.appendPreparedBatch(prepared, signal, producer);
     }
-    return this.#journaled!.appendBatch(prepared, this.timestamp());
+    const journaled = this.#journaledFor(producer, length);
+    return journaled.appendBatch(prepared, this.timestamp(), producer);
+  }
+
+  /** What an append goes to that is noted as its producer's, if it has one. */
+  #journaledFor(producer: BlockProducer | undefined, recordCount: number): JournaledAppends {
+    const journaled = this.#journaled!;
+    if (producer !== undefined) {
+      this.#producers.noteJournaled(producer, recordCount, journaled.nextOffset);
+    }
+    return journaled;
+  }
+
+  /**
+   * Whether a batch of a producer follows on all that was accepted. What does not, or cannot be
+   * judged before something is read, goes to the queue, which judges it when all is at rest.
+   */
+  #isKnownToFollow(producer: BlockProducer | undefined, recordCount: number): boolean {
+    if (producer === undefined) return true;
+    if (!this.#mayHaveProducers) this.#producers.beginWithNone();
+    return this.#producers.follows(producer, recordCount);
+  }
+
+  /** Whether producers may have appended something that the log has. */
+  get #mayHaveProducers(): boolean {
+    return this.#metadata.hasProducers || this.producersTail !== undefined;
+  }
+
+  get producersTail(): LogTail | undefined {
+    return this.#journaled?.hasProducers ? this.#journaled.tail : undefined;
   }
 
   /** Nothing that was accepted before may be overtaken. */
@@ -295,6 +337,7 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   onJournalFailed(error: SeglogError): void {
+    this.#producers.forgetJournaled();
     if (!isRetryable(error)) this.#poisonWith(error);
   }
 
@@ -319,7 +362,7 @@ export class LogWriter implements LogView, QueueOwner {
       for (;;) {
         const piece = gathered.take(this.epoch, this.#published.endOffset);
         if (piece === undefined) break;
-        await this.#commitPiece([piece]);
+        await this.#commitPiece(piece);
       }
     } finally {
       if (this.#rolled) await this.#upkeepBesideAppends();
@@ -355,20 +398,20 @@ export class LogWriter implements LogView, QueueOwner {
   }
 
   /**
-   * What stands in the journal and not yet in the segments, a piece of it, as a batch that nobody
+   * What stands in the journal and not yet in the segments, a piece of it, as batches that nobody
    * waits for. The event loop gets a turn now and then, for each record is read by itself.
    */
-  async #tailBatches(): Promise<PendingBatch[]> {
+  async #tailBatches(): Promise<readonly PendingBatch[]> {
     const { tail } = this;
     await this.#journaled?.drained();
     const from = this.#published.endOffset;
     if (tail === undefined || from === this.endOffset) return [];
     const piece = this.#newPiece(from);
     for (let offset = from; offset < this.endOffset; offset++) {
-      if (!piece.add(await runSteps(tail.record(offset)))) break;
+      if (!piece.add(await runSteps(tail.journaled(offset)))) break;
       if ((offset - from) % TAIL_TURN_RECORDS === TAIL_TURN_RECORDS - 1) await nextTurn();
     }
-    return [piece.finish()];
+    return piece.finish();
   }
 
   #newPiece(firstOffset: number): TailPiece {
@@ -395,6 +438,8 @@ export class LogWriter implements LogView, QueueOwner {
   /** Stores what is not stored yet; of the rest, it tells where it is or why it is refused. */
   async #commitOfProducers(appended: readonly PendingBatch[]): Promise<() => void> {
     try {
+      // Those that are on their way to the journal are judged already.
+      await this.#journaled?.drained();
       await this.#producers.load(this.#written, this.#metadata.hasProducers);
     } catch (error) {
       // To fail to read changes nothing.
@@ -479,9 +524,9 @@ export class LogWriter implements LogView, QueueOwner {
     return answer;
   }
 
-  /** Lets others use the buffers of batches that were made here. */
-  #giveBack(tail: readonly PendingBatch[]): void {
-    for (const { group } of tail) this.buffers.give(group.encoder.bytes);
+  /** Lets others use the buffer of the batches of one piece. */
+  #giveBack([first]: readonly PendingBatch[]): void {
+    if (first !== undefined) this.buffers.give(first.group.encoder.bytes);
   }
 
   #isWholeTail(batches: readonly PendingBatch[]): boolean {
@@ -681,8 +726,9 @@ export class LogWriter implements LogView, QueueOwner {
 
   /** See `CommitLog.producer`. Run it exclusively. */
   async producer(id: bigint): Promise<ProducerState | undefined> {
-    if (!this.#metadata.hasProducers) return undefined;
-    await this.#producers.load(this.#written, true);
+    await this.#journaled?.drained();
+    if (!this.#mayHaveProducers) return undefined;
+    await this.#producers.load(this.#written, this.#metadata.hasProducers);
     // What a crash can still take is not to be built on.
     await this.#catchUp();
     return this.#producers.state(id);
@@ -1282,6 +1328,10 @@ export class LogWriter implements LogView, QueueOwner {
         });
     }, delay).unref();
   }
+}
+
+function firstOffset({ baseOffset }: AppendedBatch): number {
+  return baseOffset;
 }
 
 function isOfProducer({ producer }: PendingBatch): boolean {

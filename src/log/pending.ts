@@ -127,9 +127,10 @@ export class PendingGroup {
   }
 
   /** Begins a batch of records that are acknowledged; {@link endBatch} must follow. */
-  beginAcknowledged(): AcknowledgedBatch {
+  beginAcknowledged(producer?: BlockProducer): AcknowledgedBatch {
     this.endBatch();
-    const batch = new AcknowledgedBatch(this);
+    const batch = new AcknowledgedBatch(this, producer);
+    if (producer !== undefined) this.encoder.beginProducersBatch(producer);
     this.#add(batch);
     return batch;
   }

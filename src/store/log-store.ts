@@ -518,6 +518,7 @@ export class LogStore implements KeyedLog {
     this.#openedEpochs.set(producer.id, producer.epoch);
     // What is being written was judged before.
     await Promise.all(this.#logs.all().map(([, log]) => log.writer?.queue.passed()));
+    await this.#journal?.passed();
     return producer;
   }
 
