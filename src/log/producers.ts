@@ -219,17 +219,18 @@ export class Producers {
   }
 
   /**
-   * Before the log is cut: writes a file that stays true, with those of whom only deleted records
-   * are known. The blocks say the rest, whatever is left of them.
+   * Before the log is cut: writes a file that stays true, with the batches that are deleted. The
+   * blocks say the rest, whatever is left of them: none, if the log is cut back to its start.
    */
   async saveDeleted(): Promise<void> {
-    const first = this.#log.segments[0]!;
-    const deleted = [...this.#states!.all].filter(([, { batches }]) => {
-      const { baseOffset, recordCount } = batches.at(-1)!;
-      return baseOffset + recordCount <= first.baseOffset;
+    const { segments, startOffset: endOffset } = this.#log;
+    const first = segments[0]!;
+    const deleted = [...this.#states!.all].flatMap(([id, { epoch, batches }]) => {
+      const kept = batches.filter((batch) => batch.baseOffset + batch.recordCount <= endOffset);
+      return kept.length === 0 ? [] : [[id, { epoch, batches: kept }] as const];
     });
     const { headerLength: endPosition } = await runSteps(first.header());
-    const end = { activeBaseOffset: first.baseOffset, endOffset: first.baseOffset, endPosition };
+    const end = { activeBaseOffset: first.baseOffset, endOffset, endPosition };
     const place = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
     await this.#write(place, new Map(deleted));
   }
@@ -284,7 +285,8 @@ export class Producers {
     const { logId, segments } = this.#log;
     if (Buffer.compare(snapshot.logId, logId) !== 0) return false;
     const segment = segments.find(({ baseOffset }) => baseOffset === snapshot.activeBaseOffset);
-    if (segment === undefined) return false;
+    // Of a log that was cut back to its start since, if what it tells of is deleted.
+    if (segment === undefined) return snapshot.endOffset <= segments[0]!.baseOffset;
     if (snapshot.lastBlockPosition > 0) return runSteps(hasLastBlock(segment, snapshot));
     // Nothing before it can be cut any more if it is the first one.
     return segment === segments[0] || (await chainBefore(segment)) === snapshot.lastChecksum;
@@ -315,6 +317,9 @@ async function noteBlocks(
 function noteBlock(states: ProducerStates, header: BlockHeader, isInBatch: boolean): void {
   const { producer, recordCount, baseOffset } = header;
   if (producer === undefined) return;
+  const last = states.all.get(producer.id)?.batches.at(-1);
+  // A file that was written before the log was cut may tell of blocks that are still there.
+  if (last !== undefined && baseOffset < last.baseOffset + last.recordCount) return;
   if (isInBatch) states.extend(producer, recordCount, baseOffset);
   else states.note(producer, recordCount, baseOffset);
 }
