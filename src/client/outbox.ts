@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { SeglogError } from "../errors.js";
-import type { PreparedRecord } from "../log/prepared-record.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import { KeyQueue, type ProducerIdentity } from "./key-queue.js";
 import { type Delivery, OutgoingBatch } from "./outgoing-batch.js";
 

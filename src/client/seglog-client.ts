@@ -1,9 +1,10 @@
 import { OffsetOutOfRangeError } from "../errors.js";
+import { prepare } from "../format/prepared-record.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
+import type { AppendOptions, ProducerSequence } from "../log/append-options.js";
 import { AppendedBatch } from "../log/appended-batch.js";
-import type { AppendOptions, ProducerSequence, ReadOptions } from "../log/commit-log.js";
-import { prepare } from "../log/prepared-record.js";
+import type { ReadOptions } from "../log/commit-log.js";
 import { assertOffset, integer } from "../option-checks.js";
 import { encodeKey } from "../store/key-directory.js";
 import type { KeyBounds, KeyedBatch, KeyedLog, KeyedRead } from "../store/keyed-log.js";

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SeglogError } from "../errors.js";
 import { decodeJournalKey, encodeJournalMark, journalName } from "../format/journal-key.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import type { RecordInput } from "../format/record.js";
 import type { AppendQueue } from "./append-queue.js";
 import type { AppendedBatch } from "./appended-batch.js";
@@ -10,7 +11,6 @@ import { JournalIndex } from "./journal-index.js";
 import { type Gathering, gatherTails } from "./journal-pass.js";
 import { missingBeforeJournal } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
-import type { PreparedRecord } from "./prepared-record.js";
 import type { RecordBatch } from "./record-batch.js";
 
 /** Up to so many times the length at which it is settled, appends go to the journal. */

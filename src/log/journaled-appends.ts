@@ -1,12 +1,12 @@
 import type { SeglogError } from "../errors.js";
 import type { BlockProducer } from "../format/block-header.js";
 import { encodeJournalKey, type JournaledProducer, journalName } from "../format/journal-key.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import { encodedLength, type StructuredRecord } from "../format/record-codec.js";
 import { AppendedBatch } from "./appended-batch.js";
 import type { Journal } from "./journal.js";
 import type { LogRun } from "./journal-index.js";
 import { LogTail } from "./log-tail.js";
-import type { PreparedRecord } from "./prepared-record.js";
 
 /** Longer appends go to the log's own segments at once: the sync is then the smaller part. */
 const MOST_BYTES = 16 * 1024;

@@ -1,8 +1,8 @@
 import { type BlockHeader, isInvalid, readBlockHeader } from "../format/block-header.js";
+import { prepare } from "../format/prepared-record.js";
 import type { LogRecord } from "../format/record.js";
 import { viewOf } from "../format/uint64.js";
 import { PendingGroup } from "./pending.js";
-import { prepare } from "./prepared-record.js";
 
 /** Length of the blocks that are made. */
 const BLOCK_BYTES = 64 * 1024;

@@ -2,8 +2,8 @@ import type { SeglogError } from "../errors.js";
 import type { BlockProducer } from "../format/block-header.js";
 import type { CompressionName } from "../format/compression.js";
 import { GroupEncoder } from "../format/group-encoder.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import { AppendedBatch } from "./appended-batch.js";
-import type { PreparedRecord } from "./prepared-record.js";
 
 /** A batch on its way to the disk: its blocks, and who waits for it. */
 export abstract class PendingBatch {

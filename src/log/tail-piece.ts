@@ -1,6 +1,6 @@
+import { prepare } from "../format/prepared-record.js";
 import type { JournaledRecord } from "./journaled-record.js";
 import type { PendingBatch, PendingGroup } from "./pending.js";
-import { prepare } from "./prepared-record.js";
 
 /** What is moved from the journal is written in pieces of about this length. */
 const PIECE_BYTES = 1024 * 1024;

@@ -131,6 +131,12 @@ describe("batches of producers in the journal of a store", () => {
     const sent = [send(store, 2, 2), send(store, 4, 1), send(store, 2, 2), send(store, 3, 1)];
     await hold.reached;
     sent.push(send(store, 4, 1), send(store, 5, 1));
+    let isAnswered = false;
+    void Promise.race(sent).then(() => {
+      isAnswered = true;
+    });
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    expect(isAnswered).toBe(false);
     hold.release();
     const offsets = (await Promise.all(sent)).map(({ baseOffset }) => baseOffset);
     expect(offsets).toEqual([2, 4, 2, 3, 4, 5]);

@@ -2,6 +2,7 @@ import type { Mutant } from "../mutant.js";
 
 const CRASHES = { files: ["log/producers-crash.test.ts"] };
 const PRODUCERS = "log/producers.test.ts";
+const JOURNALED = "store/journaled-producers.test.ts";
 
 /** Batches of producers that are stored twice, or not at all. */
 export const producerBugs: readonly Mutant[] = [
@@ -164,5 +165,87 @@ export const producerBugs: readonly Mutant[] = [
     find: "    await Promise.all(this.#logs.all().map(([, log]) => log.writer?.queue.passed()));\n",
     replace: "",
     suite: { files: ["store/producers.test.ts"], pattern: "on its way before is done" },
+  },
+  {
+    name: "journaled-batch-loses-its-producer",
+    bug: "moves batches of producers from the journal to the segments as if they were nobody's",
+    file: "log/tail-piece.ts",
+    find: "this.#group.beginAcknowledged(journaled.producer);",
+    replace: "this.#group.beginAcknowledged();",
+    suite: { files: [JOURNALED], pattern: "as if they had been written there" },
+  },
+  {
+    name: "journaled-batches-run-together",
+    bug: "makes one batch of all those of a producer that follow each other in the journal",
+    file: "log/tail-piece.ts",
+    find: "    return producer.goesOn && this.#batch.producer !== undefined;",
+    replace: "    return this.#batch.producer !== undefined;",
+    suite: { files: [JOURNALED], pattern: "as if they had been written there" },
+  },
+  {
+    name: "journaled-batch-is-divided",
+    bug: "moves the batch of a producer in two halves, neither of which it is known by",
+    file: "log/tail-piece.ts",
+    find: "    const isDivisible = batch?.producer === undefined;",
+    replace: "    const isDivisible = true;",
+    suite: { files: ["log/gathered-tail.test.ts"], pattern: "batches of producers" },
+  },
+  {
+    name: "journal-tells-nothing-of-producers",
+    bug: "knows of producers, after a crash, only what the segments tell",
+    file: "log/producers.ts",
+    find: "    this.#journaled = await this.#readTail(states, end.endOffset);\n",
+    replace: "    await this.#readTail(states, end.endOffset);\n",
+    suite: { files: [JOURNALED], pattern: "wherever the first ones are" },
+  },
+  {
+    name: "repetition-is-answered-before-the-journal-is-synced",
+    bug: "tells that a batch is stored while it is on its way to the journal",
+    file: "log/log-writer.ts",
+    find: "      await this.#journaled?.drained();\n      await this.#producers.load(",
+    replace: "      await this.#producers.load(",
+    suite: { files: [JOURNALED], pattern: "before the first ones are stored" },
+  },
+  {
+    name: "failed-journaled-batch-is-known",
+    bug: "takes a batch for stored that could not be written to the journal",
+    file: "log/log-writer.ts",
+    find: "    this.#producers.forgetJournaled();\n",
+    replace: "",
+    suite: { files: [JOURNALED], pattern: "after a failure" },
+  },
+  {
+    name: "settled-producers-are-overlooked",
+    bug: "knows of a producer what the journal once had of it, and not what came to the segments",
+    file: "log/producers.ts",
+    find: "    this.#journaled.settled(offset);\n",
+    replace: "",
+    suite: { files: [JOURNALED], pattern: "from the segments to the journal and back" },
+  },
+  {
+    name: "producer-opened-before-the-journal-is-done",
+    bug: "opens a producer while a batch of the one before it is on its way to the journal",
+    file: "store/log-store.ts",
+    find: "    await this.#journal?.passed();\n",
+    replace: "",
+    suite: { files: [JOURNALED], pattern: "shut out by a later one" },
+  },
+  {
+    name: "deleted-batches-are-cut-off",
+    bug: "a truncation forgets deleted batches of a producer that has others behind them",
+    file: "log/producers.ts",
+    find: "    const deleted = [...this.#states!.all].flatMap(([id, { epoch, batches }]) => {\n",
+    replace:
+      "    const deleted = [...this.#states!.all].flatMap(([id, { epoch, batches: all }]) => {\n" +
+      "      const batches = all.slice(-1);\n",
+    suite: { files: [PRODUCERS], pattern: "cuts off what came behind" },
+  },
+  {
+    name: "key-is-made-for-nothing",
+    bug: "makes a key for a record that no log takes",
+    file: "store/log-store.ts",
+    find: "    if (!this.#keys.has(key)) assertAppendable(input[0], input[1] ?? {}, this.#options);\n",
+    replace: "",
+    suite: { files: ["store/log-store.test.ts"], pattern: "what no log takes" },
   },
 ];
