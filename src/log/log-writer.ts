@@ -1,9 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { isHandleShortage } from "../files/file-errors.js";
-import type { OpenFile } from "../files/file-system.js";
 import { runSteps, runStepsEagerly } from "../files/steps.js";
-import { writeFully, writeFullySync } from "../files/whole-file.js";
 import type { BlockProducer } from "../format/block-header.js";
 import { journalName } from "../format/journal-key.js";
 import { type LogEnd, type LogMetadata, revise } from "../format/log-metadata.js";
@@ -13,6 +11,7 @@ import type { RecordInput } from "../format/record.js";
 import { loadedIndex, saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
 import type { SegmentIndex } from "../segment/segment-index.js";
+import { ActiveEnd, type EndedLog } from "./active-end.js";
 import { AppendQueue, type QueueOwner } from "./append-queue.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import type { BlockCache } from "./block-cache.js";
@@ -25,27 +24,24 @@ import type { IndexCache } from "./index-cache.js";
 import type { Journal } from "./journal.js";
 import { JournaledAppends } from "./journaled-appends.js";
 import { LogClock } from "./log-clock.js";
+import { isRetryable, LogFailures } from "./log-failures.js";
 import { createSegmentFile, writeMetadata } from "./log-files.js";
 import { assertFollowed } from "./log-reader.js";
 import type { LogTail } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
-import { AcknowledgedBatch, type PendingBatch, PendingGroup } from "./pending.js";
+import { type PendingBatch, PendingGroup } from "./pending.js";
 import { type OpenedEpoch, Producers, type Repetition } from "./producers.js";
 import type { RecoveredLog } from "./recovery.js";
 import { countExpired } from "./retention.js";
 import { RetentionClock } from "./retention-clock.js";
-import { roomBehind, zerosOf } from "./room.js";
 import { removeSegment } from "./segment-removal.js";
 import { segmentIndexOf } from "./segment-search.js";
-import { assertNumbersLast, pieces, type StampedRun, stampRun } from "./stamping.js";
 import { TailPiece } from "./tail-piece.js";
 import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
 import type { PublishedSlots } from "./writer-session.js";
 
-/** An index entry holds offsets relative to its segment in 32 bits. */
-const MAX_RELATIVE_OFFSET = 2 ** 32 - 1;
 /** Larger batches go to the segments at once. */
 const MOST_JOURNALED = 64;
 /** So many records are read from the journal, one by one, before something else gets a turn. */
@@ -82,7 +78,7 @@ export interface LogWriterParts {
  * It keeps three ends. `written` is where the next batch goes; `durable` is what the last sync
  * covered; the published one is what readers see: durable under `"always"`, else written.
  */
-export class LogWriter implements LogView, QueueOwner {
+export class LogWriter implements LogView, QueueOwner, EndedLog {
   readonly directory: string;
   readonly options: ResolvedLogOptions;
   readonly queue: AppendQueue;
@@ -93,7 +89,8 @@ export class LogWriter implements LogView, QueueOwner {
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
   readonly #producers: Producers;
-  #poison: SeglogError | undefined;
+  readonly #failures: LogFailures;
+  readonly #end: ActiveEnd;
   readonly #isJournal: boolean;
   readonly #clock: LogClock;
   readonly #retentionClock: RetentionClock;
@@ -104,34 +101,12 @@ export class LogWriter implements LogView, QueueOwner {
   #unentered: Segment[] = [];
   /** Segments before the start, the oldest first, whose files are yet to be removed. */
   #deleted: Segment[] = [];
-  #written: LogEnd;
-  #durable: LogEnd;
   #published: LogEnd;
-  /** Where the log ends when the write that is on its way is done. */
-  #writing: LogEnd;
-  /** What is to be written after that. */
-  #next: StampedRun | undefined;
   /** Of `log.meta` when this opened the log. */
   readonly #openedRevision: number;
-  /** Where the room behind the end of the active segment ends; 0 if there is none. */
-  #roomEnd = 0;
-  /** How much room was made the last time. */
-  #roomBytes = 0;
-  /** Set when there was no space for it; a new segment tries again. */
-  #isRoomRefused = false;
-  /**
-   * When the active segment got its first record, by the clock; of one with records from an earlier
-   * session, when it was made.
-   */
-  #activeSince: number | undefined;
-  /** Set while the next segment's file may be there and the log has not gone on to it. */
-  #rollBegun = false;
   /** Whether a segment was sealed since retention last looked. */
   #rolled = true;
   #closed: SeglogError | undefined;
-  /** One sync after the other: of two at a time, only one is told of a failure. */
-  #syncing: Promise<void> = Promise.resolve();
-  #isSyncingAhead = false;
   /** Why the last commit failed, if it did. */
   #failure: SeglogError | undefined;
   /** Indexes that readers had to build are saved beside everything else, but not after the close. */
@@ -152,20 +127,23 @@ export class LogWriter implements LogView, QueueOwner {
     this.#segments = recovered.segments;
     const { openedEpoch } = parts;
     this.#producers = new Producers(environment, this, openedEpoch, parts.options.onError);
-    this.#written = recovered.end;
-    this.#durable = recovered.end;
     this.#published = recovered.end;
-    this.#writing = recovered.end;
     const { maxClockStepMs, onError } = parts.options;
     const { maxTimestamp } = recovered.end;
     const { now, monotonicNow } = environment;
     this.#retentionClock = new RetentionClock(now, monotonicNow, maxClockStepMs);
     this.#clock = new LogClock(now, maxTimestamp, parts.directory, maxClockStepMs, onError);
-    this.#activeSince =
-      recovered.end.lastBlockPosition === 0 ? undefined : recovered.activeCreatedAt;
     this.#isJournal = parts.isJournal;
     this.#journal = parts.journal;
     this.queue = new AppendQueue(this);
+    this.#failures = new LogFailures(parts.directory, (poison) => {
+      this.#end.dropPrepared();
+      this.queue.refuse(poison);
+      this.queue.rejectQueued(poison);
+    });
+    const { activeCreatedAt, end } = recovered;
+    const { options } = parts;
+    this.#end = new ActiveEnd(environment, options, this, this.#failures, end, activeCreatedAt);
     if (parts.journal !== undefined) {
       const { maxPendingBytes } = parts.options;
       const { endOffset } = recovered.end;
@@ -220,6 +198,10 @@ export class LogWriter implements LogView, QueueOwner {
 
   get buffers(): BufferPool {
     return this.#environment.buffers;
+  }
+
+  get latestTimestamp(): number {
+    return this.#clock.latest;
   }
 
   assertOpen(): void {
@@ -323,7 +305,7 @@ export class LogWriter implements LogView, QueueOwner {
       this.#journaled !== undefined &&
       this.options.durability === "always" &&
       this.queue.isIdle &&
-      this.#poison === undefined
+      this.#failures.poison === undefined
     );
   }
 
@@ -338,7 +320,7 @@ export class LogWriter implements LogView, QueueOwner {
 
   onJournalFailed(error: SeglogError): void {
     this.#producers.forgetJournaled();
-    if (!isRetryable(error)) this.#poisonWith(error);
+    if (!isRetryable(error)) this.#failures.poisonWith(error);
   }
 
   /** What the log's tail in the journal, up to `endOffset`, is to be gathered in for {@link settleGathered}. */
@@ -356,7 +338,7 @@ export class LogWriter implements LogView, QueueOwner {
    */
   async settleGathered(gathered: GatheredTail): Promise<boolean> {
     if (this.#journaled === undefined || this.#closed !== undefined) return true;
-    if (this.#poison !== undefined) throw this.#poison;
+    this.#failures.assertSound();
     this.#journal?.beginWork();
     try {
       for (;;) {
@@ -368,8 +350,8 @@ export class LogWriter implements LogView, QueueOwner {
       if (this.#rolled) await this.#upkeepBesideAppends();
       this.#journal?.endWork();
     }
-    this.#journaled.settled(this.#durable.endOffset);
-    return this.#durable.endOffset >= gathered.wantedEnd;
+    this.#journaled.settled(this.#end.durable.endOffset);
+    return this.#end.durable.endOffset >= gathered.wantedEnd;
   }
 
   /**
@@ -380,13 +362,13 @@ export class LogWriter implements LogView, QueueOwner {
     // One that was closed meanwhile did it then, or could not, and whoever closed it was told.
     if (this.#journaled === undefined || this.#closed !== undefined) return;
     await this.#journaled.drained();
-    if (this.#poison !== undefined) throw this.#poison;
+    this.#failures.assertSound();
     if (this.endOffset > this.#published.endOffset) {
       (await this.commit([]))();
       if (this.#failure !== undefined) throw this.#failure;
     }
     await this.flush();
-    this.#journaled.settled(this.#durable.endOffset);
+    this.#journaled.settled(this.#end.durable.endOffset);
   }
 
   /** Writes some of the tail, whose memory is then free. */
@@ -420,6 +402,10 @@ export class LogWriter implements LogView, QueueOwner {
     return new TailPiece(group, firstOffset, segmentBytes);
   }
 
+  prepareNext(batches: readonly PendingBatch[]): void {
+    this.#end.prepareNext(batches);
+  }
+
   async commit(appended: readonly PendingBatch[]): Promise<() => void> {
     this.#journal?.beginWork();
     try {
@@ -440,7 +426,7 @@ export class LogWriter implements LogView, QueueOwner {
     try {
       // Those that are on their way to the journal are judged already.
       await this.#journaled?.drained();
-      await this.#producers.load(this.#written, this.#metadata.hasProducers);
+      await this.#producers.load(this.#end.written, this.#metadata.hasProducers);
     } catch (error) {
       // To fail to read changes nothing.
       this.queue.settle(appended.filter(isOfProducer), (batch) =>
@@ -479,7 +465,7 @@ export class LogWriter implements LogView, QueueOwner {
     try {
       await this.#catchUp();
     } catch (error) {
-      const failure = this.#judge(error);
+      const failure = this.#failures.judge(error);
       return repetitions.map(() => failure);
     }
     return repetitions.map(({ of, offset }) => {
@@ -490,10 +476,10 @@ export class LogWriter implements LogView, QueueOwner {
 
   /** What was written, and refused all the same for want of a handle to sync it, becomes visible. */
   async #catchUp(): Promise<void> {
-    if (this.#poison !== undefined) throw this.#poison;
+    this.#failures.assertSound();
     const isSynced = this.options.durability === "always";
-    if (isSynced) await this.#sync();
-    const end = isSynced ? this.#durable : this.#written;
+    if (isSynced) await this.#end.sync();
+    const end = isSynced ? this.#end.durable : this.#end.written;
     if (end.endOffset <= this.#published.endOffset) return;
     this.#published = end;
     this.#journaled?.reach(end.endOffset);
@@ -513,8 +499,8 @@ export class LogWriter implements LogView, QueueOwner {
       }
     } catch (error) {
       // To fail to read what is to be moved changes nothing.
-      const isHarmless = this.#poison === undefined && error instanceof SeglogError;
-      const verdict = isHarmless ? error : this.#judge(error);
+      const isHarmless = this.#failures.poison === undefined && error instanceof SeglogError;
+      const verdict = isHarmless ? error : this.#failures.judge(error);
       this.#failure = verdict;
       this.queue.settle(appended, (batch) => batch.reject(verdict));
       return () => {};
@@ -539,34 +525,34 @@ export class LogWriter implements LogView, QueueOwner {
     let answer = () => {};
     let next = 0;
     try {
-      if (this.#poison !== undefined) throw this.#poison;
+      this.#failures.assertSound();
       // Nothing on this way waits for a turn unless it has to: the disk idles until it is written.
       const isFirstOfProducers = !this.#metadata.hasProducers && batches.some(isOfProducer);
       if (this.#metadata.clean || isFirstOfProducers) await this.#beginSession(isFirstOfProducers);
       while (next < batches.length) {
-        if (this.#mustRoll(batches[next]!)) {
-          await this.#takeRoomBack();
-          await this.#sync();
+        if (this.#end.mustRoll(batches[next]!)) {
+          await this.#end.takeRoomBack();
+          await this.#end.sync();
           this.#acknowledge(unsynced);
           await this.#roll();
         }
-        const run = this.#takeRun(batches, next, this.#written);
-        const baseOffset = this.#written.endOffset;
-        await this.#write(run);
+        const run = this.#end.takeRun(batches, next, this.#end.written);
+        const baseOffset = this.#end.written.endOffset;
+        await this.#end.write(run);
         this.#producers.note(run, baseOffset);
         unsynced.push(...run);
         next += run.length;
       }
-      if (this.options.durability === "always") await this.#sync();
-      else this.#syncAhead();
+      if (this.options.durability === "always") await this.#end.sync();
+      else this.#end.syncAhead();
       answer = this.#publish(unsynced);
     } catch (error) {
-      const failure = this.#judge(error);
-      if (this.#poison === undefined && unsynced.length > 0) {
+      const failure = this.#failures.judge(error);
+      if (this.#failures.poison === undefined && unsynced.length > 0) {
         // What was written before the failure is whole; it is acknowledged as the policy says.
         await this.#acknowledgeRest(unsynced);
       }
-      const verdict = this.#poison ?? failure;
+      const verdict = this.#failures.poison ?? failure;
       this.#failure = verdict;
       this.queue.settle(unsynced, (batch) => batch.reject(verdict));
       this.queue.settle(batches.slice(next), (batch) => batch.reject(verdict));
@@ -577,19 +563,19 @@ export class LogWriter implements LogView, QueueOwner {
 
   /** Resolves when everything written so far is on stable storage. Run it exclusively. */
   async flush(): Promise<void> {
-    if (this.#poison !== undefined) throw this.#poison;
+    this.#failures.assertSound();
     try {
       // What is acknowledged there is synced.
       await this.#journaled?.drained();
-      await this.#sync();
+      await this.#end.sync();
     } catch (error) {
-      throw this.#judge(error);
+      throw this.#failures.judge(error);
     }
   }
 
   /** See `CommitLog.truncateTo`. Run it exclusively. */
   async truncateTo(offset: number): Promise<void> {
-    if (this.#poison !== undefined) throw this.#poison;
+    this.#failures.assertSound();
     await this.settle();
     // Should the truncation fail now, nothing is lost: the segments have all of it.
     await this.#journaled?.mark();
@@ -597,27 +583,29 @@ export class LogWriter implements LogView, QueueOwner {
     if (offset === this.endOffset) return;
     const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
     if (floor !== undefined) {
-      if (floor === this.#active) floor.setEndPosition(this.#written.endPosition);
+      if (floor === this.active) floor.setEndPosition(this.#end.written.endPosition);
       const { endOffset, lastChecksum } = await assertSoundBelow(floor, offset);
       // What is lost at the end of a file shows only in what the next one names.
       if (endOffset < offset) await runSteps(assertFollowed(this, floor, lastChecksum));
     }
     if (this.#metadata.hasProducers && (await this.#hasLoadedProducers())) {
-      await this.#change(() => this.#producers.saveDeleted());
+      await this.#failures.change(() => this.#producers.saveDeleted());
     }
     // Once it may be there, a crash would cut off what is appended behind the bound.
     let boundMayHold = false;
-    await this.#change(async () => {
-      await this.#beginSession();
-      await this.#takeRoomBack();
-      await this.#sync();
-      if (this.#rollBegun) await this.#roll();
-      await this.#truncate(offset, floor, () => {
-        boundMayHold = true;
+    await this.#failures
+      .change(async () => {
+        await this.#beginSession();
+        await this.#end.takeRoomBack();
+        await this.#end.sync();
+        if (this.#end.mustRollFirst) await this.#roll();
+        await this.#truncate(offset, floor, () => {
+          boundMayHold = true;
+        });
+      })
+      .catch((error: SeglogError) => {
+        throw boundMayHold ? this.#failures.poisonWith(error) : error;
       });
-    }).catch((error: SeglogError) => {
-      throw boundMayHold ? this.#poisonWith(error) : error;
-    });
   }
 
   async #truncate(
@@ -629,7 +617,11 @@ export class LogWriter implements LogView, QueueOwner {
     const bound = { epoch, offset };
     const activeBaseOffset = floor?.baseOffset ?? offset;
     await this.#replaceMetadata(
-      { epoch, truncation: bound, end: { ...this.#durable, endOffset: offset, activeBaseOffset } },
+      {
+        epoch,
+        truncation: bound,
+        end: { ...this.#end.durable, endOffset: offset, activeBaseOffset },
+      },
       onBoundWritten,
       // With the new epoch comes the new end: nobody reads what is about to go as if it were of it.
       () => {
@@ -656,7 +648,7 @@ export class LogWriter implements LogView, QueueOwner {
     this.#forgetIndexes(segments);
     this.#producers.forget();
     await this.#enterSegments(segments);
-    this.#metadata = { ...this.#metadata, truncation: undefined, end: this.#durable };
+    this.#metadata = { ...this.#metadata, truncation: undefined, end: this.#end.durable };
     await this.#onTruncated?.(offset);
   }
 
@@ -668,10 +660,10 @@ export class LogWriter implements LogView, QueueOwner {
     }
     if (offset > this.startOffset) {
       await this.#keepProducers(this.#firstSegmentWith(offset).baseOffset);
-      await this.#change(async () => {
+      await this.#failures.change(async () => {
         await this.#beginSession();
         // A crash must not leave an end before the start.
-        await this.#sync();
+        await this.#end.sync();
         await this.#replaceMetadata({ startOffset: offset });
         this.#tellReaders();
       });
@@ -696,22 +688,22 @@ export class LogWriter implements LogView, QueueOwner {
     if (isFirst || !this.#metadata.hasProducers) return;
     if (!(await this.#hasLoadedProducers())) return;
     if (!this.#producers.mustSaveBefore(firstBaseOffset)) return;
-    await this.#change(async () => {
+    await this.#failures.change(async () => {
       // Else a crash could leave a file that tells of more than there is.
-      await this.#sync();
-      await this.#producers.save(this.#durable);
+      await this.#end.sync();
+      await this.#producers.save(this.#end.durable);
     });
   }
 
   /** Damage must not keep anybody from removing what is damaged: then nothing is known of them. */
   async #hasLoadedProducers(): Promise<boolean> {
     try {
-      await this.#producers.load(this.#written, true);
+      await this.#producers.load(this.#end.written, true);
       return true;
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error;
       this.options.onError(error);
-      await this.#change(() => this.#producers.discard());
+      await this.#failures.change(() => this.#producers.discard());
       return false;
     }
   }
@@ -719,7 +711,7 @@ export class LogWriter implements LogView, QueueOwner {
   /** Saves what is known of producers for the next session, which else finds it in the blocks. */
   async #saveProducers(): Promise<void> {
     if (!this.#producers.isUnsaved) return;
-    await this.#producers.save(this.#durable).catch((error: SeglogError) => {
+    await this.#producers.save(this.#end.durable).catch((error: SeglogError) => {
       this.options.onError(error);
     });
   }
@@ -728,7 +720,7 @@ export class LogWriter implements LogView, QueueOwner {
   async producer(id: bigint): Promise<ProducerState | undefined> {
     await this.#journaled?.drained();
     if (!this.#mayHaveProducers) return undefined;
-    await this.#producers.load(this.#written, this.#metadata.hasProducers);
+    await this.#producers.load(this.#end.written, this.#metadata.hasProducers);
     // What a crash can still take is not to be built on.
     await this.#catchUp();
     return this.#producers.state(id);
@@ -756,15 +748,15 @@ export class LogWriter implements LogView, QueueOwner {
     try {
       // Before anything else: what is answered after the close would be of another writer's log.
       await this.#journaled?.drained();
-      if (this.#poison !== undefined) throw this.#poison;
+      this.#failures.assertSound();
       await this.settle();
-      await this.#change(async () => {
-        await this.#takeRoomBack();
-        await this.#sync();
+      await this.#failures.change(async () => {
+        await this.#end.takeRoomBack();
+        await this.#end.sync();
         if (this.#metadata.clean) return;
         await this.#saveActiveIndex();
         await this.#saveProducers();
-        await this.#replaceMetadata({ clean: true, end: this.#durable });
+        await this.#replaceMetadata({ clean: true, end: this.#end.durable });
       });
     } finally {
       this.#closed = reason;
@@ -784,7 +776,7 @@ export class LogWriter implements LogView, QueueOwner {
     await this.#environment.pool.discardsDone();
   }
 
-  get #active(): Segment {
+  get active(): Segment {
     return this.#segments[this.#segments.length - 1]!;
   }
 
@@ -800,14 +792,14 @@ export class LogWriter implements LogView, QueueOwner {
   /** A sealed segment whose index files were of no use gets new ones when somebody notices. */
   #adopt(segment: Segment): void {
     segment.onIndexRebuilt = (rebuilt, index) => {
-      if (rebuilt === this.#active) return;
+      if (rebuilt === this.active) return;
       this.#savingIndexes = this.#savingIndexes.then(() => this.#saveIndex(rebuilt, index));
     };
   }
 
   /** The active segment's handle may be closed as idle, and its index dropped, but not just so. */
   #adoptActive(): void {
-    const active = this.#active;
+    const active = this.active;
     active.file.syncBeforeClose = () => this.#syncInBackground();
     active.onIndexUnwanted = () => {
       active.onIndexUnwanted = undefined;
@@ -819,26 +811,26 @@ export class LogWriter implements LogView, QueueOwner {
     if (this.#closed !== undefined) return;
     if (segment.index !== undefined) await this.#saveIndex(segment, segment.index);
     segment.setEndPosition(
-      segment === this.#active ? this.#written.endPosition : segment.endPosition!,
+      segment === this.active ? this.#end.written.endPosition : segment.endPosition!,
     );
     segment.dropIndex();
     this.#environment.indexCache.forget(segment);
-    if (segment === this.#active) this.#adoptActive();
+    if (segment === this.active) this.#adoptActive();
   }
 
   /** The index of the active segment, which covers all that was written. */
-  #activeIndex(): SegmentIndex | Promise<SegmentIndex> {
+  activeIndex(): SegmentIndex | Promise<SegmentIndex> {
     // A reader may have put one in its place that it built while the segment was shorter.
-    this.#active.setEndPosition(this.#written.endPosition);
-    return runStepsEagerly(loadedIndex(this.#active));
+    this.active.setEndPosition(this.#end.written.endPosition);
+    return runStepsEagerly(loadedIndex(this.active));
   }
 
   /** Saves it for the next session, unless nobody has used it in this one. */
   async #saveActiveIndex(): Promise<void> {
-    const active = this.#active;
+    const active = this.active;
     if (active.index === undefined) return;
     try {
-      await this.#saveIndex(active, await this.#activeIndex());
+      await this.#saveIndex(active, await this.activeIndex());
     } catch {
       // An index is a hint.
     }
@@ -852,7 +844,7 @@ export class LogWriter implements LogView, QueueOwner {
       hasProducers: this.#metadata.hasProducers || hasProducers,
       bootId: this.#bootId,
       synced: this.options.durability === "always",
-      end: this.#durable,
+      end: this.#end.durable,
     });
   }
 
@@ -877,224 +869,22 @@ export class LogWriter implements LogView, QueueOwner {
     } catch (error) {
       // Nobody knows which of the two a crash would leave. Where only a handle was lacking, no sync
       // has failed: both are true of the log, and the next replacement settles it.
-      throw isRenamed && !isHandleShortage(error) ? this.#poisonWith(error) : error;
+      throw isRenamed && !isHandleShortage(error) ? this.#failures.poisonWith(error) : error;
     }
     this.#metadata = metadata;
     onReplaced?.();
   }
 
-  #mustRoll(batch: PendingBatch): boolean {
-    if (this.#written.lastBlockPosition === 0) return false;
-    if (this.#rollBegun || this.#isActiveAged()) return true;
-    return !this.#fits(this.#written.endPosition, this.#written.endOffset, batch);
-  }
-
-  #fits(endPosition: number, endOffset: number, batch: PendingBatch): boolean {
-    const relativeOffset = endOffset + batch.recordCount - this.#written.activeBaseOffset;
-    return (
-      endPosition + batch.end - batch.start <= this.options.segmentBytes &&
-      relativeOffset <= MAX_RELATIVE_OFFSET
-    );
-  }
-
-  #isActiveAged(): boolean {
-    const { segmentMs } = this.options;
-    if (segmentMs === Number.POSITIVE_INFINITY || this.#activeSince === undefined) return false;
-    return this.#environment.now() - this.#activeSince >= segmentMs;
-  }
-
-  /** The batches from `first` on that go together behind `end`; at least one. */
-  #takeRun(batches: readonly PendingBatch[], first: number, end: LogEnd): PendingBatch[] {
-    const run = [batches[first]!];
-    let position = end.endPosition + run[0]!.end - run[0]!.start;
-    let offset = end.endOffset + run[0]!.recordCount;
-    for (const batch of batches.slice(first + 1)) {
-      if (!this.#fits(position, offset, batch)) break;
-      run.push(batch);
-      position += batch.end - batch.start;
-      offset += batch.recordCount;
-    }
-    return run;
-  }
-
-  prepareNext(batches: readonly PendingBatch[]): void {
-    const blockSeed = this.#active.knownHeader?.blockSeed;
-    if (blockSeed === undefined || batches.length === 0) return;
-    this.#next = this.#stamp(this.#takeRun(batches, 0, this.#writing), this.#writing, blockSeed);
-  }
-
-  /** The batches with their places behind what is written, given to them just now if need be. */
-  #stamped(run: readonly PendingBatch[], blockSeed: number): StampedRun {
-    const next = this.#next;
-    this.#next = undefined;
-    const isNext =
-      next?.before === this.#written &&
-      // Else they would vouch for less than they can.
-      next.durableEndOffset === this.#durable.endOffset &&
-      next.batches.length === run.length &&
-      run.every((batch, index) => batch === next.batches[index]);
-    return isNext ? next : this.#stamp(run, this.#written, blockSeed);
-  }
-
-  #stamp(run: readonly PendingBatch[], before: LogEnd, blockSeed: number): StampedRun {
-    const durableEndOffset = this.#durable.endOffset;
-    return stampRun(run, before, { durableEndOffset, blockSeed, maxTimestamp: this.#clock.latest });
-  }
-
-  /** Writes batches at the end of the active segment, or leaves the file as it was. */
-  async #write(run: readonly PendingBatch[]): Promise<void> {
-    const active = this.#active;
-    const loading = this.#activeIndex();
-    const index = loading instanceof Promise ? await loading : loading;
-    const header = active.knownHeader ?? (await runSteps(active.header()));
-    const stamped = this.#stamped(run, header.blockSeed);
-    assertNumbersLast(stamped);
-    const { blocks, before, after } = stamped;
-    const file = active.file.acquireOpen() ?? (await active.file.acquire());
-    try {
-      active.file.hasUnsyncedWrites = true;
-      this.#writing = after;
-      if (this.#needsRoom(after.endPosition, run)) {
-        await this.#makeRoom(file, before.endPosition, after.endPosition);
-      }
-      let position = before.endPosition;
-      for (const bytes of pieces(run)) {
-        // Nothing on this way waits for a turn unless it has to.
-        if (bytes.length <= this.#environment.smallWriteBytes) {
-          writeFullySync(file, bytes, position);
-        } else {
-          await writeFully(file, bytes, position);
-        }
-        position += bytes.length;
-      }
-    } catch (error) {
-      await this.#cut(file, before.endPosition, error);
-      throw error;
-    } finally {
-      // Said again: a sync for the pool may have begun before the write and ended during it.
-      active.file.hasUnsyncedWrites = true;
-      active.file.release();
-    }
-    for (const block of blocks) index.add(block, this.options.indexIntervalBytes);
-    this.#environment.indexCache.touch(active);
-    this.#activeSince ??= this.#environment.now();
-    this.#written = after;
-  }
-
-  #needsRoom(end: number, run: readonly PendingBatch[]): boolean {
-    return (
-      this.options.durability === "always" &&
-      end > this.#roomEnd &&
-      !this.#isRoomRefused &&
-      // What comes from the journal alone may be the last for long, and nobody waits for its sync.
-      !(run.at(-1) instanceof AcknowledgedBatch)
-    );
-  }
-
-  /**
-   * Makes room behind the group in [start, end) of the active segment, if so short a one should have
-   * some; it becomes durable with the group. Where there is no space for it, the group goes without.
-   */
-  async #makeRoom(file: OpenFile, start: number, end: number): Promise<void> {
-    const { segmentBytes } = this.options;
-    const byteLength = roomBehind(start, end, this.#roomBytes, segmentBytes, this.#environment);
-    if (byteLength === 0) return;
-    this.#roomEnd = end + byteLength;
-    this.#roomBytes = byteLength;
-    try {
-      await writeFully(file, zerosOf(byteLength), end);
-    } catch (error) {
-      await this.#cut(file, start, error);
-      this.#isRoomRefused = true;
-    }
-  }
-
-  /**
-   * Before the active segment is sealed, or the log closed: takes back what room is left. A sync
-   * must follow.
-   */
-  async #takeRoomBack(): Promise<void> {
-    const end = this.#written.endPosition;
-    if (this.#roomEnd <= end) return;
-    const { file: handle } = this.#active;
-    const file = await handle.acquire();
-    try {
-      handle.hasUnsyncedWrites = true;
-      await file.truncate(end);
-    } finally {
-      // Said again: a sync for the pool may have begun before the cut and ended during it.
-      handle.hasUnsyncedWrites = true;
-      handle.release();
-    }
-    this.#roomEnd = 0;
-  }
-
-  /**
-   * After a failed write: a full disk is no reason to give the log up, if the file can be cut. That
-   * is synced: what is refused must not be there after a power cut, least of all in the journal,
-   * where the log may never write again.
-   */
-  async #cut(file: OpenFile, endPosition: number, error: unknown): Promise<void> {
-    if (!isRetryable(error)) throw this.#poisonWith(error);
-    this.#roomEnd = 0;
-    try {
-      await file.truncate(endPosition);
-      await file.datasync();
-    } catch (second) {
-      throw this.#poisonWith(second);
-    }
-  }
-
-  /** Puts everything written on stable storage, or poisons the log. */
-  #sync(): Promise<void> {
-    const run = this.#syncing.then(() => this.#syncNow());
-    this.#syncing = run.catch(() => undefined);
-    return run;
-  }
-
-  async #syncNow(): Promise<void> {
-    if (this.#poison !== undefined) throw this.#poison;
-    const end = this.#written;
-    const { file: handle } = this.#active;
-    if (end === this.#durable && !handle.hasUnsyncedWrites) return;
-    const file = await handle.acquire();
-    try {
-      handle.hasUnsyncedWrites = false;
-      await file.datasync();
-    } catch (error) {
-      throw this.#poisonWith(error);
-    } finally {
-      handle.release();
-    }
-    this.#durable = end;
-  }
-
-  /**
-   * Begins to sync, when that has become much, what was acknowledged before it was synced: else
-   * going on to the next segment would have to wait for all of this one.
-   */
-  #syncAhead(): void {
-    if (this.#poison !== undefined) throw this.#poison;
-    const unsyncedBytes = this.#written.endPosition - this.#durable.endPosition;
-    if (this.#isSyncingAhead || unsyncedBytes < this.#environment.syncAheadBytes) return;
-    this.#isSyncingAhead = true;
-    this.#sync()
-      .catch((error) => this.options.onError(this.#judge(error)))
-      .finally(() => {
-        this.#isSyncingAhead = false;
-      });
-  }
-
   /** For the pool, which is about to close the idle handle of the active segment. */
   async #syncInBackground(): Promise<void> {
-    const { file } = this.#active;
+    const { file } = this.active;
     try {
       file.hasUnsyncedWrites = true;
-      await this.#sync();
+      await this.#end.sync();
     } catch (error) {
       // The log is poisoned: no sync will ever tell more of this file, so it may be closed.
       file.hasUnsyncedWrites = false;
-      this.options.onError(this.#judge(error));
+      this.options.onError(this.#failures.judge(error));
     }
   }
 
@@ -1104,26 +894,26 @@ export class LogWriter implements LogView, QueueOwner {
    * file of the next one, which may be there.
    */
   async #roll(): Promise<void> {
-    const sealed = this.#active;
+    const sealed = this.active;
     const { fileSystem, pool } = this.#environment;
-    this.#rollBegun = true;
+    this.#end.mustRollFirst = true;
     const { checksum: headerChecksum } = await runSteps(sealed.header());
     await pool.transient(() =>
       createSegmentFile(fileSystem, this.directory, {
         logId: this.logId,
         epoch: this.epoch,
-        baseOffset: this.#written.endOffset,
+        baseOffset: this.#end.written.endOffset,
         createdAt: this.#environment.now(),
         predecessor: {
           baseOffset: sealed.baseOffset,
-          checksum: this.#written.lastChecksum,
+          checksum: this.#end.written.lastChecksum,
           headerChecksum,
         },
       }),
     );
     await this.#saveActiveIndex();
-    sealed.setEndPosition(this.#written.endPosition);
-    await this.#enterSegments([...this.#segments, this.#openSegment(this.#written.endOffset)]);
+    sealed.setEndPosition(this.#end.written.endPosition);
+    await this.#enterSegments([...this.#segments, this.#openSegment(this.#end.written.endOffset)]);
     sealed.file.syncBeforeClose = undefined;
     sealed.onIndexUnwanted = undefined;
     await this.#saveProducers();
@@ -1137,20 +927,15 @@ export class LogWriter implements LogView, QueueOwner {
     const end: LogEnd = {
       activeBaseOffset: active.baseOffset,
       endOffset: active.baseOffset,
-      maxTimestamp: this.#written.maxTimestamp,
+      maxTimestamp: this.#end.written.maxTimestamp,
       endPosition: header.headerLength,
       lastBlockPosition: 0,
       lastChecksum: header.checksum,
     };
     this.#segments = segments;
-    this.#roomEnd = 0;
-    this.#isRoomRefused = false;
     this.#unentered = [];
-    this.#rollBegun = false;
-    this.#written = end;
-    this.#durable = end;
+    this.#end.enter(end);
     this.#published = end;
-    this.#activeSince = undefined;
     this.#adoptActive();
     this.#tellReaders();
   }
@@ -1184,7 +969,7 @@ export class LogWriter implements LogView, QueueOwner {
     if (batches.length === 0) return () => {};
     const { durability, flushIntervalMs } = this.options;
     const baseOffset = this.#published.endOffset;
-    this.#published = durability === "always" ? this.#durable : this.#written;
+    this.#published = durability === "always" ? this.#end.durable : this.#end.written;
     this.#journaled?.reach(this.#published.endOffset);
     this.#tellReaders();
     if (durability === "interval") {
@@ -1201,7 +986,7 @@ export class LogWriter implements LogView, QueueOwner {
 
   async #acknowledgeRest(batches: PendingBatch[]): Promise<void> {
     try {
-      if (this.options.durability === "always") await this.#sync();
+      if (this.options.durability === "always") await this.#end.sync();
       this.#acknowledge(batches);
     } catch {
       // The log is poisoned now; the caller rejects what is left.
@@ -1235,36 +1020,6 @@ export class LogWriter implements LogView, QueueOwner {
       .catch((error: SeglogError) => this.options.onError(error));
   }
 
-  /** Runs a change of bounds; a failure that may have left it half done poisons the log. */
-  async #change(run: () => Promise<void>): Promise<void> {
-    if (this.#poison !== undefined) throw this.#poison;
-    try {
-      await run();
-    } catch (error) {
-      throw this.#judge(error);
-    }
-  }
-
-  /** What a failure means for the log: a retryable one is passed on, any other poisons it. */
-  #judge(error: unknown): SeglogError {
-    if (this.#poison !== undefined) return this.#poison;
-    return isRetryable(error) ? error : this.#poisonWith(error);
-  }
-
-  #poisonWith(cause: unknown): SeglogError {
-    this.#poison ??= new SeglogError(
-      "LOG_POISONED",
-      `${this.directory} takes no more appends: ${(cause as Error).message} ` +
-        "What was acknowledged is safe as the durability policy says; whether appends that were " +
-        "waiting are stored is not known. Close the log and open it again.",
-      { cause },
-    );
-    this.#next = undefined;
-    this.queue.refuse(this.#poison);
-    this.queue.rejectQueued(this.#poison);
-    return this.#poison;
-  }
-
   #assertWithin(offset: number, hint: string): void {
     if (offset >= this.startOffset && offset <= this.endOffset) return;
     throw new OffsetOutOfRangeError(offset, this.startOffset, this.endOffset, hint);
@@ -1274,25 +1029,25 @@ export class LogWriter implements LogView, QueueOwner {
   async #upkeep(): Promise<void> {
     this.#rolled = false;
     // It may have waited behind the close, and another writer may have the log by now.
-    if (this.#poison !== undefined || this.#closed !== undefined) return;
+    if (this.#failures.poison !== undefined || this.#closed !== undefined) return;
     try {
       // Time limits are judged by what stands in segments. If no more can be put there, what is
       // there goes all the same: that may be what makes room.
       if (this.#hasTimeLimits) {
         await this.settle().catch((error: SeglogError) => this.options.onError(error));
       }
-      if (this.#poison !== undefined) return;
-      if (this.#isActiveAged() && this.#written.lastBlockPosition > 0) {
-        await this.#change(async () => {
+      if (this.#failures.poison !== undefined) return;
+      if (this.#end.isActiveAged() && this.#end.written.lastBlockPosition > 0) {
+        await this.#failures.change(async () => {
           await this.#beginSession();
-          await this.#takeRoomBack();
-          await this.#sync();
+          await this.#end.takeRoomBack();
+          await this.#end.sync();
           await this.#roll();
         });
       }
       const expired = await countExpired(
         this.#segments,
-        this.#written.endPosition,
+        this.#end.written.endPosition,
         this.options.retention,
         this.#retentionClock.now(),
       );
@@ -1336,15 +1091,4 @@ function firstOffset({ baseOffset }: AppendedBatch): number {
 
 function isOfProducer({ producer }: PendingBatch): boolean {
   return producer !== undefined;
-}
-
-/** Failures that leave nothing half done and may pass: no space, no handles, no access. */
-function isRetryable(error: unknown): error is SeglogError {
-  return (
-    error instanceof SeglogError &&
-    (error.code === "NO_SPACE" ||
-      error.code === "TOO_MANY_OPEN_FILES" ||
-      error.code === "FILE_ACCESS" ||
-      error.code === "OFFSET_OUT_OF_RANGE")
-  );
 }

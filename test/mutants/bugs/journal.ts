@@ -234,10 +234,10 @@ export const journalBugs: readonly Mutant[] = [
     bug: "closes a log that was poisoned while appends of it are on their way to the journal",
     file: "log/log-writer.ts",
     find: `      await this.#journaled?.drained();
-      if (this.#poison !== undefined) throw this.#poison;
+      this.#failures.assertSound();
       await this.settle();
 `,
-    replace: `      if (this.#poison !== undefined) throw this.#poison;
+    replace: `      this.#failures.assertSound();
       await this.settle();
 `,
     suite: { files: ["store/journal.test.ts"], pattern: "given up meanwhile" },
@@ -395,14 +395,14 @@ export const journalBugs: readonly Mutant[] = [
     name: "unreadable-journal-poisons-logs",
     bug: "gives logs up because what is to be moved to them could not be read",
     file: "log/log-writer.ts",
-    find: "this.#poison === undefined && error instanceof SeglogError;",
-    replace: "this.#poison !== undefined && error instanceof SeglogError;",
+    find: "this.#failures.poison === undefined && error instanceof SeglogError;",
+    replace: "this.#failures.poison !== undefined && error instanceof SeglogError;",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "does no harm" },
   },
   {
     name: "cut-of-full-disk-is-not-synced",
     bug: "what was refused for lack of space comes back after a power cut",
-    file: "log/log-writer.ts",
+    file: "log/active-end.ts",
     find: "      await file.truncate(endPosition);\n      await file.datasync();\n",
     replace: "      await file.truncate(endPosition);\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "come back after a power cut" },

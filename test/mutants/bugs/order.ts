@@ -6,15 +6,15 @@ export const orderBugs: readonly Mutant[] = [
     name: "acknowledge-early",
     bug: "resolves appends before their sync",
     file: "log/log-writer.ts",
-    find: '      if (this.options.durability === "always") await this.#sync();\n      else this.#syncAhead();\n      answer = this.#publish(unsynced);\n    } catch (error) {',
+    find: '      if (this.options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n      answer = this.#publish(unsynced);\n    } catch (error) {',
     replace:
-      '      this.#acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#sync();\n      else this.#syncAhead();\n    } catch (error) {',
+      '      this.#acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n    } catch (error) {',
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
   },
   {
     name: "publish-early",
     bug: "shows readers what is written and not yet synced",
-    file: "log/log-writer.ts",
+    file: "log/active-end.ts",
     find: "    this.#written = after;\n",
     replace:
       "    this.#written = after;\n    this.#published = this.#written;\n    this.#tellReaders();\n",
@@ -24,8 +24,8 @@ export const orderBugs: readonly Mutant[] = [
     name: "acknowledge-before-roll-is-synced",
     bug: "resolves appends of a segment that is about to be sealed before its sync",
     file: "log/log-writer.ts",
-    find: "          await this.#sync();\n          this.#acknowledge(unsynced);\n",
-    replace: "          this.#acknowledge(unsynced);\n          await this.#sync();\n",
+    find: "          await this.#end.sync();\n          this.#acknowledge(unsynced);\n",
+    replace: "          this.#acknowledge(unsynced);\n          await this.#end.sync();\n",
     suite: { files: ["log/durability.test.ts"], pattern: "goes on in the next segment" },
   },
   {

@@ -78,8 +78,8 @@ export const retentionBugs: readonly Mutant[] = [
     name: "retention-after-close",
     bug: "retention deletes files of a log that was closed",
     file: "log/log-writer.ts",
-    find: "    if (this.#poison !== undefined || this.#closed !== undefined) return;",
-    replace: "    if (this.#poison !== undefined) return;",
+    find: "    if (this.#failures.poison !== undefined || this.#closed !== undefined) return;",
+    replace: "    if (this.#failures.poison !== undefined) return;",
     suite: { files: ["log/retention.test.ts"], pattern: "while the log closes" },
   },
 ];
