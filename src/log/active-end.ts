@@ -121,7 +121,11 @@ export class ActiveEnd {
   }
 
   /** The batches from `first` on that go together behind `end`; at least one. */
-  takeRun(batches: readonly PendingBatch[], first: number, end: LogEnd): PendingBatch[] {
+  takeRun(
+    batches: readonly PendingBatch[],
+    first: number,
+    end: LogEnd = this.#written,
+  ): PendingBatch[] {
     const run = [batches[first]!];
     let position = end.endPosition + run[0]!.end - run[0]!.start;
     let offset = end.endOffset + run[0]!.recordCount;
@@ -304,5 +308,18 @@ export class ActiveEnd {
       .finally(() => {
         this.#isSyncingAhead = false;
       });
+  }
+
+  /** For the pool, which is about to close the idle handle of the active segment. */
+  async syncInBackground(): Promise<void> {
+    const { file } = this.#log.active;
+    try {
+      file.hasUnsyncedWrites = true;
+      await this.sync();
+    } catch (error) {
+      // The log is poisoned: no sync will ever tell more of this file, so it may be closed.
+      file.hasUnsyncedWrites = false;
+      this.#options.onError(this.#failures.judge(error));
+    }
   }
 }

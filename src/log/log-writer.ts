@@ -1,14 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
-import { isHandleShortage } from "../files/file-errors.js";
-import { runSteps, runStepsEagerly } from "../files/steps.js";
+import { runSteps } from "../files/steps.js";
 import type { BlockProducer } from "../format/block-header.js";
 import { journalName } from "../format/journal-key.js";
-import { type LogEnd, type LogMetadata, revise } from "../format/log-metadata.js";
+import type { LogEnd } from "../format/log-metadata.js";
 import { prepare } from "../format/prepared-record.js";
 import type { ProducerState } from "../format/producer-snapshot.js";
 import type { RecordInput } from "../format/record.js";
-import { loadedIndex, saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
 import type { SegmentIndex } from "../segment/segment-index.js";
 import { ActiveEnd, type EndedLog } from "./active-end.js";
@@ -25,30 +23,28 @@ import type { Journal } from "./journal.js";
 import { JournaledAppends } from "./journaled-appends.js";
 import { LogClock } from "./log-clock.js";
 import { isRetryable, LogFailures } from "./log-failures.js";
-import { createSegmentFile, writeMetadata } from "./log-files.js";
+import { createSegmentFile } from "./log-files.js";
 import { assertFollowed } from "./log-reader.js";
 import type { LogTail } from "./log-tail.js";
+import { type KeptLog, LogUpkeep } from "./log-upkeep.js";
 import type { LogView } from "./log-view.js";
+import { MetadataKeeper } from "./metadata-keeper.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
 import { type PendingBatch, PendingGroup } from "./pending.js";
 import { type OpenedEpoch, Producers, type Repetition } from "./producers.js";
 import type { RecoveredLog } from "./recovery.js";
-import { countExpired } from "./retention.js";
-import { RetentionClock } from "./retention-clock.js";
 import { removeSegment } from "./segment-removal.js";
 import { segmentIndexOf } from "./segment-search.js";
 import { TailPiece } from "./tail-piece.js";
 import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
+import { type IndexedLog, WriterIndexes } from "./writer-indexes.js";
 import type { PublishedSlots } from "./writer-session.js";
 
 /** Larger batches go to the segments at once. */
 const MOST_JOURNALED = 64;
 /** So many records are read from the journal, one by one, before something else gets a turn. */
 const TAIL_TURN_RECORDS = 200;
-/** How often a log with time limits looks at them while nothing is appended. */
-const LEAST_UPKEEP_MS = 50;
-const MOST_UPKEEP_MS = 60_000;
 
 /** Everything that a log open for writing is made of. */
 export interface LogWriterParts {
@@ -78,41 +74,34 @@ export interface LogWriterParts {
  * It keeps three ends. `written` is where the next batch goes; `durable` is what the last sync
  * covered; the published one is what readers see: durable under `"always"`, else written.
  */
-export class LogWriter implements LogView, QueueOwner, EndedLog {
+export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, KeptLog {
   readonly directory: string;
   readonly options: ResolvedLogOptions;
   readonly queue: AppendQueue;
   readonly #environment: LogEnvironment;
   readonly #slots: PublishedSlots;
-  readonly #bootId: Uint8Array;
   readonly #onTruncated: LogWriterParts["onTruncated"];
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
   readonly #producers: Producers;
   readonly #failures: LogFailures;
   readonly #end: ActiveEnd;
+  readonly #metadata: MetadataKeeper;
+  readonly #indexes: WriterIndexes;
+  readonly #upkeep: LogUpkeep;
   readonly #isJournal: boolean;
   readonly #clock: LogClock;
-  readonly #retentionClock: RetentionClock;
   readonly #changes = new Changes();
-  #metadata: LogMetadata;
   #segments: readonly Segment[];
   /** Segments that were made and, if something failed, never became part of the log. */
   #unentered: Segment[] = [];
   /** Segments before the start, the oldest first, whose files are yet to be removed. */
   #deleted: Segment[] = [];
   #published: LogEnd;
-  /** Of `log.meta` when this opened the log. */
-  readonly #openedRevision: number;
-  /** Whether a segment was sealed since retention last looked. */
-  #rolled = true;
   #closed: SeglogError | undefined;
   /** Why the last commit failed, if it did. */
   #failure: SeglogError | undefined;
-  /** Indexes that readers had to build are saved beside everything else, but not after the close. */
-  #savingIndexes: Promise<void> = Promise.resolve();
   #flushTimer: NodeJS.Timeout | undefined;
-  #upkeepTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: LogWriterParts) {
     const { environment, recovered } = parts;
@@ -120,18 +109,14 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
     this.directory = parts.directory;
     this.options = parts.options;
     this.#slots = parts.published;
-    this.#bootId = parts.bootId;
     this.#onTruncated = parts.onTruncated;
-    this.#metadata = recovered.metadata;
-    this.#openedRevision = recovered.metadata.revision;
     this.#segments = recovered.segments;
     const { openedEpoch } = parts;
     this.#producers = new Producers(environment, this, openedEpoch, parts.options.onError);
     this.#published = recovered.end;
     const { maxClockStepMs, onError } = parts.options;
     const { maxTimestamp } = recovered.end;
-    const { now, monotonicNow } = environment;
-    this.#retentionClock = new RetentionClock(now, monotonicNow, maxClockStepMs);
+    const { now } = environment;
     this.#clock = new LogClock(now, maxTimestamp, parts.directory, maxClockStepMs, onError);
     this.#isJournal = parts.isJournal;
     this.#journal = parts.journal;
@@ -143,21 +128,34 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
     });
     const { activeCreatedAt, end } = recovered;
     const { options } = parts;
-    this.#end = new ActiveEnd(environment, options, this, this.#failures, end, activeCreatedAt);
+    const failures = this.#failures;
+    this.#end = new ActiveEnd(environment, options, this, failures, end, activeCreatedAt);
+    const { directory, bootId } = parts;
+    const { metadata } = recovered;
+    this.#metadata = new MetadataKeeper(
+      environment,
+      directory,
+      options,
+      bootId,
+      failures,
+      metadata,
+    );
+    this.#indexes = new WriterIndexes(environment, this, this.#end);
+    this.#upkeep = new LogUpkeep(environment, this, this.#end, failures);
     if (parts.journal !== undefined) {
       const { maxPendingBytes } = parts.options;
       const { endOffset } = recovered.end;
       this.#journaled = new JournaledAppends(parts.journal, this, endOffset, maxPendingBytes);
       parts.journal.join(journalName(this.logId), this);
     }
-    for (const segment of this.#segments) this.#adopt(segment);
+    for (const segment of this.#segments) this.#indexes.adopt(segment);
     this.#adoptActive();
     this.#tellReaders();
-    this.#scheduleUpkeep();
+    this.#upkeep.schedule();
   }
 
   get startOffset(): number {
-    return this.#metadata.startOffset;
+    return this.#metadata.now.startOffset;
   }
 
   get endOffset(): number {
@@ -173,11 +171,11 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
   }
 
   get epoch(): number {
-    return this.#metadata.epoch;
+    return this.#metadata.now.epoch;
   }
 
   get logId(): Uint8Array {
-    return this.#metadata.logId;
+    return this.#metadata.now.logId;
   }
 
   get segments(): readonly Segment[] {
@@ -292,7 +290,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
 
   /** Whether producers may have appended something that the log has. */
   get #mayHaveProducers(): boolean {
-    return this.#metadata.hasProducers || this.producersTail !== undefined;
+    return this.#metadata.now.hasProducers || this.producersTail !== undefined;
   }
 
   get producersTail(): LogTail | undefined {
@@ -347,7 +345,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
         await this.#commitPiece(piece);
       }
     } finally {
-      if (this.#rolled) await this.#upkeepBesideAppends();
+      if (this.#upkeep.isDue) await this.#upkeep.runBesideAppends();
       this.#journal?.endWork();
     }
     this.#journaled.settled(this.#end.durable.endOffset);
@@ -412,9 +410,9 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
       const answer = appended.some(isOfProducer)
         ? await this.#commitOfProducers(appended)
         : await this.#commitBehindTail(appended);
-      if (!this.#rolled) return answer;
+      if (!this.#upkeep.isDue) return answer;
       answer();
-      await this.#upkeep();
+      await this.#upkeep.run();
       return () => {};
     } finally {
       this.#journal?.endWork();
@@ -426,7 +424,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
     try {
       // Those that are on their way to the journal are judged already.
       await this.#journaled?.drained();
-      await this.#producers.load(this.#end.written, this.#metadata.hasProducers);
+      await this.#producers.load(this.#end.written, this.#metadata.now.hasProducers);
     } catch (error) {
       // To fail to read changes nothing.
       this.queue.settle(appended.filter(isOfProducer), (batch) =>
@@ -527,8 +525,9 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
     try {
       this.#failures.assertSound();
       // Nothing on this way waits for a turn unless it has to: the disk idles until it is written.
-      const isFirstOfProducers = !this.#metadata.hasProducers && batches.some(isOfProducer);
-      if (this.#metadata.clean || isFirstOfProducers) await this.#beginSession(isFirstOfProducers);
+      const isFirstOfProducers = !this.#metadata.now.hasProducers && batches.some(isOfProducer);
+      if (this.#metadata.now.clean || isFirstOfProducers)
+        await this.#metadata.beginSession(this.#end.durable, isFirstOfProducers);
       while (next < batches.length) {
         if (this.#end.mustRoll(batches[next]!)) {
           await this.#end.takeRoomBack();
@@ -588,14 +587,14 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
       // What is lost at the end of a file shows only in what the next one names.
       if (endOffset < offset) await runSteps(assertFollowed(this, floor, lastChecksum));
     }
-    if (this.#metadata.hasProducers && (await this.#hasLoadedProducers())) {
+    if (this.#metadata.now.hasProducers && (await this.#hasLoadedProducers())) {
       await this.#failures.change(() => this.#producers.saveDeleted());
     }
     // Once it may be there, a crash would cut off what is appended behind the bound.
     let boundMayHold = false;
     await this.#failures
       .change(async () => {
-        await this.#beginSession();
+        await this.#metadata.beginSession(this.#end.durable);
         await this.#end.takeRoomBack();
         await this.#end.sync();
         if (this.#end.mustRollFirst) await this.#roll();
@@ -616,7 +615,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
     const epoch = epochAfter(this.epoch, this.directory);
     const bound = { epoch, offset };
     const activeBaseOffset = floor?.baseOffset ?? offset;
-    await this.#replaceMetadata(
+    await this.#metadata.replace(
       {
         epoch,
         truncation: bound,
@@ -639,16 +638,18 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
         environment: this.#environment,
         options: this.options,
         directory: this.directory,
-        metadata: this.#metadata,
+        metadata: this.#metadata.now,
         openSegment: (baseOffset) => this.#openSegment(baseOffset),
       };
       const kept = this.#segments.filter(({ baseOffset }) => baseOffset < offset);
       return applyTruncation(target, bound, kept);
     });
-    this.#forgetIndexes(segments);
+    for (const segment of this.#segments) {
+      if (!segments.includes(segment)) this.#environment.indexCache.forget(segment);
+    }
     this.#producers.forget();
     await this.#enterSegments(segments);
-    this.#metadata = { ...this.#metadata, truncation: undefined, end: this.#end.durable };
+    this.#metadata.noteTruncated(this.#end.durable);
     await this.#onTruncated?.(offset);
   }
 
@@ -661,10 +662,10 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
     if (offset > this.startOffset) {
       await this.#keepProducers(this.#firstSegmentWith(offset).baseOffset);
       await this.#failures.change(async () => {
-        await this.#beginSession();
+        await this.#metadata.beginSession(this.#end.durable);
         // A crash must not leave an end before the start.
         await this.#end.sync();
-        await this.#replaceMetadata({ startOffset: offset });
+        await this.#metadata.replace({ startOffset: offset });
         this.#tellReaders();
       });
       const count = this.#segments.indexOf(this.#firstSegmentWith(offset));
@@ -674,7 +675,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
       }
       this.#segments = this.#segments.slice(count);
     }
-    await this.#removeDeleted();
+    await this.removeDeleted();
   }
 
   /** The first segment of a log that begins with `offset`; at most the active one. */
@@ -685,7 +686,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
   /** What the segments in front of one tell of producers must be known without them. */
   async #keepProducers(firstBaseOffset: number): Promise<void> {
     const isFirst = firstBaseOffset === this.#segments[0]!.baseOffset;
-    if (isFirst || !this.#metadata.hasProducers) return;
+    if (isFirst || !this.#metadata.now.hasProducers) return;
     if (!(await this.#hasLoadedProducers())) return;
     if (!this.#producers.mustSaveBefore(firstBaseOffset)) return;
     await this.#failures.change(async () => {
@@ -720,7 +721,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
   async producer(id: bigint): Promise<ProducerState | undefined> {
     await this.#journaled?.drained();
     if (!this.#mayHaveProducers) return undefined;
-    await this.#producers.load(this.#end.written, this.#metadata.hasProducers);
+    await this.#producers.load(this.#end.written, this.#metadata.now.hasProducers);
     // What a crash can still take is not to be built on.
     await this.#catchUp();
     return this.#producers.state(id);
@@ -730,7 +731,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
    * Removes the files of segments that are no longer part of the log. Nothing depends on it, so a
    * failure is told and no more; the next deletion tries again, and so does the next open.
    */
-  async #removeDeleted(): Promise<void> {
+  async removeDeleted(): Promise<void> {
     try {
       for (let oldest = this.#deleted[0]; oldest !== undefined; oldest = this.#deleted[0]) {
         await removeSegment(this.#environment.fileSystem, oldest);
@@ -744,7 +745,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
   /** Syncs, leaves the marker of a clean close, and lets go of all files. Run it exclusively. */
   async close(reason: SeglogError): Promise<void> {
     clearTimeout(this.#flushTimer);
-    clearTimeout(this.#upkeepTimer);
+    this.#upkeep.stop();
     try {
       // Before anything else: what is answered after the close would be of another writer's log.
       await this.#journaled?.drained();
@@ -753,16 +754,16 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
       await this.#failures.change(async () => {
         await this.#end.takeRoomBack();
         await this.#end.sync();
-        if (this.#metadata.clean) return;
-        await this.#saveActiveIndex();
+        if (this.#metadata.now.clean) return;
+        await this.#indexes.saveActive();
         await this.#saveProducers();
-        await this.#replaceMetadata({ clean: true, end: this.#end.durable });
+        await this.#metadata.replace({ clean: true, end: this.#end.durable });
       });
     } finally {
       this.#closed = reason;
       this.#journal?.leave(journalName(this.logId), this);
       this.#changes.announce();
-      await this.#savingIndexes;
+      await this.#indexes.saved();
       await this.#closeFiles();
     }
   }
@@ -776,6 +777,30 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
     await this.#environment.pool.discardsDone();
   }
 
+  /** The active segment's handle may be closed as idle, and its index dropped, but not just so. */
+  #adoptActive(): void {
+    this.active.file.syncBeforeClose = () => this.#end.syncInBackground();
+    this.#indexes.adoptActive();
+  }
+
+  activeIndex(): SegmentIndex | Promise<SegmentIndex> {
+    return this.#indexes.active();
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /** Goes on from a segment that is too old. */
+  rollAged(): Promise<void> {
+    return this.#failures.change(async () => {
+      await this.#metadata.beginSession(this.#end.durable);
+      await this.#end.takeRoomBack();
+      await this.#end.sync();
+      await this.#roll();
+    });
+  }
+
   get active(): Segment {
     return this.#segments[this.#segments.length - 1]!;
   }
@@ -785,107 +810,8 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
     const owner = { directory: this.directory, logId: this.logId, indexIntervalBytes };
     const segment = new Segment(this.#environment.pool, owner, baseOffset, "update");
     this.#unentered.push(segment);
-    this.#adopt(segment);
+    this.#indexes.adopt(segment);
     return segment;
-  }
-
-  /** A sealed segment whose index files were of no use gets new ones when somebody notices. */
-  #adopt(segment: Segment): void {
-    segment.onIndexRebuilt = (rebuilt, index) => {
-      if (rebuilt === this.active) return;
-      this.#savingIndexes = this.#savingIndexes.then(() => this.#saveIndex(rebuilt, index));
-    };
-  }
-
-  /** The active segment's handle may be closed as idle, and its index dropped, but not just so. */
-  #adoptActive(): void {
-    const active = this.active;
-    active.file.syncBeforeClose = () => this.#syncInBackground();
-    active.onIndexUnwanted = () => {
-      active.onIndexUnwanted = undefined;
-      void this.queue.exclusive(() => this.#giveIndexBack(active));
-    };
-  }
-
-  async #giveIndexBack(segment: Segment): Promise<void> {
-    if (this.#closed !== undefined) return;
-    if (segment.index !== undefined) await this.#saveIndex(segment, segment.index);
-    segment.setEndPosition(
-      segment === this.active ? this.#end.written.endPosition : segment.endPosition!,
-    );
-    segment.dropIndex();
-    this.#environment.indexCache.forget(segment);
-    if (segment === this.active) this.#adoptActive();
-  }
-
-  /** The index of the active segment, which covers all that was written. */
-  activeIndex(): SegmentIndex | Promise<SegmentIndex> {
-    // A reader may have put one in its place that it built while the segment was shorter.
-    this.active.setEndPosition(this.#end.written.endPosition);
-    return runStepsEagerly(loadedIndex(this.active));
-  }
-
-  /** Saves it for the next session, unless nobody has used it in this one. */
-  async #saveActiveIndex(): Promise<void> {
-    const active = this.active;
-    if (active.index === undefined) return;
-    try {
-      await this.#saveIndex(active, await this.activeIndex());
-    } catch {
-      // An index is a hint.
-    }
-  }
-
-  /** Makes the marker of the last clean close void before anything is written. */
-  async #beginSession(hasProducers = false): Promise<void> {
-    if (!this.#metadata.clean && !hasProducers) return;
-    await this.#replaceMetadata({
-      clean: false,
-      hasProducers: this.#metadata.hasProducers || hasProducers,
-      bootId: this.#bootId,
-      synced: this.options.durability === "always",
-      end: this.#end.durable,
-    });
-  }
-
-  /**
-   * @param onRenamed - Called when the new metadata has its name on disk.
-   * @param onReplaced - Called in the same turn in which it begins to hold in memory.
-   */
-  async #replaceMetadata(
-    changes: Partial<LogMetadata>,
-    onRenamed?: () => void,
-    onReplaced?: () => void,
-  ): Promise<void> {
-    const metadata = revise(this.#metadata, changes);
-    let isRenamed = false;
-    try {
-      await this.#environment.pool.transient(() =>
-        writeMetadata(this.#environment.fileSystem, this.directory, metadata, () => {
-          isRenamed = true;
-          onRenamed?.();
-        }),
-      );
-    } catch (error) {
-      // Nobody knows which of the two a crash would leave. Where only a handle was lacking, no sync
-      // has failed: both are true of the log, and the next replacement settles it.
-      throw isRenamed && !isHandleShortage(error) ? this.#failures.poisonWith(error) : error;
-    }
-    this.#metadata = metadata;
-    onReplaced?.();
-  }
-
-  /** For the pool, which is about to close the idle handle of the active segment. */
-  async #syncInBackground(): Promise<void> {
-    const { file } = this.active;
-    try {
-      file.hasUnsyncedWrites = true;
-      await this.#end.sync();
-    } catch (error) {
-      // The log is poisoned: no sync will ever tell more of this file, so it may be closed.
-      file.hasUnsyncedWrites = false;
-      this.options.onError(this.#failures.judge(error));
-    }
   }
 
   /**
@@ -911,13 +837,13 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
         },
       }),
     );
-    await this.#saveActiveIndex();
+    await this.#indexes.saveActive();
     sealed.setEndPosition(this.#end.written.endPosition);
     await this.#enterSegments([...this.#segments, this.#openSegment(this.#end.written.endOffset)]);
     sealed.file.syncBeforeClose = undefined;
     sealed.onIndexUnwanted = undefined;
     await this.#saveProducers();
-    this.#rolled = true;
+    this.#upkeep.isDue = true;
   }
 
   /** Takes over segments of which the last one is new. */
@@ -938,18 +864,6 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
     this.#published = end;
     this.#adoptActive();
     this.#tellReaders();
-  }
-
-  /** An index is a hint: if it cannot be saved, it is rebuilt when it is next needed. */
-  async #saveIndex(segment: Segment, index: SegmentIndex): Promise<void> {
-    const { fileSystem, pool } = this.#environment;
-    await pool.transient(() => saveIndex(fileSystem, segment, index)).catch(() => undefined);
-  }
-
-  #forgetIndexes(kept: readonly Segment[]): void {
-    for (const segment of this.#segments) {
-      if (!kept.includes(segment)) this.#environment.indexCache.forget(segment);
-    }
   }
 
   /** Shows readers what was written, then tells the callers. */
@@ -1004,7 +918,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
         activeBaseOffset,
         endPosition,
         maxTimestamp,
-        revision: this.#openedRevision,
+        revision: this.#metadata.openedRevision,
       });
     } catch (error) {
       // Readers in other processes see it with the next publication; the data is not touched.
@@ -1023,65 +937,6 @@ export class LogWriter implements LogView, QueueOwner, EndedLog {
   #assertWithin(offset: number, hint: string): void {
     if (offset >= this.startOffset && offset <= this.endOffset) return;
     throw new OffsetOutOfRangeError(offset, this.startOffset, this.endOffset, hint);
-  }
-
-  /** Deletes what retention allows. Failures are told, never thrown: no caller asked for it. */
-  async #upkeep(): Promise<void> {
-    this.#rolled = false;
-    // It may have waited behind the close, and another writer may have the log by now.
-    if (this.#failures.poison !== undefined || this.#closed !== undefined) return;
-    try {
-      // Time limits are judged by what stands in segments. If no more can be put there, what is
-      // there goes all the same: that may be what makes room.
-      if (this.#hasTimeLimits) {
-        await this.settle().catch((error: SeglogError) => this.options.onError(error));
-      }
-      if (this.#failures.poison !== undefined) return;
-      if (this.#end.isActiveAged() && this.#end.written.lastBlockPosition > 0) {
-        await this.#failures.change(async () => {
-          await this.#beginSession();
-          await this.#end.takeRoomBack();
-          await this.#end.sync();
-          await this.#roll();
-        });
-      }
-      const expired = await countExpired(
-        this.#segments,
-        this.#end.written.endPosition,
-        this.options.retention,
-        this.#retentionClock.now(),
-      );
-      if (expired > 0) await this.deleteBefore(this.#segments[expired]!.baseOffset);
-      else await this.#removeDeleted();
-    } catch (error) {
-      // What could not be changed has poisoned the log already; what could not be read need not.
-      this.options.onError(error as SeglogError);
-    }
-  }
-
-  /** Where there are time limits, it waits for the appends that are on their way to the journal. */
-  async #upkeepBesideAppends(): Promise<void> {
-    if (this.#hasTimeLimits) void this.queue.exclusive(() => this.#upkeep());
-    else await this.#upkeep();
-  }
-
-  get #hasTimeLimits(): boolean {
-    const { retention, segmentMs } = this.options;
-    return Math.min(retention.ms, segmentMs) < Number.POSITIVE_INFINITY;
-  }
-
-  #scheduleUpkeep(): void {
-    const { retention, segmentMs } = this.options;
-    if (!this.#hasTimeLimits) return;
-    const shortest = Math.min(retention.ms, segmentMs);
-    const delay = Math.min(Math.max(shortest / 2, LEAST_UPKEEP_MS), MOST_UPKEEP_MS);
-    this.#upkeepTimer = setTimeout(() => {
-      this.queue
-        .exclusive(() => this.#upkeep())
-        .finally(() => {
-          if (this.#closed === undefined) this.#scheduleUpkeep();
-        });
-    }, delay).unref();
   }
 }
 
