@@ -100,6 +100,7 @@ export class ActiveEnd {
     this.#next = undefined;
   }
 
+  /** Whether the log has to go on in another segment before this batch is written. */
   mustRoll(batch: PendingBatch): boolean {
     if (this.#written.lastBlockPosition === 0) return false;
     if (this.mustRollFirst || this.isActiveAged()) return true;
@@ -114,6 +115,7 @@ export class ActiveEnd {
     );
   }
 
+  /** Whether the active segment has its first record for `segmentMs`. */
   isActiveAged(): boolean {
     const { segmentMs } = this.#options;
     if (segmentMs === Number.POSITIVE_INFINITY || this.#activeSince === undefined) return false;
@@ -138,6 +140,7 @@ export class ActiveEnd {
     return run;
   }
 
+  /** Gives complete batches their places behind what is being written, as far as that is known. */
   prepareNext(batches: readonly PendingBatch[]): void {
     const blockSeed = this.#log.active.knownHeader?.blockSeed;
     if (blockSeed === undefined || batches.length === 0) return;

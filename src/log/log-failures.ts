@@ -31,6 +31,7 @@ export class LogFailures {
     return isRetryable(error) ? error : this.poisonWith(error);
   }
 
+  /** The log takes nothing any more. */
   poisonWith(cause: unknown): SeglogError {
     this.#poison ??= new SeglogError(
       "LOG_POISONED",

@@ -32,8 +32,10 @@ import { MetadataKeeper } from "./metadata-keeper.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
 import { type PendingBatch, PendingGroup } from "./pending.js";
-import { type OpenedEpoch, Producers, type Repetition } from "./producers.js";
+import { type OpenedEpoch, Producers } from "./producers.js";
+import { Publication, type PublishedLog } from "./publication.js";
 import type { RecoveredLog } from "./recovery.js";
+import { answerRepeated, sortedByVerdict } from "./repeated-batches.js";
 import { removeSegment } from "./segment-removal.js";
 import { segmentIndexOf } from "./segment-search.js";
 import { TailPiece } from "./tail-piece.js";
@@ -68,18 +70,17 @@ export interface LogWriterParts {
 }
 
 /**
- * The writing side of a log: owns the end of the active segment, decides when it is on stable
- * storage, and only then lets readers see it and callers know it.
+ * The writing side of a log: commits what is appended, in the order of the calls, goes on from one
+ * segment to the next, and changes the bounds.
  *
- * It keeps three ends. `written` is where the next batch goes; `durable` is what the last sync
- * covered; the published one is what readers see: durable under `"always"`, else written.
+ * There are three ends. {@link ActiveEnd} has where the next batch goes, `written`, and what the last
+ * sync covered, `durable`; {@link Publication} has the one that readers see.
  */
-export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, KeptLog {
+export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, KeptLog, PublishedLog {
   readonly directory: string;
   readonly options: ResolvedLogOptions;
   readonly queue: AppendQueue;
   readonly #environment: LogEnvironment;
-  readonly #slots: PublishedSlots;
   readonly #onTruncated: LogWriterParts["onTruncated"];
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
@@ -88,6 +89,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   readonly #end: ActiveEnd;
   readonly #metadata: MetadataKeeper;
   readonly #indexes: WriterIndexes;
+  readonly #publication: Publication;
   readonly #upkeep: LogUpkeep;
   readonly #isJournal: boolean;
   readonly #clock: LogClock;
@@ -97,41 +99,38 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   #unentered: Segment[] = [];
   /** Segments before the start, the oldest first, whose files are yet to be removed. */
   #deleted: Segment[] = [];
-  #published: LogEnd;
   #closed: SeglogError | undefined;
   /** Why the last commit failed, if it did. */
   #failure: SeglogError | undefined;
-  #flushTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: LogWriterParts) {
-    const { environment, recovered } = parts;
+    const { environment, directory, options, recovered, journal } = parts;
+    const { end, metadata } = recovered;
+    const { maxClockStepMs, maxPendingBytes, onError } = options;
     this.#environment = environment;
-    this.directory = parts.directory;
-    this.options = parts.options;
-    this.#slots = parts.published;
+    this.directory = directory;
+    this.options = options;
     this.#onTruncated = parts.onTruncated;
-    this.#segments = recovered.segments;
-    const { openedEpoch } = parts;
-    this.#producers = new Producers(environment, this, openedEpoch, parts.options.onError);
-    this.#published = recovered.end;
-    const { maxClockStepMs, onError } = parts.options;
-    const { maxTimestamp } = recovered.end;
-    const { now } = environment;
-    this.#clock = new LogClock(now, maxTimestamp, parts.directory, maxClockStepMs, onError);
     this.#isJournal = parts.isJournal;
-    this.#journal = parts.journal;
+    this.#journal = journal;
+    this.#segments = recovered.segments;
     this.queue = new AppendQueue(this);
-    this.#failures = new LogFailures(parts.directory, (poison) => {
+    this.#clock = new LogClock(
+      environment.now,
+      end.maxTimestamp,
+      directory,
+      maxClockStepMs,
+      onError,
+    );
+    this.#producers = new Producers(environment, this, parts.openedEpoch, onError);
+    const failures = new LogFailures(directory, (poison) => {
       this.#end.dropPrepared();
       this.queue.refuse(poison);
       this.queue.rejectQueued(poison);
     });
-    const { activeCreatedAt, end } = recovered;
-    const { options } = parts;
-    const failures = this.#failures;
-    this.#end = new ActiveEnd(environment, options, this, failures, end, activeCreatedAt);
-    const { directory, bootId } = parts;
-    const { metadata } = recovered;
+    this.#failures = failures;
+    this.#end = new ActiveEnd(environment, options, this, failures, end, recovered.activeCreatedAt);
+    const { bootId, published } = parts;
     this.#metadata = new MetadataKeeper(
       environment,
       directory,
@@ -141,16 +140,15 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       metadata,
     );
     this.#indexes = new WriterIndexes(environment, this, this.#end);
+    this.#publication = new Publication(this, this.#end, failures, this.#changes, published);
     this.#upkeep = new LogUpkeep(environment, this, this.#end, failures);
-    if (parts.journal !== undefined) {
-      const { maxPendingBytes } = parts.options;
-      const { endOffset } = recovered.end;
-      this.#journaled = new JournaledAppends(parts.journal, this, endOffset, maxPendingBytes);
-      parts.journal.join(journalName(this.logId), this);
+    if (journal !== undefined) {
+      this.#journaled = new JournaledAppends(journal, this, end.endOffset, maxPendingBytes);
+      journal.join(journalName(this.logId), this);
     }
     for (const segment of this.#segments) this.#indexes.adopt(segment);
     this.#adoptActive();
-    this.#tellReaders();
+    this.#publication.tellReaders();
     this.#upkeep.schedule();
   }
 
@@ -159,11 +157,15 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   }
 
   get endOffset(): number {
-    return Math.max(this.#published.endOffset, this.#journaled?.endOffset ?? 0);
+    return Math.max(this.#publication.end.endOffset, this.#journaled?.endOffset ?? 0);
   }
 
   get segmentsEndOffset(): number {
-    return this.#published.endOffset;
+    return this.#publication.end.endOffset;
+  }
+
+  get journaled(): JournaledAppends | undefined {
+    return this.#journaled;
   }
 
   get tail(): LogTail | undefined {
@@ -183,7 +185,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   }
 
   get endPosition(): number {
-    return this.#published.endPosition;
+    return this.#publication.end.endPosition;
   }
 
   get indexCache(): IndexCache {
@@ -303,7 +305,9 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       this.#journaled !== undefined &&
       this.options.durability === "always" &&
       this.queue.isIdle &&
-      this.#failures.poison === undefined
+      this.#failures.poison === undefined &&
+      // What was written and could not be synced for want of a handle has its offsets already.
+      this.#end.written.endOffset <= this.#journaled.endOffset
     );
   }
 
@@ -323,7 +327,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
 
   /** What the log's tail in the journal, up to `endOffset`, is to be gathered in for {@link settleGathered}. */
   gatherTail(endOffset: number): GatheredTail {
-    const from = this.#published.endOffset;
+    const from = this.#publication.end.endOffset;
     return new GatheredTail(this.epoch, from, endOffset, (at) => this.#newPiece(at));
   }
 
@@ -339,8 +343,9 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     this.#failures.assertSound();
     this.#journal?.beginWork();
     try {
+      if (this.#publication.isBehind) await this.#publication.catchUp();
       for (;;) {
-        const piece = gathered.take(this.epoch, this.#published.endOffset);
+        const piece = gathered.take(this.epoch, this.#publication.end.endOffset);
         if (piece === undefined) break;
         await this.#commitPiece(piece);
       }
@@ -361,7 +366,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     if (this.#journaled === undefined || this.#closed !== undefined) return;
     await this.#journaled.drained();
     this.#failures.assertSound();
-    if (this.endOffset > this.#published.endOffset) {
+    if (this.endOffset > this.#publication.end.endOffset) {
       (await this.commit([]))();
       if (this.#failure !== undefined) throw this.#failure;
     }
@@ -384,7 +389,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   async #tailBatches(): Promise<readonly PendingBatch[]> {
     const { tail } = this;
     await this.#journaled?.drained();
-    const from = this.#published.endOffset;
+    const from = this.#publication.end.endOffset;
     if (tail === undefined || from === this.endOffset) return [];
     const piece = this.#newPiece(from);
     for (let offset = from; offset < this.endOffset; offset++) {
@@ -432,56 +437,19 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       );
       return this.#commitBehindTail(appended.filter((batch) => !isOfProducer(batch)));
     }
-    const verdicts = this.#producers.judge(appended);
-    const fresh: PendingBatch[] = [];
-    const repeated: [PendingBatch, Repetition][] = [];
-    for (const [index, batch] of appended.entries()) {
-      const verdict = verdicts[index]!;
-      if (verdict === "follows") fresh.push(batch);
-      else if (verdict instanceof SeglogError)
-        this.queue.settle([batch], () => batch.reject(verdict));
-      else repeated.push([batch, verdict]);
-    }
+    const { fresh, repeated } = sortedByVerdict(appended, this.#producers, this.queue);
     const answer = fresh.length === 0 ? () => {} : await this.#commitBehindTail(fresh);
     if (repeated.length === 0) return answer;
-    const places = await this.#placesOf(repeated.map(([, repetition]) => repetition));
-    return () => {
-      answer();
-      for (const [index, [batch]] of repeated.entries()) {
-        const place = places[index]!;
-        this.queue.settle([batch], () =>
-          typeof place === "number" ? batch.resolve(place) : batch.reject(place),
-        );
-      }
-    };
-  }
-
-  /** Offsets of what is stored already, or why that cannot be told. */
-  async #placesOf(repetitions: readonly Repetition[]): Promise<(number | SeglogError)[]> {
     // Of those that repeat one which could not be stored just now.
     const notStored = this.#failure;
-    try {
-      await this.#catchUp();
-    } catch (error) {
-      const failure = this.#failures.judge(error);
-      return repetitions.map(() => failure);
-    }
-    return repetitions.map(({ of, offset }) => {
-      if (of === undefined) return offset;
-      return of.storedAt < 0 ? notStored! : of.storedAt + offset;
-    });
-  }
-
-  /** What was written, and refused all the same for want of a handle to sync it, becomes visible. */
-  async #catchUp(): Promise<void> {
-    this.#failures.assertSound();
-    const isSynced = this.options.durability === "always";
-    if (isSynced) await this.#end.sync();
-    const end = isSynced ? this.#end.durable : this.#end.written;
-    if (end.endOffset <= this.#published.endOffset) return;
-    this.#published = end;
-    this.#journaled?.reach(end.endOffset);
-    this.#tellReaders();
+    const failure = await this.#publication.catchUp().then(
+      () => undefined,
+      (error: unknown) => this.#failures.judge(error),
+    );
+    return () => {
+      answer();
+      answerRepeated(repeated, this.queue, failure, notStored);
+    };
   }
 
   /** What stands in the journal comes first; the last piece of it is written with the rest. */
@@ -489,7 +457,9 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     this.#failure = undefined;
     let tail: readonly PendingBatch[] = [];
     try {
-      while (this.#journaled?.hasTail(this.#published.endOffset)) {
+      // Else what comes now would be taken for what was written then.
+      if (this.#publication.isBehind) await this.#publication.catchUp();
+      while (this.#journaled?.hasTail(this.#publication.end.endOffset)) {
         tail = await this.#tailBatches();
         if (this.#isWholeTail(tail)) break;
         await this.#commitPiece(tail);
@@ -515,7 +485,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
 
   #isWholeTail(batches: readonly PendingBatch[]): boolean {
     const records = batches.reduce((sum, { recordCount }) => sum + recordCount, 0);
-    return this.#published.endOffset + records === this.endOffset;
+    return this.#publication.end.endOffset + records === this.endOffset;
   }
 
   async #commit(batches: readonly PendingBatch[]): Promise<() => void> {
@@ -532,10 +502,10 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         if (this.#end.mustRoll(batches[next]!)) {
           await this.#end.takeRoomBack();
           await this.#end.sync();
-          this.#acknowledge(unsynced);
+          this.#publication.acknowledge(unsynced);
           await this.#roll();
         }
-        const run = this.#end.takeRun(batches, next, this.#end.written);
+        const run = this.#end.takeRun(batches, next);
         const baseOffset = this.#end.written.endOffset;
         await this.#end.write(run);
         this.#producers.note(run, baseOffset);
@@ -544,12 +514,12 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       }
       if (this.options.durability === "always") await this.#end.sync();
       else this.#end.syncAhead();
-      answer = this.#publish(unsynced);
+      answer = this.#publication.publish(unsynced);
     } catch (error) {
       const failure = this.#failures.judge(error);
       if (this.#failures.poison === undefined && unsynced.length > 0) {
         // What was written before the failure is whole; it is acknowledged as the policy says.
-        await this.#acknowledgeRest(unsynced);
+        await this.#publication.acknowledgeRest(unsynced);
       }
       const verdict = this.#failures.poison ?? failure;
       this.#failure = verdict;
@@ -624,7 +594,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       onBoundWritten,
       // With the new epoch comes the new end: nobody reads what is about to go as if it were of it.
       () => {
-        this.#published = { ...this.#published, endOffset: offset };
+        this.#publication.moveTo({ ...this.#publication.end, endOffset: offset });
         this.#journaled?.setEndOffset(offset);
       },
     );
@@ -666,7 +636,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         // A crash must not leave an end before the start.
         await this.#end.sync();
         await this.#metadata.replace({ startOffset: offset });
-        this.#tellReaders();
+        this.#publication.tellReaders();
       });
       const count = this.#segments.indexOf(this.#firstSegmentWith(offset));
       for (const segment of this.#segments.slice(0, count)) {
@@ -723,7 +693,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     if (!this.#mayHaveProducers) return undefined;
     await this.#producers.load(this.#end.written, this.#metadata.now.hasProducers);
     // What a crash can still take is not to be built on.
-    await this.#catchUp();
+    await this.#publication.catchUp();
     return this.#producers.state(id);
   }
 
@@ -744,7 +714,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
 
   /** Syncs, leaves the marker of a clean close, and lets go of all files. Run it exclusively. */
   async close(reason: SeglogError): Promise<void> {
-    clearTimeout(this.#flushTimer);
+    this.#publication.stop();
     this.#upkeep.stop();
     try {
       // Before anything else: what is answered after the close would be of another writer's log.
@@ -785,6 +755,10 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
 
   activeIndex(): SegmentIndex | Promise<SegmentIndex> {
     return this.#indexes.active();
+  }
+
+  get openedRevision(): number {
+    return this.#metadata.openedRevision;
   }
 
   get isClosed(): boolean {
@@ -861,77 +835,9 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     this.#segments = segments;
     this.#unentered = [];
     this.#end.enter(end);
-    this.#published = end;
+    this.#publication.moveTo(end);
     this.#adoptActive();
-    this.#tellReaders();
-  }
-
-  /** Shows readers what was written, then tells the callers. */
-  #acknowledge(batches: PendingBatch[]): void {
-    const answer = this.#publish(batches);
-    answer();
-    batches.length = 0;
-  }
-
-  /**
-   * Shows readers what was written.
-   *
-   * @param batches - All that was written since the last time.
-   * @returns What tells the callers.
-   */
-  #publish(batches: readonly PendingBatch[]): () => void {
-    if (batches.length === 0) return () => {};
-    const { durability, flushIntervalMs } = this.options;
-    const baseOffset = this.#published.endOffset;
-    this.#published = durability === "always" ? this.#end.durable : this.#end.written;
-    this.#journaled?.reach(this.#published.endOffset);
-    this.#tellReaders();
-    if (durability === "interval") {
-      this.#flushTimer ??= setTimeout(() => this.#flushInBackground(), flushIntervalMs).unref();
-    }
-    return () => {
-      let offset = baseOffset;
-      this.queue.settle(batches, (batch) => {
-        batch.resolve(offset);
-        offset += batch.recordCount;
-      });
-    };
-  }
-
-  async #acknowledgeRest(batches: PendingBatch[]): Promise<void> {
-    try {
-      if (this.options.durability === "always") await this.#end.sync();
-      this.#acknowledge(batches);
-    } catch {
-      // The log is poisoned now; the caller rejects what is left.
-    }
-  }
-
-  #tellReaders(): void {
-    const { activeBaseOffset, endOffset, endPosition, maxTimestamp } = this.#published;
-    try {
-      this.#slots.publish({
-        logId: this.logId,
-        epoch: this.epoch,
-        startOffset: this.startOffset,
-        endOffset,
-        activeBaseOffset,
-        endPosition,
-        maxTimestamp,
-        revision: this.#metadata.openedRevision,
-      });
-    } catch (error) {
-      // Readers in other processes see it with the next publication; the data is not touched.
-      this.options.onError(error as SeglogError);
-    }
-    this.#changes.announce();
-  }
-
-  #flushInBackground(): void {
-    this.#flushTimer = undefined;
-    this.queue
-      .exclusive(() => this.flush())
-      .catch((error: SeglogError) => this.options.onError(error));
+    this.#publication.tellReaders();
   }
 
   #assertWithin(offset: number, hint: string): void {

@@ -29,9 +29,9 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "acknowledge-after-sync-ahead-failed",
     bug: "resolves an append that was being written when a sync beside it failed",
-    file: "log/log-writer.ts",
-    find: "  #syncAhead(): void {\n    if (this.#poison !== undefined) throw this.#poison;\n",
-    replace: "  #syncAhead(): void {\n    if (this.#poison !== undefined) return;\n",
+    file: "log/active-end.ts",
+    find: "  syncAhead(): void {\n    this.#failures.assertSound();\n",
+    replace: "  syncAhead(): void {\n    if (this.#failures.poison !== undefined) return;\n",
     suite: { files: ["log/poisoned.test.ts"], pattern: "fails what is being written" },
   },
   {
@@ -74,17 +74,17 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "background-sync-fails-silently",
     bug: "a sync before an idle file is closed fails, and nobody is told",
-    file: "log/log-writer.ts",
-    find: "      this.options.onError(this.#failures.judge(error));\n    }\n  }\n\n  /**\n   * Seals",
-    replace: "    }\n  }\n\n  /**\n   * Seals",
+    file: "log/active-end.ts",
+    find: "      this.#options.onError(this.#failures.judge(error));\n    }\n  }\n}",
+    replace: "    }\n  }\n}",
     suite: { files: ["log/poisoned.test.ts"] },
   },
   {
     name: "close-unsynced-handle",
     bug: "closes the idle handle of a segment with unsynced writes",
     file: "log/log-writer.ts",
-    find: "    active.file.syncBeforeClose = () => this.#syncInBackground();",
-    replace: "    active.file.syncBeforeClose = undefined;",
+    find: "    this.active.file.syncBeforeClose = () => this.#end.syncInBackground();",
+    replace: "    this.active.file.syncBeforeClose = undefined;",
     suite: {
       files: ["store/open-files.test.ts"],
       pattern: "with unsynced writes are synced before they",
@@ -234,7 +234,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "unknown-metadata-is-no-failure",
     bug: "goes on when nobody knows which log.meta a crash would leave",
-    file: "log/log-writer.ts",
+    file: "log/metadata-keeper.ts",
     find: "      throw isRenamed && !isHandleShortage(error) ? this.#failures.poisonWith(error) : error;",
     replace: "      throw error;",
     suite: { files: ["log/poisoned.test.ts"], pattern: "nobody knows which one" },

@@ -177,7 +177,7 @@ export const journalBugs: readonly Mutant[] = [
     name: "settling-forgets-retention",
     bug: "lets segments that were filled from the journal stay for good",
     file: "log/log-writer.ts",
-    find: "      if (this.#rolled) await this.#upkeepBesideAppends();\n",
+    find: "      if (this.#upkeep.isDue) await this.#upkeep.runBesideAppends();\n",
     replace: "",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "retention" },
   },
@@ -294,8 +294,8 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journaled-records-outlive-retention",
     bug: "a time limit does not hold for records that stand in the journal",
-    file: "log/log-writer.ts",
-    find: "        await this.settle().catch((error: SeglogError) => this.options.onError(error));\n",
+    file: "log/log-upkeep.ts",
+    find: "        await this.#log.settle().catch((error: SeglogError) => options.onError(error));\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "older than retention allows" },
   },
@@ -410,9 +410,9 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "full-disk-stops-upkeep",
     bug: "retention frees nothing on a disk that is full",
-    file: "log/log-writer.ts",
-    find: "await this.settle().catch((error: SeglogError) => this.options.onError(error));",
-    replace: "await this.settle();",
+    file: "log/log-upkeep.ts",
+    find: "await this.#log.settle().catch((error: SeglogError) => options.onError(error));",
+    replace: "await this.#log.settle();",
     suite: { files: ["store/journal.test.ts"], pattern: "is full" },
   },
   {

@@ -77,8 +77,8 @@ export const retentionBugs: readonly Mutant[] = [
   {
     name: "retention-after-close",
     bug: "retention deletes files of a log that was closed",
-    file: "log/log-writer.ts",
-    find: "    if (this.#failures.poison !== undefined || this.#closed !== undefined) return;",
+    file: "log/log-upkeep.ts",
+    find: "    if (this.#failures.poison !== undefined || this.#log.isClosed) return;",
     replace: "    if (this.#failures.poison !== undefined) return;",
     suite: { files: ["log/retention.test.ts"], pattern: "while the log closes" },
   },
