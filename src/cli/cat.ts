@@ -157,7 +157,7 @@ class Cat {
           await this.#print(record);
         }
       }
-      for (const record of journaledOf(journaled, survey.metadata?.logId)) {
+      for (const { record } of journaledOf(journaled, survey.metadata?.logId)) {
         if (record.offset < (this.#next ?? startOf(survey))) continue;
         if (record.offset >= to) throw new EnoughRecords();
         await this.#print(record);

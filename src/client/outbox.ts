@@ -1,5 +1,5 @@
 import type { SeglogError } from "../errors.js";
-import type { PreparedRecord } from "../log/prepared-record.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import { FlushWaits } from "./flush-waits.js";
 import type { KeyQueue, ProducerIdentity } from "./key-queue.js";
 import { KeyQueues } from "./key-queues.js";

@@ -1,5 +1,5 @@
+import { prepare } from "../format/prepared-record.js";
 import type { RecordInput } from "../format/record.js";
-import { prepare } from "../log/prepared-record.js";
 import { encodeKey } from "../store/key-directory.js";
 import type { Delivery } from "./outgoing-batch.js";
 import type { ResolvedProducerOptions } from "./producer-options.js";

@@ -1,5 +1,5 @@
 import { SeglogError } from "../errors.js";
-import type { PreparedRecord } from "../log/prepared-record.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import type { Pack } from "../wire/generated/seglog/v1/log_service_pb.js";
 import type { BatchFields } from "../wire/records.js";
 import { AppendLane } from "./append-lane.js";

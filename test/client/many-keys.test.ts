@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { resolveProducerOptions } from "../../src/client/producer-options.js";
 import { Sender, type SenderTransport } from "../../src/client/sender.js";
 import { SeglogError } from "../../src/errors.js";
-import { prepare } from "../../src/log/prepared-record.js";
+import { prepare } from "../../src/format/prepared-record.js";
 import { codeOf, failureOf } from "../support/failure.js";
 import { Random, seeds } from "../support/random.js";
 import { type Fate, ModelServer } from "./model-server.js";
