@@ -10,7 +10,10 @@ import { type SimulationResult, simulate } from "./simulation.js";
 /** Compiled, this file stands in .build/test/maelstrom/sim. */
 const ROOT = new URL("../../../../", import.meta.url);
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error: Error) => {
+  console.error(`The run could not be brought to its end: ${error.message}`);
+  return 1;
+});
 
 async function main(): Promise<number> {
   let settings: Settings;

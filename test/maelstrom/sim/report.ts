@@ -74,7 +74,7 @@ function messageTable({ quarters, settled, listed, read }: Phases): string {
     "all under load",
   ]);
   const row = (name: string, value: (from: Snapshot, to: Snapshot) => number) =>
-    table.push([name, ...spans.map((span) => value(...span).toFixed(2))]);
+    table.push([name, ...spans.map((span) => showRatio(value(...span)))]);
   row("node to node", (from, to) => messagesPerRequest(from, to).betweenNodes);
   row("node to service and back", (from, to) => messagesPerRequest(from, to).services);
   row("together", (from, to) => {
@@ -115,8 +115,13 @@ function verdictLine(result: SimulationResult): string {
   for (const { kind } of result.verdict.anomalies) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const kinds = [...counts].map(([kind, count]) => `${show(count)} × ${kind}`);
   const { complaints } = result;
-  if (complaints.length > 0) kinds.push(`${show(complaints.length)} complaints about nodes`);
+  if (complaints.length > 0) kinds.push(`${show(complaints.length)} × what nodes did`);
   return `INVALID: ${kinds.join(", ")}.`;
+}
+
+/** In a quarter in which all clients wait for an answer, there is nothing to divide by. */
+function showRatio(ratio: number): string {
+  return Number.isFinite(ratio) ? ratio.toFixed(2) : "–";
 }
 
 function newTable(head: string[]): Table.Table {

@@ -6,13 +6,9 @@ import type { Verdict } from "../verdict.js";
 import { Client, type ClientSurroundings } from "./client.js";
 import { Cluster, type NodeProgram } from "./cluster.js";
 import type { LatencyDistribution } from "./latency.js";
-import { SERVICE_NAMES } from "./message.js";
 import { Nemesis } from "./nemesis.js";
 import { Network } from "./network.js";
-import type { KeyValueService } from "./services/key-value.js";
-import { LastWriteWinsKv } from "./services/last-write-wins-kv.js";
-import { LinearizableKv } from "./services/linearizable-kv.js";
-import { SequentialKv } from "./services/sequential-kv.js";
+import { joinServices } from "./services/join-services.js";
 import { Tally } from "./tally.js";
 import type { MessageCounts } from "./traffic.js";
 import { Workers } from "./workers.js";
@@ -80,7 +76,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const random = (stream: number) => new Random(seed * 16 + stream);
   const nodes = Array.from({ length: nodeCount }, (_, index) => `n${index}`);
   const network = new Network({ random: random(0), latencyMs, latencyDistribution });
-  joinServices(network, random);
+  joinServices(network, [random(4), random(5)]);
   const intervalMs = options.nemesisIntervalMs;
   const nemesis = new Nemesis({ network, nodes, random: random(1), intervalMs });
   const history = new History();
@@ -99,31 +95,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   let clients = nodeCount;
   const open = (node: string) => new Client(`c${clients++}`, node, surroundings);
   const workers = new Workers(nodes, options.concurrency, open, surroundings);
-  const snap = () => ({
-    messages: network.traffic.counts,
-    requests: tally.requests,
-    operations: tally.operations,
-    polls: tally.polls,
-    polledKeys: tally.polledKeys,
-  });
   const cluster = new Cluster(network, nodes, program);
   let phases: Phases;
   try {
     await cluster.init();
-    const quarters = [snap()];
-    if (options.partitions) nemesis.start();
-    for (let quarter = 1; quarter <= 4; quarter++) {
-      await workers.work(options.timeLimitMs / 4, options.rate);
-      quarters.push(snap());
-    }
-    nemesis.stop();
-    await workers.settled();
-    const settled = snap();
-    await sleep(options.recoveryMs);
-    await workers.listEverything(options.finalMs);
-    const listed = snap();
-    await workers.readEverything(options.finalMs);
-    phases = { quarters, settled, listed, read: snap() };
+    phases = await goThrough(options, workers, surroundings);
   } finally {
     nemesis.stop();
     await cluster.end();
@@ -134,16 +110,31 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   return { verdict, complaints, tally, partitions: nemesis.partitions, phases };
 }
 
-function joinServices(network: Network, random: (stream: number) => Random): void {
-  const services: Record<(typeof SERVICE_NAMES)[number], KeyValueService> = {
-    "lin-kv": new LinearizableKv(),
-    "seq-kv": new SequentialKv(random(4)),
-    "lww-kv": new LastWriteWinsKv(random(5)),
-  };
-  for (const name of SERVICE_NAMES) {
-    network.join(name, ({ src, body }) => {
-      const reply = { ...services[name].handle(src, body), in_reply_to: body.msg_id };
-      network.send({ src: name, dest: src, body: reply });
-    });
+/** Lets the workers work, with the nemesis at work if it is to, and then read everything. */
+async function goThrough(
+  options: SimulationOptions,
+  workers: Workers,
+  { network, nemesis, tally }: ClientSurroundings,
+): Promise<Phases> {
+  const snap = (): Snapshot => ({
+    messages: network.traffic.counts,
+    requests: tally.requests,
+    operations: tally.operations,
+    polls: tally.polls,
+    polledKeys: tally.polledKeys,
+  });
+  const quarters = [snap()];
+  if (options.partitions) nemesis.start();
+  for (let quarter = 1; quarter <= 4; quarter++) {
+    await workers.work(options.timeLimitMs / 4, options.rate);
+    quarters.push(snap());
   }
+  nemesis.stop();
+  await workers.settled();
+  const settled = snap();
+  await sleep(options.recoveryMs);
+  await workers.listEverything(options.finalMs);
+  const listed = snap();
+  await workers.readEverything(options.finalMs);
+  return { quarters, settled, listed, read: snap() };
 }
