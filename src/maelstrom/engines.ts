@@ -3,6 +3,8 @@ import { type Durability, LogStore } from "../index.js";
 import type { CommittedOffsets, MessageLogs } from "./kafka-workload.js";
 import { KvGroup } from "./kv/kv-group.js";
 import { KvLogs } from "./kv/kv-logs.js";
+import { Trust } from "./kv/trust.js";
+import { Owners } from "./router/owner.js";
 import type { Network } from "./runtime/handler.js";
 import { KeyValueStore } from "./runtime/key-value-store.js";
 
@@ -14,19 +16,25 @@ const KV_TIMEOUT_MS = 1500;
 
 /**
  * For how long an owner takes what it has seen for all that there is. Others write to its keys only
- * while they cannot reach it, and what they write is then seen so much later.
+ * while they cannot reach it, and as long as they cannot tell it that they do, what they write is
+ * seen so much later.
  */
-const OWNER_TRUST_MS = 500;
+const OWNER_TRUST_MS = 2000;
 
 /** What keeps messages and committed offsets. */
 export interface Engine extends AsyncDisposable {
   /** Whether every node could serve every key. */
   readonly mayServeAll: boolean;
   /** @param isRouted - Whether each key is, as a rule, served by one node. */
-  start(
-    network: Network,
-    isRouted: boolean,
-  ): { readonly logs: MessageLogs; readonly group: CommittedOffsets };
+  start(network: Network, isRouted: boolean): StartedEngine;
+}
+
+/** An engine that knows its network. */
+export interface StartedEngine {
+  readonly logs: MessageLogs;
+  readonly group: CommittedOffsets;
+  /** To be called when another node has, or may have, served keys that are this one's. */
+  readonly onReplaced: () => void;
 }
 
 /** Keeps them in a store on this node's disk. */
@@ -40,7 +48,7 @@ export async function openSegments(
   log(`data in ${dataDirectory}`);
   return {
     mayServeAll: false,
-    start: () => ({ logs: store, group: store.group(GROUP) }),
+    start: () => ({ logs: store, group: store.group(GROUP), onReplaced: () => {} }),
     [Symbol.asyncDispose]: () => store.close(),
   };
 }
@@ -50,14 +58,19 @@ export function kvEngine(): Engine {
   return {
     mayServeAll: true,
     start: (network, isRouted) => {
+      const owners = new Owners(network.nodeIds);
+      const inOwn = new Trust(isRouted ? OWNER_TRUST_MS : 0);
+      const inOthers = new Trust(0);
+      const trustIn = (key: string) => (owners.of(key) === network.nodeId ? inOwn : inOthers);
       const environment = {
         ordered: new KeyValueStore(network, "lin-kv", KV_TIMEOUT_MS),
         immutable: new KeyValueStore(network, "seq-kv", KV_TIMEOUT_MS),
         writerName: `${network.nodeId}-${randomUUID()}`,
-        trustMs: isRouted ? OWNER_TRUST_MS : 0,
+        trustIn,
       };
       const logs = new KvLogs(environment);
-      return { logs, group: new KvGroup(environment, logs, GROUP) };
+      const group = new KvGroup(environment, logs, GROUP);
+      return { logs, group, onReplaced: () => inOwn.suspend() };
     },
     [Symbol.asyncDispose]: async () => {},
   };

@@ -14,6 +14,15 @@ const POLL_MESSAGES_PER_KEY = 20;
  */
 const POLL_BYTES = 1024 * 1024;
 
+/** How many keys of a poll are read at the same time. */
+const KEYS_AT_A_TIME = 16;
+
+/**
+ * The longest message, in characters of JSON. It fits into the line of every answer, also where it
+ * is text within text.
+ */
+const MAX_MESSAGE_CHARACTERS = 4 * 1024 * 1024;
+
 /** What the workload needs to know of a record. */
 export type Message = Pick<LogRecord, "offset" | "value">;
 
@@ -68,6 +77,9 @@ export class KafkaWorkload {
     if (typeof key !== "string") throw malformed("key must be a string");
     const message = request.bodyText("msg");
     if (message === undefined) throw malformed("msg is missing");
+    if (message.length > MAX_MESSAGE_CHARACTERS) {
+      throw malformed(`msg has ${message.length} characters, more than ${MAX_MESSAGE_CHARACTERS}`);
+    }
     // No waiting before this line: the order of arrival becomes the order of offsets.
     const append = this.#logs.append(key, message);
     this.#sends.add([key], append);
@@ -81,13 +93,19 @@ export class KafkaWorkload {
     const messages = new Map<string, Json[]>(keys.map((key) => [key, []]));
     let bytesLeft = POLL_BYTES;
     // Each poll begins with another key, so that a full answer leaves out none of them for ever.
-    for (const key of rotate(keys, this.#polls++)) {
-      if (bytesLeft <= 0) break;
+    const rest = rotate(keys, this.#polls++);
+    while (rest.length > 0 && bytesLeft > 0) {
       const limits = { maxRecords: POLL_MESSAGES_PER_KEY, maxBytes: bytesLeft };
-      const { records } = await this.#logs.read(key, offsets.get(key) ?? 0, limits);
-      for (const record of records) {
-        messages.get(key)?.push([record.offset, decodeMessage(key, record)]);
-        bytesLeft -= record.value.length;
+      const read = async (key: string) => {
+        const { records } = await this.#logs.read(key, offsets.get(key) ?? 0, limits);
+        return [key, records] as const;
+      };
+      for (const [key, records] of await Promise.all(rest.splice(0, KEYS_AT_A_TIME).map(read))) {
+        for (const record of records) {
+          if (bytesLeft <= 0) break;
+          messages.get(key)?.push([record.offset, decodeMessage(key, record)]);
+          bytesLeft -= record.value.length;
+        }
       }
     }
     return { type: "poll_ok", msgs: messages };

@@ -3,6 +3,7 @@ import { kvEngine, openSegments } from "./engines.js";
 import { toMaelstromError } from "./failure.js";
 import { KafkaWorkload } from "./kafka-workload.js";
 import { HELP, type NodeOptions, parseOptions } from "./options.js";
+import { answeredInTime } from "./router/in-time.js";
 import { Router } from "./router/router.js";
 import { MaelstromNode } from "./runtime/maelstrom-node.js";
 
@@ -41,11 +42,14 @@ async function serve({ engine, isRouted }: NodeOptions): Promise<void> {
   await using opened = engine.name === "kv" ? kvEngine() : await openSegments(engine, log);
   const node = new MaelstromNode({
     start: (network) => {
-      const { logs, group } = opened.start(network, isRouted);
+      const { logs, group, onReplaced } = opened.start(network, isRouted);
       const { handlers } = new KafkaWorkload(logs, group);
-      if (!isRouted) return handlers;
       const { mayServeAll } = opened;
-      return new Router(network, handlers, { mayServeAll, toError: toMaelstromError }).handlers;
+      // A node that keeps everything itself never waits for anybody.
+      if (network.nodeIds.length === 1 && !mayServeAll) return handlers;
+      const routing = { mayServeAll, onReplaced, toError: toMaelstromError };
+      const routed = isRouted ? new Router(network, handlers, routing).handlers : handlers;
+      return answeredInTime(routed, toMaelstromError);
     },
     output: process.stdout,
     log,

@@ -112,7 +112,7 @@ describe("bad input", () => {
     ["no message", "[1,2,3]"],
     ["nobody to answer", `{"src":"c1","dest":"n0","body":{"type":"send","key":"k","msg":1}}`],
     ["bytes that are not UTF-8", Buffer.from([0xc3, 0x28])],
-    ["too many bytes", `"${"x".repeat(5 * 2 ** 20)}"`],
+    ["too many bytes", `"${"x".repeat(17 * 2 ** 20)}"`],
     ["an answer", `{"src":"c1","dest":"n0","body":{"type":"x","in_reply_to":1,"msg_id":5}}`],
     ["depth", "[".repeat(1_000_000)],
   ])("a line of %s is logged, and the node goes on", async (_, line) => {

@@ -6,7 +6,7 @@ import type { Place } from "./place.js";
 const MAX_MESSAGES = 1000;
 const MAX_CHARACTERS = 1024 * 1024;
 
-/** After so many attempts of which nobody knows what became, senders are told so. */
+/** How often a place is tried for. If nobody knows then what became of it, senders are told so. */
 const ATTEMPTS = 2;
 
 /** Before the next attempt: a store that fails at once is not to be asked without a pause. */
@@ -65,38 +65,30 @@ export class ChainAppender {
     this.#isRunning = false;
   }
 
-  /** Ends when it is certain what became of them. */
   async #store(sends: readonly Send[]): Promise<void> {
     const id = `${this.#writerName}-${++this.#batches}`;
     const messages = sends.map(({ message }) => message);
     for (;;) {
       const place = this.#chain.end;
-      const outcome = await this.#claimSurely(place, id, sends, messages);
-      if (outcome === "stored") {
-        for (const [index, { resolve }] of sends.entries()) resolve(place.baseOffset + index);
-      }
-      if (outcome !== "try behind") return;
+      if (!(await this.#claim(place, id, messages))) continue;
+      for (const [index, { resolve }] of sends.entries()) resolve(place.baseOffset + index);
+      return;
     }
   }
 
-  async #claimSurely(
-    place: Place,
-    id: string,
-    sends: readonly Send[],
-    messages: readonly string[],
-  ): Promise<"stored" | "given up" | "try behind"> {
+  /** Tries for one place only: there, whatever of it is still on its way does no harm. */
+  async #claim(place: Place, id: string, messages: readonly string[]): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       try {
-        if (await this.#chain.claim(place, id, messages)) return "stored";
-        // Who was told that it is unknown may have sent it again by now.
-        return attempt > ATTEMPTS ? "given up" : "try behind";
+        return await this.#chain.claim(place, id, messages);
       } catch (error) {
         if (attempt === 1 && error instanceof MaelstromError && error.isDefinite) throw error;
-        if (attempt === ATTEMPTS) for (const { reject } of sends) reject(unknown(error));
-        this.#refuseWaiting(error);
+        if (attempt === ATTEMPTS) {
+          this.#refuseWaiting(error);
+          throw unknown(error);
+        }
       }
-      // A node that ends does not wait for it.
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref());
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
 

@@ -6,9 +6,7 @@ import { OldBatches } from "./old-batches.js";
 import { behind, contains, type Place, type PlacedBatch } from "./place.js";
 import { RecentBatches } from "./recent-batches.js";
 import { SharedRounds } from "./shared-rounds.js";
-
-/** How long after another writer was met nothing is taken for granted. */
-const WARY_MS = 5000;
+import type { Trust } from "./trust.js";
 
 const BEGINNING: Place = { baseOffset: 0, number: 0 };
 
@@ -24,13 +22,13 @@ const BEGINNING: Place = { baseOffset: 0, number: 0 };
  */
 export class Chain {
   readonly #environment: KvEnvironment;
+  readonly #trust: Trust;
   readonly #prefix: string;
   readonly #milestones: Milestones;
   readonly #rounds = new SharedRounds(() => this.#walkToEnd());
   #recent = new RecentBatches();
   #end = BEGINNING;
   #endSeenAtMs = Number.NEGATIVE_INFINITY;
-  #otherWriterMetAtMs = Number.NEGATIVE_INFINITY;
   /** Whether the log may have been long before this node came to know it. */
   #isNew = true;
   readonly #old = new OldBatches();
@@ -38,6 +36,7 @@ export class Chain {
   /** @param key - Of the log. */
   constructor(environment: KvEnvironment, key: string) {
     this.#environment = environment;
+    this.#trust = environment.trustIn(key);
     // What follows the key has no `/` in it, so no two logs share a name.
     this.#prefix = `log/${key}/`;
     this.#milestones = new Milestones(environment.immutable, `milestone/${key}/`);
@@ -49,14 +48,11 @@ export class Chain {
   }
 
   /**
-   * Learns of everything that was acknowledged before this call; or, as far as the environment
-   * trusts in that and no other writer was met lately, of what was acknowledged a little earlier.
+   * Learns of everything that was acknowledged before this call, or, as far as that is trusted in,
+   * a little earlier.
    */
   async refresh(): Promise<void> {
-    const nowMs = performance.now();
-    const isAlone = nowMs - this.#otherWriterMetAtMs > WARY_MS;
-    if (isAlone && nowMs - this.#endSeenAtMs < this.#environment.trustMs) return;
-    await this.refreshSurely();
+    if (!this.#trust.covers(this.#endSeenAtMs)) await this.refreshSurely();
   }
 
   /** Learns of everything that was acknowledged before this call. */
@@ -80,15 +76,13 @@ export class Chain {
       this.#learn(place, batch);
       this.#endSeenAtMs = askedAtMs;
       this.#isNew = false;
-      // Nobody waits for it, and without it nothing is wrong.
-      this.#milestones.reached(place).catch(() => {});
       return true;
     }
     const known = this.#recent.containing(place.baseOffset)?.batch;
     const winner = known ?? (await this.#readSurely(place));
     this.#learn(place, winner);
     if (winner.id === id) return true;
-    this.#otherWriterMetAtMs = performance.now();
+    this.#trust.suspend();
     // Else the rest of the chain would be gone along by trying to win place after place.
     if (this.#isNew) await this.refreshSurely();
     return false;
@@ -129,7 +123,7 @@ export class Chain {
         return;
       }
       this.#learn(place, batch);
-      this.#otherWriterMetAtMs = performance.now();
+      this.#trust.suspend();
       if (this.#isNew) await this.#skipAhead();
     }
   }
@@ -150,6 +144,8 @@ export class Chain {
     if (place.number !== this.#end.number) return;
     this.#recent.add(place.baseOffset, batch);
     this.#end = behind({ baseOffset: place.baseOffset, batch });
+    // Nobody waits for it, and without it nothing is wrong.
+    this.#milestones.reached(place).catch(() => {});
   }
 
   async #read(place: Place): Promise<Batch | undefined> {

@@ -1,4 +1,5 @@
 import type { KeyValueStore } from "../runtime/key-value-store.js";
+import type { Trust } from "./trust.js";
 
 /** What the engine over key-value stores works with. */
 export interface KvEnvironment {
@@ -8,9 +9,6 @@ export interface KvEnvironment {
   readonly immutable: KeyValueStore;
   /** No other writer has this name, nor has one had it before a restart. */
   readonly writerName: string;
-  /**
-   * For how long what was seen is taken to be all that there is; 0 for not at all. More than 0 is
-   * for a node that, as a rule, is the only one to write.
-   */
-  readonly trustMs: number;
+  /** Whether what this node has seen lately of a key is all that there is. */
+  readonly trustIn: (key: string) => Trust;
 }

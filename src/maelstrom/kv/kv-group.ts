@@ -1,11 +1,18 @@
 import { OffsetOutOfRangeError } from "../../index.js";
 import type { CommittedOffsets } from "../kafka-workload.js";
+import { errorOfParts } from "../partly-done.js";
 import { MaelstromError } from "../runtime/maelstrom-error.js";
 import type { KvEnvironment } from "./environment.js";
 import type { KvLogs } from "./kv-logs.js";
 
 /** Of how many keys the committed offset is kept in memory. */
 const MAX_KEPT = 100_000;
+
+/** A committed offset as it was seen. It never goes back, so by now it is this or a higher one. */
+interface Seen {
+  readonly next: number;
+  readonly atMs: number;
+}
 
 /**
  * Committed offsets in a linearizable key-value store, one value for each key, which only ever
@@ -16,8 +23,7 @@ export class KvGroup implements CommittedOffsets {
   readonly #environment: KvEnvironment;
   readonly #logs: KvLogs;
   readonly #prefix: string;
-  /** By key, as they were seen last. They never go back, so by now they are these or higher. */
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new Map<string, Seen>();
 
   /** @param name - Groups of the same name share their committed offsets. */
   constructor(environment: KvEnvironment, logs: KvLogs, name: string) {
@@ -29,21 +35,20 @@ export class KvGroup implements CommittedOffsets {
   /**
    * Commits the next offset to read of each key; a lower one than there is changes nothing.
    *
-   * @throws MaelstromError, OffsetOutOfRangeError, the latter before anything is committed.
+   * @throws OffsetOutOfRangeError before anything is committed; MaelstromError, see `errorOfParts`.
    */
   async commit(offsets: ReadonlyMap<string, number>): Promise<void> {
     const commits = [...offsets];
     await Promise.all(commits.map(([key, next]) => this.#assertThere(key, next)));
-    // All of them come to an end before anybody is told about one that failed.
-    const ends = commits.map(([key, next]) => this.#advance(key, next));
-    await Promise.allSettled(ends);
-    await Promise.all(ends);
+    const ends = await Promise.allSettled(commits.map(([key, next]) => this.#advance(key, next)));
+    const errors = ends.flatMap((end) => (end.status === "rejected" ? [toError(end.reason)] : []));
+    if (errors.length > 0) throw errorOfParts(ends.length - errors.length, errors);
   }
 
-  /** The next offset to read of each of the keys that has one, as the store has it now. */
+  /** The next offset to read of each of the keys that has one. */
   async committed(keys: Iterable<string>): Promise<ReadonlyMap<string, number>> {
     const found = await Promise.all(
-      Array.from(keys, async (key) => [key, await this.#read(key)] as const),
+      Array.from(keys, async (key) => [key, await this.#committedOf(key)] as const),
     );
     return new Map(found.filter(([, next]) => next > 0));
   }
@@ -59,9 +64,10 @@ export class KvGroup implements CommittedOffsets {
   }
 
   async #advance(key: string, next: number): Promise<void> {
-    let from = this.#seen.get(key) ?? 0;
+    let from = this.#seen.get(key)?.next ?? 0;
     while (from < next) {
-      if (await this.#change(key, from, next)) from = this.#see(key, next);
+      const askedAtMs = performance.now();
+      if (await this.#change(key, from, next)) from = this.#see(key, next, askedAtMs);
       else from = await this.#read(key);
     }
   }
@@ -73,24 +79,37 @@ export class KvGroup implements CommittedOffsets {
     return from === 0 ? ordered.create(name, next) : ordered.compareAndSwap(name, from, next);
   }
 
+  async #committedOf(key: string): Promise<number> {
+    const seen = this.#seen.get(key);
+    const isEnough = seen !== undefined && this.#environment.trustIn(key).covers(seen.atMs);
+    return isEnough ? seen.next : await this.#read(key);
+  }
+
   async #read(key: string): Promise<number> {
+    const askedAtMs = performance.now();
     const value = (await this.#environment.ordered.read(this.#prefix + key)) ?? 0;
     if (!Number.isSafeInteger(value) || Number(value) < 0) {
       const text = `What stands at ${this.#prefix}${key} is no committed offset.`;
       throw new MaelstromError("crash", text);
     }
-    return this.#see(key, Number(value));
+    return this.#see(key, Number(value), askedAtMs);
   }
 
   /** @returns The highest that was ever seen. */
-  #see(key: string, next: number): number {
-    const highest = Math.max(this.#seen.get(key) ?? 0, next);
+  #see(key: string, next: number, atMs: number): number {
+    const known = this.#seen.get(key);
+    const highest = Math.max(known?.next ?? 0, next);
     this.#seen.delete(key);
-    this.#seen.set(key, highest);
+    this.#seen.set(key, { next: highest, atMs: Math.max(known?.atMs ?? atMs, atMs) });
     if (this.#seen.size > MAX_KEPT) {
       const [oldest] = this.#seen.keys();
       if (oldest !== undefined) this.#seen.delete(oldest);
     }
     return highest;
   }
+}
+
+function toError(reason: unknown): MaelstromError {
+  if (reason instanceof MaelstromError) return reason;
+  return new MaelstromError("crash", "The node failed; see its log.", { cause: reason });
 }

@@ -43,12 +43,14 @@ export class KvLogs implements MessageLogs {
     from: number,
     { maxRecords = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY }: ReadOptions,
   ): Promise<{ readonly records: readonly Message[] }> {
-    const endOffset = await this.endOffset(key, from);
+    // It may be forgotten meanwhile; another one would know nothing yet.
+    const { chain } = this.#log(key);
+    const endOffset = await endOf(chain, from);
     if (from > endOffset) throw new OffsetOutOfRangeError(from, 0, endOffset);
     const records: Message[] = [];
     if (from === endOffset) return { records };
     let bytes = 0;
-    for await (const [offset, message] of this.#log(key).chain.messages(from)) {
+    for await (const [offset, message] of chain.messages(from)) {
       const value = encoder.encode(message);
       bytes += value.length;
       if (records.length > 0 && bytes > maxBytes) break;
@@ -65,10 +67,7 @@ export class KvLogs implements MessageLogs {
    * @param atLeast - Where the log is said to go.
    */
   async endOffset(key: string, atLeast: number): Promise<number> {
-    const { chain } = this.#log(key);
-    await chain.refresh();
-    if (chain.end.baseOffset < atLeast) await chain.refreshSurely();
-    return chain.end.baseOffset;
+    return await endOf(this.#log(key).chain, atLeast);
   }
 
   #log(key: string): Log {
@@ -95,4 +94,10 @@ export class KvLogs implements MessageLogs {
       return;
     }
   }
+}
+
+async function endOf(chain: Chain, atLeast: number): Promise<number> {
+  await chain.refresh();
+  if (chain.end.baseOffset < atLeast) await chain.refreshSurely();
+  return chain.end.baseOffset;
 }

@@ -24,10 +24,11 @@ export class Milestones {
     this.#prefix = prefix;
   }
 
-  /** Writes down where a batch is, if its place is a milestone. */
+  /** Writes down where a batch is, if its place is a milestone and is not known to be there. */
   async reached({ baseOffset, number }: Place): Promise<void> {
     if (number === 0 || number % INTERVAL_BATCHES !== 0) return;
     const index = number / INTERVAL_BATCHES;
+    if (this.#known.has(index)) return;
     this.#keep(index, baseOffset);
     await this.#store.write(`${this.#prefix}${index}`, baseOffset);
   }

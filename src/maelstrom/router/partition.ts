@@ -10,7 +10,7 @@ export interface Partition {
   readonly keysOf: (request: Request) => readonly string[] | undefined;
   /** What of a request is about some of its keys. */
   readonly partOf: (request: Request, keys: readonly string[]) => Body;
-  /** The member of the answer that has something for each key, if there is one. */
+  /** The member that an answer has; where there can be several keys, with something for each. */
   readonly answered?: string;
   /**
    * What it means if some of the owners cannot be reached. `partial`: the answer has what there is,
@@ -35,6 +35,7 @@ export const PARTITIONS: ReadonlyMap<string, Partition> = new Map<string, Partit
         const msg = message === undefined ? {} : { msg: new JsonText(message) };
         return { type: "send", key: key as string, ...msg };
       },
+      answered: "offset",
       without: "whole",
       isRepeatable: false,
       isReadOnly: false,
@@ -68,9 +69,6 @@ function byOffsets(type: string): Pick<Partition, "keysOf" | "partOf" | "isRepea
   };
 }
 
-/** Members that belong to a message, not to what it says. */
-const OF_THE_MESSAGE: ReadonlySet<string> = new Set(["type", "msg_id", "in_reply_to"]);
-
 /**
  * Puts together the answers to the parts of a request, of which no two have a key in common.
  *
@@ -86,26 +84,25 @@ export function joinAnswers(
     if (part.type === type) continue;
     throw new MaelstromError("crash", `An answer is of type ${show(part.type)}, not ${type}.`);
   }
-  const [first] = parts;
-  if (first !== undefined && parts.length === 1) return asItIs(first);
   if (answered === undefined) return { type };
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) {
+    return { type, [answered]: new JsonText(answeredText(first, answered)) };
+  }
   const members = parts.map((part) => membersText(part, answered)).filter((text) => text !== "");
   return { type, [answered]: new JsonText(`{${members.join(",")}}`) };
 }
 
-function asItIs({ type, body, bodyText }: Content): Body {
-  const names = Object.keys(body).filter((name) => !OF_THE_MESSAGE.has(name));
-  const texts = names.map((name) => [name, new JsonText(bodyText(name) ?? "null")] as const);
-  return { type, ...Object.fromEntries(texts) };
+function answeredText(part: Content, name: string): string {
+  const text = part.bodyText(name);
+  if (text !== undefined) return text;
+  throw new MaelstromError("crash", `An answer of type ${part.type} has no ${name}.`);
 }
 
 /** What stands between the braces, as it was written. */
 function membersText(part: Content, name: string): string {
-  const text = part.bodyText(name);
-  if (text === undefined || !isObject(part.body[name])) {
-    throw new MaelstromError("crash", `An answer of type ${part.type} has no ${name}.`);
-  }
-  return text.slice(1, -1).trim();
+  if (isObject(part.body[name])) return answeredText(part, name).slice(1, -1).trim();
+  throw new MaelstromError("crash", `In an answer of type ${part.type}, ${name} is no object.`);
 }
 
 /** A message of this node's own, as if it had come over the network. */

@@ -1,27 +1,38 @@
+import { errorOfParts } from "../partly-done.js";
 import type { Handler, Network } from "../runtime/handler.js";
 import { encodeMembers } from "../runtime/json.js";
 import { ERROR_CODES, MaelstromError } from "../runtime/maelstrom-error.js";
 import type { Body, Content, Request } from "../runtime/protocol.js";
 import { Owners } from "./owner.js";
 import { joinAnswers, PARTITIONS, type Partition, toContent } from "./partition.js";
+import { QuietKeys } from "./quiet-keys.js";
 import { Reachability } from "./reachability.js";
 
-/**
- * How long an owner may take to answer. It is less than the 5 s after which Maelstrom's clients
- * give up, so that they are told.
- */
+/** How long an owner may take to answer. */
 const FORWARD_MS = 3500;
+
+/** The same, where this node can do without the owner, which takes time, too. */
+const REPLACEABLE_MS = 1500;
+
+/** Asks for nothing, to find out whether somebody answers. */
+const PROBE: Body = { type: "poll", offsets: new Map() };
 
 /** How a router treats an owner that does not answer. */
 export interface RouterOptions {
   /**
    * Whether this node may serve keys that another one owns. Then it does, rather than to wait for
-   * an owner that cannot be reached.
+   * an owner that cannot be reached; and of a key that its owner said to be empty from an offset
+   * on, it says the same for a moment.
    */
   readonly mayServeAll: boolean;
+  /** Called when another node has, or may have, served keys of this one. */
+  readonly onReplaced: () => void;
   /** What this node's own failures are told as. */
   readonly toError: (error: unknown) => MaelstromError;
 }
+
+/** The member that tells an owner that its keys were served by the node that asks. */
+const REPLACED = "served_in_your_place";
 
 /** An owner's part of a request, and what became of it. */
 type Outcome =
@@ -42,6 +53,7 @@ export class Router {
   readonly #owners: Owners;
   readonly #nodeIds: ReadonlySet<string>;
   readonly #reachability = new Reachability();
+  readonly #quiet = new QuietKeys();
 
   /** @param handlers - Those of this node for the types in `PARTITIONS`. */
   constructor(network: Network, handlers: ReadonlyMap<string, Handler>, options: RouterOptions) {
@@ -61,12 +73,15 @@ export class Router {
     return {
       answerBytes: handler.answerBytes,
       handle: async (request) => {
-        if (this.#nodeIds.has(request.src)) return await handler.handle(request);
+        if (this.#nodeIds.has(request.src)) {
+          if (request.body[REPLACED] === true) this.#options.onReplaced();
+          return await handler.handle(request);
+        }
         const keys = partition.keysOf(request);
         // What is wrong with a malformed one, the handler tells.
-        if (keys === undefined) return await handler.handle(request);
-        const groups = this.#groups(keys, partition);
-        if (groups.size === 0 || (groups.size === 1 && groups.has(this.#network.nodeId))) {
+        if (keys === undefined || keys.length === 0) return await handler.handle(request);
+        const groups = this.#groups(this.#askedFor(request, keys));
+        if (groups.size === 1 && groups.get(this.#network.nodeId)?.length === keys.length) {
           return await handler.handle(request);
         }
         return await this.#fanOut(partition, handler, request, groups);
@@ -74,20 +89,30 @@ export class Router {
     };
   }
 
+  /** The keys of a request, without those of a poll that are quiet: an answer may leave them out. */
+  #askedFor({ type, body }: Request, keys: readonly string[]): readonly string[] {
+    if (type !== "poll" || !this.#options.mayServeAll) return keys;
+    const offsets = body.offsets as Readonly<Record<string, unknown>>;
+    return keys.filter((key) => !this.#quiet.has(key, offsets[key]));
+  }
+
   /** The keys by who is to serve them. */
-  #groups(keys: readonly string[], partition: Partition): ReadonlyMap<string, readonly string[]> {
+  #groups(keys: readonly string[]): ReadonlyMap<string, readonly string[]> {
     const { nodeId } = this.#network;
     const groups = new Map<string, string[]>();
     for (const [owner, owned] of this.#owners.group(keys)) {
-      const isElsewhere = owner !== nodeId && this.#isAsked(owner, partition);
-      const server = isElsewhere ? owner : nodeId;
+      const isReplaced = owner !== nodeId && this.#options.mayServeAll && this.#isSilent(owner);
+      const server = isReplaced ? nodeId : owner;
+      if (isReplaced) this.#reachability.replaced(owner);
       groups.set(server, [...(groups.get(server) ?? []), ...owned]);
     }
     return groups;
   }
 
-  #isAsked(owner: string, { isRepeatable }: Partition): boolean {
-    return !this.#options.mayServeAll || this.#reachability.isWorthAsking(owner, isRepeatable);
+  /** Whether an owner has lately failed to answer; finds out now and then whether it does again. */
+  #isSilent(owner: string): boolean {
+    if (this.#reachability.isDue(owner)) this.#forward(owner, PROBE, FORWARD_MS).catch(() => {});
+    return this.#reachability.isSilent(owner);
   }
 
   /**
@@ -102,7 +127,7 @@ export class Router {
     if (without !== "partial" || this.#options.mayServeAll) return new Set();
     const { nodeId } = this.#network;
     const others = [...groups.keys()].filter((server) => server !== nodeId);
-    const silent = others.filter((owner) => !this.#reachability.isWorthAsking(owner, true));
+    const silent = others.filter((owner) => this.#isSilent(owner));
     return new Set(silent.length === groups.size ? [] : silent);
   }
 
@@ -121,9 +146,8 @@ export class Router {
     );
     const answers = outcomes.flatMap(({ answer }) => (answer === undefined ? [] : [answer]));
     const errors = outcomes.flatMap(({ error }) => (error === undefined ? [] : [error]));
-    const [first] = errors;
-    if (first !== undefined && !isGoodEnough(partition, answers, errors)) {
-      throw combine(partition, answers.length, errors, first);
+    if (errors.length > 0 && !isGoodEnough(partition, answers, errors)) {
+      throw errorOfParts(partition.isReadOnly ? 0 : answers.length, errors);
     }
     return joinAnswers(partition, `${request.type}_ok`, answers);
   }
@@ -145,26 +169,36 @@ export class Router {
   ): Promise<Content> {
     const part = partition.partOf(request, keys);
     if (server === this.#network.nodeId) return await this.#serveHere(handler, request, part);
+    const isReplaceable = this.#options.mayServeAll && partition.isRepeatable;
     try {
-      return await this.#forward(server, part);
+      return await this.#forward(server, part, isReplaceable ? REPLACEABLE_MS : FORWARD_MS);
     } catch (error) {
-      const isSilent = error instanceof MaelstromError && error.code === ERROR_CODES.timeout;
-      if (!isSilent || !this.#options.mayServeAll || !partition.isRepeatable) throw error;
+      if (!isReplaceable || !isTimeout(error)) throw error;
+      this.#reachability.replaced(server);
       return await this.#serveHere(handler, request, part);
     }
   }
 
-  async #forward(owner: string, part: Body): Promise<Content> {
+  async #forward(owner: string, part: Body, timeoutMs: number): Promise<Content> {
+    const wasReplaced = this.#reachability.wasReplaced(owner);
+    const request = wasReplaced ? { ...part, [REPLACED]: true } : part;
+    const askedAtMs = performance.now();
     try {
-      const answer = await this.#network.request(owner, part, FORWARD_MS);
+      const answer = await this.#network.request(owner, request, timeoutMs);
       this.#reachability.answered(owner);
+      this.#noteQuiet(part, answer, askedAtMs);
       return answer;
     } catch (error) {
-      const isSilent = error instanceof MaelstromError && error.code === ERROR_CODES.timeout;
-      if (isSilent) this.#reachability.silent(owner);
+      if (isTimeout(error)) this.#reachability.silent(owner);
       else this.#reachability.answered(owner);
       throw error;
     }
+  }
+
+  #noteQuiet(part: Body, answer: Content, askedAtMs: number): void {
+    if (part.type === "send") this.#quiet.sent(String(part.key));
+    if (part.type !== "poll" || !(part.offsets instanceof Map)) return;
+    this.#quiet.note(Object.fromEntries(part.offsets), answer.body.msgs, askedAtMs);
   }
 
   async #serveHere(handler: Handler, request: Request, part: Body): Promise<Content> {
@@ -184,22 +218,10 @@ function isGoodEnough(
   return without === "partial" && answers.length > 0 && errors.every(isUnavailable);
 }
 
-function isUnavailable({ code }: MaelstromError): boolean {
-  return code === ERROR_CODES.timeout || code === ERROR_CODES.temporarilyUnavailable;
+function isTimeout(error: unknown): boolean {
+  return error instanceof MaelstromError && error.code === ERROR_CODES.timeout;
 }
 
-/** What is true of a request of which some parts failed. */
-function combine(
-  { isReadOnly }: Partition,
-  successes: number,
-  errors: readonly MaelstromError[],
-  first: MaelstromError,
-): MaelstromError {
-  const indefinite = errors.find(({ isDefinite }) => !isDefinite);
-  if (isReadOnly && indefinite !== undefined && isUnavailable(indefinite)) {
-    return new MaelstromError("temporarilyUnavailable", indefinite.message, { cause: indefinite });
-  }
-  if (indefinite !== undefined) return indefinite;
-  if (successes === 0 || isReadOnly) return first;
-  return new MaelstromError("crash", `Done for some of the keys only: ${first.message}`);
+function isUnavailable({ code }: MaelstromError): boolean {
+  return code === ERROR_CODES.timeout || code === ERROR_CODES.temporarilyUnavailable;
 }

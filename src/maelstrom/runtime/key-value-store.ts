@@ -1,5 +1,6 @@
 import type { Network } from "./handler.js";
 import type { Json } from "./json.js";
+import { show } from "./log-text.js";
 import { ERROR_CODES, type ErrorKind, MaelstromError } from "./maelstrom-error.js";
 import type { Body, Reply } from "./protocol.js";
 
@@ -38,6 +39,9 @@ export class KeyValueStore {
   /** The value of a key; `undefined` if there is no such key, as far as this service knows now. */
   async read(key: string): Promise<StoredValue> {
     const reply = await unless("keyDoesNotExist", this.#ask({ type: "read", key }));
+    if (reply !== undefined && reply.body.value === undefined) {
+      throw new MaelstromError("crash", `${this.#service} answers a read without a value.`);
+    }
     return reply?.body.value;
   }
 
@@ -68,8 +72,11 @@ export class KeyValueStore {
     return (await unless("preconditionFailed", this.#ask(request))) !== undefined;
   }
 
-  #ask(body: Body): Promise<Reply> {
-    return this.#network.request(this.#service, body, this.#timeoutMs);
+  async #ask(body: Body): Promise<Reply> {
+    const reply = await this.#network.request(this.#service, body, this.#timeoutMs);
+    if (reply.type === `${body.type}_ok`) return reply;
+    const text = `${this.#service} answers a ${body.type} with ${show(reply.type)}.`;
+    throw new MaelstromError("crash", text);
   }
 }
 

@@ -18,8 +18,8 @@ import { RequestQueue } from "./request-queue.js";
 
 const MIB = 1024 * 1024;
 
-/** The longest line that is taken. Maelstrom's own are a few KiB. */
-const MAX_LINE_BYTES = 4 * MIB;
+/** The longest line that is taken. Maelstrom's own are a few KiB, answers of nodes may be more. */
+const MAX_LINE_BYTES = 16 * MIB;
 
 /**
  * How many requests are handled at once, with about how many bytes of them and their answers; and
@@ -28,7 +28,7 @@ const MAX_LINE_BYTES = 4 * MIB;
  */
 const QUEUE_LIMITS = {
   maxRunning: 1024,
-  maxRunningBytes: 32 * MIB,
+  maxRunningBytes: 64 * MIB,
   maxWaitingBytes: 32 * MIB,
 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { KvNode } from "./kv-node.js";
-import { answerLost, delayed, MemoryServices, requestLost } from "./memory-services.js";
+import { answerLost, delayed, MemoryServices, refused, requestLost } from "./memory-services.js";
 
 const commit = (node: KvNode, offsets: Record<string, number>) =>
   node.group.commit(new Map(Object.entries(offsets)));
@@ -48,7 +48,7 @@ describe("committed offsets in a key-value store", () => {
     expect(await services.count(() => commit(node, { k: 3 }))).toBe(1);
     expect(await services.count(() => commit(node, { k: 5 }))).toBe(1);
     expect(await services.count(() => commit(node, { k: 4 }))).toBe(0);
-    expect(await services.count(() => node.group.committed(["k"]))).toBe(1);
+    expect(await services.count(() => node.group.committed(["k"]))).toBe(0);
   });
 
   it("are not put behind the end, nor on a key that is not there", async () => {
@@ -71,6 +71,21 @@ describe("committed offsets in a key-value store", () => {
     await commit(nodes[0], { k: 6 });
     late.arrive();
     expect(await new KvNode(services).group.committed(["k"])).toEqual(new Map([["k", 6]]));
+  });
+
+  it("are told of truly if some are committed and others are not", async () => {
+    const { nodes, services } = await start({ trustMs: 1e9 });
+    await nodes[0].append("other", "m");
+    services.fates.push(refused);
+    await expect(commit(nodes[0], { k: 3, other: 1 })).rejects.toMatchObject({
+      code: 13,
+      message: expect.stringContaining("some of the keys"),
+    });
+    await nodes[0].append("more", "m");
+    services.fates.push(refused, requestLost);
+    await expect(commit(nodes[0], { k: 3, more: 1 })).rejects.toMatchObject({ code: 0 });
+    services.fates.push(refused);
+    await expect(commit(nodes[0], { k: 3 })).rejects.toMatchObject({ code: 11 });
   });
 
   it("do not take anything else for an offset", async () => {

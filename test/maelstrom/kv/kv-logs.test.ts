@@ -132,12 +132,23 @@ describe("appending to a chain in a key-value store", () => {
   it("refuses for certain what has to wait for a store that does not answer", async () => {
     const services = new MemoryServices();
     const node = new KvNode(services);
-    services.fates.push(requestLost);
-    const first = node.append("k", "first");
-    const second = node.append("k", "second");
+    services.fates.push(requestLost, requestLost);
+    const [first, second] = [node.append("k", "first"), node.append("k", "second")];
+    await expect(first).rejects.toMatchObject({ code: 0, isDefinite: false });
     await expect(second).rejects.toMatchObject({ code: 11, isDefinite: true });
-    expect(await first).toBe(0);
-    expect(await new KvNode(services).read("k")).toEqual(["first"]);
+    expect(await node.append("k", "third")).toBe(0);
+    expect(await new KvNode(services).read("k")).toEqual(["third"]);
+  });
+
+  it("does not know of what is refused after an attempt that may be on its way", async () => {
+    const services = new MemoryServices();
+    const node = new KvNode(services);
+    const late = delayed();
+    services.fates.push(late.fate, refused);
+    await expect(node.append("k", "m")).rejects.toMatchObject({ code: 0, isDefinite: false });
+    late.arrive();
+    expect(await node.append("k", "next")).toBe(1);
+    expect(await node.read("k")).toEqual(["m", "next"]);
   });
 
   it("passes on what the store refuses, and goes on", async () => {
@@ -235,6 +246,26 @@ describe("reading a chain in a key-value store", () => {
     await Promise.all(keys.map((key) => node.append(key, key)));
     for (const key of keys) expect(await node.append(key, "next")).toBe(1);
     for (const key of keys) expect(await node.read(key)).toEqual([key, "next"]);
+  });
+
+  it("reads a log that is forgotten meanwhile", async () => {
+    const services = new MemoryServices();
+    const node = new KvNode(services);
+    await node.append("k", "m");
+    const read = node.read("k");
+    await Promise.all(numbers(1100).map((key) => node.read(key)));
+    expect(await read).toEqual(["m"]);
+  });
+
+  it("finds again the milestones that were lost", async () => {
+    const services = new MemoryServices();
+    services.fateOf = (service) => (service === "seq-kv" ? notThere : undefined);
+    await new KvNode(services).appendBatches("k", 500);
+    services.fateOf = undefined;
+    const walker = new KvNode(services);
+    expect(await services.count(() => walker.read("k", 500))).toBeGreaterThan(500);
+    const next = new KvNode(services);
+    expect(await services.count(() => next.read("k", 500))).toBeLessThan(64 + 20);
   });
 
   it.each<[string, Fate]>([

@@ -1,6 +1,6 @@
-import type { KvEnvironment } from "../../../src/maelstrom/kv/environment.js";
 import { KvGroup } from "../../../src/maelstrom/kv/kv-group.js";
 import { KvLogs } from "../../../src/maelstrom/kv/kv-logs.js";
+import { Trust } from "../../../src/maelstrom/kv/trust.js";
 import { KeyValueStore } from "../../../src/maelstrom/runtime/key-value-store.js";
 import type { MemoryServices } from "./memory-services.js";
 
@@ -11,13 +11,14 @@ export class KvNode {
   readonly logs: KvLogs;
   readonly group: KvGroup;
 
-  constructor(services: MemoryServices, { trustMs = 0 }: Partial<KvEnvironment> = {}) {
+  constructor(services: MemoryServices, { trustMs = 0 } = {}) {
     const network = services.network();
+    const trust = new Trust(trustMs);
     const environment = {
       ordered: new KeyValueStore(network, "lin-kv", 1000),
       immutable: new KeyValueStore(network, "seq-kv", 1000),
       writerName: `writer${++writers}`,
-      trustMs,
+      trustIn: () => trust,
     };
     this.logs = new KvLogs(environment);
     this.group = new KvGroup(environment, this.logs, "group");

@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { toMaelstromError } from "../../../src/maelstrom/failure.js";
+import { answeredInTime } from "../../../src/maelstrom/router/in-time.js";
 import { Owners } from "../../../src/maelstrom/router/owner.js";
 import { Router } from "../../../src/maelstrom/router/router.js";
 import type { Handler } from "../../../src/maelstrom/runtime/handler.js";
@@ -32,16 +33,20 @@ interface Served {
 class Setup {
   readonly served: Served[] = [];
   readonly failing = new Map<string, ErrorKind>();
+  /** Whether all keys are empty. */
+  empty = false;
   /** Whether other nodes answer with something that is no answer. */
   answersOddly = false;
-  readonly #router: Router;
+  /** How often this node was told that its keys were served elsewhere. */
+  replacements = 0;
+  readonly #handlers: ReadonlyMap<string, Handler>;
 
   constructor({ mayServeAll = false } = {}) {
     const answer = async (by: string, body: Body, text: string): Promise<Body> => {
       this.served.push({ by, body: text });
       const kind = this.failing.get(by);
       if (kind !== undefined) throw new MaelstromError(kind, `${by}: ${kind}`);
-      return answerOf(by, body);
+      return answerOf(by, body, this.empty);
     };
     const request = async (dest: string, body: Body) => {
       const text = encodeMembers(Object.entries(body));
@@ -56,18 +61,19 @@ class Setup {
       return answer("n0", asked.body as Body, encodeMembers(texts));
     };
     const types = ["send", "poll", "commit_offsets", "list_committed_offsets"];
-    this.#router = new Router(
+    const router = new Router(
       { nodeId: "n0", nodeIds: NODES, request },
       new Map(types.map((type) => [type, { handle }])),
-      { mayServeAll, toError: toMaelstromError },
+      { mayServeAll, onReplaced: () => this.replacements++, toError: toMaelstromError },
     );
+    this.#handlers = answeredInTime(router.handlers, toMaelstromError);
   }
 
   /** The answer, as text, or the code of the error. */
   async ask(body: string, src = "c1"): Promise<string | number> {
     const parsed = parseLine(`{"src":"${src}","dest":"n0","body":{${body},"msg_id":1}}`);
     if (parsed.kind !== "request") throw new Error(parsed.kind);
-    const handler = this.#router.handlers.get(parsed.request.type);
+    const handler = this.#handlers.get(parsed.request.type);
     try {
       return encodeMembers(Object.entries((await handler?.handle(parsed.request)) ?? {}));
     } catch (error) {
@@ -81,16 +87,19 @@ class Setup {
   }
 }
 
-function answerOf(by: string, { type, offsets, keys }: Body): Body {
+function answerOf(by: string, { type, offsets, keys }: Body, isEmpty: boolean): Body {
   const all = [...((keys as string[]) ?? Object.keys(offsets ?? {}))];
   if (type === "send") return { type: "send_ok", offset: 7 };
   if (type === "commit_offsets") return { type: "commit_offsets_ok" };
   if (type === "list_committed_offsets") {
     return { type: "list_committed_offsets_ok", offsets: new Map(all.map((key) => [key, 3])) };
   }
-  const pairs = new JsonText(`[[0,1.0],[1, {"by" : "${by}"}]]`);
+  const pairs = new JsonText(isEmpty ? "[]" : `[[0,1.0],[1, {"by" : "${by}"}]]`);
   return { type: "poll_ok", msgs: new Map(all.map((key) => [key, pairs])) };
 }
+
+/** The member that says so. */
+const REPLACED = "served_in_your_place";
 
 const poll = (...keys: string[]) =>
   `"type":"poll","offsets":{${keys.map((key) => `"${key}":5`).join()}}`;
@@ -276,19 +285,78 @@ describe("Router, where every node may serve every key", () => {
     expect(setup.asked).toEqual(["n1", "n0"]);
   });
 
-  it("passes on again when the owner is back", async () => {
+  it("finds out when the owner is back, by a question of its own", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
     const setup = new Setup({ mayServeAll: true });
     setup.failing.set("n1", "timeout");
     await setup.ask(poll(b));
-    setup.failing.clear();
-    setup.served.length = 0;
-    // Sooner or later one poll tries it.
-    while (!setup.asked.includes("n1")) {
-      await new Promise((resolve) => setImmediate(resolve));
-      await setup.ask(poll(b));
-    }
+    expect(setup.asked).toEqual(["n1", "n0"]);
     await setup.ask(send(b));
-    expect(setup.asked).toEqual(["n1"]);
+    expect(setup.asked).toEqual(["n0"]);
+    vi.advanceTimersByTime(1100);
+    await setup.ask(send(b));
+    expect(setup.served.map(({ by, body }) => [by, JSON.parse(body).type])).toEqual([
+      ["n1", "poll"],
+      ["n0", "send"],
+    ]);
+    setup.failing.clear();
+    vi.advanceTimersByTime(1100);
+    await setup.ask(send(b));
+    await setup.ask(send(b));
+    expect(setup.asked).toEqual(["n1", "n0", "n1", "n0", "n1"]);
+  });
+
+  it("tells the owner that its keys were served here", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const setup = new Setup({ mayServeAll: true });
+    const told = () => setup.served.splice(0).map(({ body }) => JSON.parse(body)[REPLACED]);
+    await setup.ask(send(b));
+    setup.failing.set("n1", "timeout");
+    await setup.ask(commit(b));
+    expect(told()).toEqual([undefined, undefined, undefined]);
+    setup.failing.clear();
+    vi.advanceTimersByTime(1100);
+    await setup.ask(commit(b));
+    await setup.ask(commit(b));
+    expect(told()).toEqual([true, undefined, true]);
+    vi.advanceTimersByTime(6000);
+    await setup.ask(commit(b));
+    expect(told()).toEqual([undefined]);
+  });
+
+  it("hears that its keys were served elsewhere", async () => {
+    const setup = new Setup({ mayServeAll: true });
+    await setup.ask(poll(a), "n1");
+    expect(setup.replacements).toBe(0);
+    await setup.ask(`${poll(a)},"served_in_your_place":true`, "n1");
+    expect(setup.replacements).toBe(1);
+    await setup.ask(`${poll(a)},"served_in_your_place":true`, "c1");
+    expect(setup.replacements).toBe(1);
+  });
+
+  it("does not ask for a key again in which there was nothing a moment ago", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const setup = new Setup({ mayServeAll: true });
+    setup.empty = true;
+    await setup.ask(poll(b, c));
+    expect(setup.asked.sort()).toEqual(["n1", "n2"]);
+    expect(await setup.ask(poll(a, b, c))).toBe(`{"type":"poll_ok","msgs":{"${a}":[]}}`);
+    expect(await setup.ask(poll(b))).toBe(`{"type":"poll_ok","msgs":{}}`);
+    expect(setup.asked).toEqual(["n0"]);
+    // From another offset on, there may be something; and what was sent from here is there.
+    await setup.ask(poll(b).replace(":5", ":4"));
+    await setup.ask(send(c));
+    vi.advanceTimersByTime(1);
+    await setup.ask(poll(c));
+    expect(setup.asked).toEqual(["n1", "n2", "n2"]);
+    await setup.ask(poll(c));
+    expect(setup.asked).toEqual([]);
+    vi.advanceTimersByTime(60);
+    await setup.ask(poll(c));
+    expect(setup.asked).toEqual(["n2"]);
   });
 
   it("passes on an error of the owner", async () => {

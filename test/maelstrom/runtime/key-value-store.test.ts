@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { KeyValueStore } from "../../../src/maelstrom/runtime/key-value-store.js";
-import { MemoryServices, requestLost } from "../kv/memory-services.js";
+import { MemoryServices, requestLost, toReply } from "../kv/memory-services.js";
 
 let services: MemoryServices;
 let store: KeyValueStore;
@@ -61,4 +61,20 @@ describe("KeyValueStore", () => {
       { ...common, type: "cas", from: null, to: 3, create_if_not_exists: true },
     ]);
   });
+
+  it.each([["ts_ok"], ["read_ok"]])(
+    "does not take %s for an answer to everything",
+    async (type) => {
+      const network = {
+        nodeId: "n0",
+        nodeIds: ["n0"],
+        request: async () => toReply("lin-kv", { type }),
+      };
+      const other = new KeyValueStore(network, "lin-kv", 7);
+      const calls = [other.read("k"), other.write("k", 1), other.create("k", 3)];
+      for (const call of [...calls, other.compareAndSwap("k", 1, 2)]) {
+        await expect(call).rejects.toMatchObject({ code: 13 });
+      }
+    },
+  );
 });

@@ -143,7 +143,7 @@ describe("MaelstromNode", () => {
 
   it.each([
     ["wait", 1024],
-    ["wait for much", 31],
+    ["wait for much", 63],
   ])("does not take more requests to %s than it can hold", async (type, held) => {
     const setup = new Setup();
     setup.ask(INIT, ...Array.from({ length: MANY }, () => ({ type })));
@@ -153,6 +153,22 @@ describe("MaelstromNode", () => {
     await setup.settle();
     expect(setup.waiting).toHaveLength(held);
     expect(setup.answers).toEqual(["init_ok", "wait_ok"]);
+  });
+
+  it("takes requests past others whose answers it cannot hold, and never the other way", async () => {
+    const setup = new Setup();
+    const much = Array.from({ length: 70 }, () => ({ type: "wait for much" }));
+    setup.ask(INIT, ...much, { type: "echo" });
+    await setup.settle();
+    expect(setup.answers).toEqual(["init_ok", "echo_ok"]);
+    const few = new Setup();
+    few.ask(INIT, ...Array.from({ length: 1024 }, () => ({ type: "wait" })), { type: "wait" });
+    few.ask({ type: "wait for much" }, { type: "echo" });
+    await few.settle();
+    few.waiting.shift()?.();
+    await few.settle();
+    expect(few.waiting).toHaveLength(1024);
+    expect(few.answers).toEqual(["init_ok", "wait_ok"]);
   });
 
   it("takes no requests while nobody takes the answers", async () => {
@@ -295,13 +311,13 @@ describe("MaelstromNode, asking others", () => {
   it("refuses what it cannot keep, and nothing that came before", async () => {
     const setup = new Setup();
     const padding = "x".repeat(4_000_000);
-    setup.ask(PAIR, ...Array.from({ length: 20 }, () => ({ type: "wait", padding })));
+    setup.ask(PAIR, ...Array.from({ length: 28 }, () => ({ type: "wait", padding })));
     await setup.settle();
     expect(setup.answers).toEqual(["init_ok", 11, 11, 11, 11]);
     while (setup.waiting.length > 0) {
       setup.waiting.shift()?.();
       await setup.settle();
     }
-    expect(setup.answers.filter((answer) => answer === "wait_ok")).toHaveLength(16);
+    expect(setup.answers.filter((answer) => answer === "wait_ok")).toHaveLength(24);
   });
 });

@@ -57,15 +57,12 @@ describe("Cluster", () => {
     ["lines without a body", `console.log('{"src":"n0","dest":"c1"}');`, "body is no object"],
     ["messages in the name of others", `reply("x", "c1");`, "in another's name"],
     ["messages to nobody", `reply("x", dest, "n7");`, "to nobody"],
+    ["answers to clients that are gone", `reply("late", dest, "c99");`, "to nobody"],
     ["a bad end", "process.exitCode = 3;", "ended with 3"],
   ])("complains about %s", async (_, answer, complaint) => {
     const complaints = await complaintsAbout(answer + INIT_OK);
     expect(complaints.map((each) => each.slice(0, 2)).sort()).toEqual(["n0", "n1"]);
     expect(complaints[0]).toContain(complaint);
-  });
-
-  it("knows that answers to clients that are gone are lost, and no fault", async () => {
-    expect(await complaintsAbout(`${INIT_OK} reply("late", dest, "c99");`)).toEqual([]);
   });
 
   it("says so if a node does not introduce itself", async () => {

@@ -1,6 +1,6 @@
 import type { Body } from "../history.js";
 import { ProgramProcess } from "../program-process.js";
-import { isClient, isService, type Message, parseMessage } from "./message.js";
+import { isService, type Message, parseMessage } from "./message.js";
 import type { Network } from "./network.js";
 
 /** Maelstrom waits that long for a node to introduce itself. */
@@ -73,9 +73,9 @@ export class Cluster {
     else this.#network.send(message);
   }
 
-  /** Clients come and go, so an answer to one that is gone is nothing to complain about. */
+  /** A client that is gone is nobody: Maelstrom may hear nothing more of a node that answers it. */
   #exists(name: string): boolean {
-    return isClient(name) || isService(name) || this.#processes.has(name);
+    return isService(name) || this.#processes.has(name) || this.#network.has(name);
   }
 
   async #init(node: string, client: string): Promise<void> {

@@ -32,6 +32,11 @@ export class Network {
     this.#receivers.set(name, receive);
   }
 
+  /** Whether somebody has the messages to `name`. */
+  has(name: string): boolean {
+    return this.#receivers.has(name);
+  }
+
   /** Messages to `name` are dropped from now on. */
   leave(name: string): void {
     this.#receivers.delete(name);

@@ -15,10 +15,9 @@ const snapshot = (requests: number, betweenNodes: number, services: number): Sna
 
 /** A run whose last quarter passed without a request. */
 function result(changes: Partial<SimulationResult & Verdict> = {}): SimulationResult {
-  const tally = new Tally();
+  const tally = changes.tally ?? new Tally();
   tally.record("send", "ok", 2, false);
   tally.record("send", "unknown", 5_000, true);
-  tally.record("send", "failed", 1, false);
   const end = snapshot(20, 20, 60);
   return {
     verdict: {
@@ -43,6 +42,13 @@ function result(changes: Partial<SimulationResult & Verdict> = {}): SimulationRe
   };
 }
 
+/** A count with a request that failed, though the network was whole. */
+function failing(): Tally {
+  const tally = new Tally();
+  tally.record("send", "failed", 1, false);
+  return tally;
+}
+
 /** The cells of the row that begins with `name`. */
 function rowOf(report: string, name: string): string[] {
   const row = report.split("\n").find((line) => line.startsWith(`│ ${name} `)) ?? "";
@@ -54,7 +60,7 @@ function rowOf(report: string, name: string): string[] {
 
 describe("reportOf", () => {
   it("shows what became of requests, and how many of them no partition excuses", () => {
-    expect(rowOf(reportOf(result()), "send")).toEqual([
+    expect(rowOf(reportOf(result({ tally: failing() })), "send")).toEqual([
       ...["1", "1", "1", "1"],
       ...["2.0", "2.0", "2.0", "2.0"],
     ]);
@@ -76,6 +82,9 @@ describe("reportOf", () => {
     expect(isValid(wrong)).toBe(false);
     expect(reportOf(wrong)).toContain('  lost-write, key "a": gone');
     expect(reportOf(wrong)).toContain("INVALID: 2 × lost-write, 1 × what nodes did.");
+    const late = result({ tally: failing() });
+    expect(isValid(late)).toBe(false);
+    expect(reportOf(late)).toContain("INVALID: 1 × a request that failed without a partition.");
   });
 });
 

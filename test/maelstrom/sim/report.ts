@@ -21,9 +21,14 @@ export function reportOf(result: SimulationResult): string {
   ].join("\n");
 }
 
-/** Whether nothing was wrong with a run. */
-export function isValid({ verdict, complaints }: SimulationResult): boolean {
-  return verdict.anomalies.length === 0 && complaints.length === 0;
+/** Whether nothing was wrong with a run: requests may fail only while a partition lasts. */
+export function isValid(result: SimulationResult): boolean {
+  const { verdict, complaints } = result;
+  return verdict.anomalies.length === 0 && complaints.length === 0 && unexcused(result) === 0;
+}
+
+function unexcused({ tally }: SimulationResult): number {
+  return [...tally.byType.values()].reduce((sum, outcomes) => sum + outcomes.unexcused, 0);
 }
 
 /** Messages between servers between two moments of a run. */
@@ -116,6 +121,8 @@ function verdictLine(result: SimulationResult): string {
   const kinds = [...counts].map(([kind, count]) => `${show(count)} × ${kind}`);
   const { complaints } = result;
   if (complaints.length > 0) kinds.push(`${show(complaints.length)} × what nodes did`);
+  const failures = unexcused(result);
+  if (failures > 0) kinds.push(`${show(failures)} × a request that failed without a partition`);
   return `INVALID: ${kinds.join(", ")}.`;
 }
 

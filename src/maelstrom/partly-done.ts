@@ -1,0 +1,16 @@
+import { MaelstromError } from "./runtime/maelstrom-error.js";
+
+/**
+ * The error that is true of something whose parts ended differently, some of them with errors.
+ *
+ * @param done - How many of them were done.
+ * @param errors - At least one.
+ */
+export function errorOfParts(done: number, errors: readonly MaelstromError[]): MaelstromError {
+  const [first] = errors;
+  if (first === undefined) throw new RangeError("There must be an error");
+  const indefinite = errors.find(({ isDefinite }) => !isDefinite);
+  if (indefinite !== undefined) return indefinite;
+  if (done === 0) return first;
+  return new MaelstromError("crash", `Done for some of the keys only: ${first.message}`);
+}

@@ -1,0 +1,60 @@
+import { isObject } from "../runtime/json.js";
+
+/** For how long a key stays quiet. */
+const QUIET_MS = 50;
+
+/** Of how many keys it is known. */
+const MAX_KEYS = 10_000;
+
+interface Quiet {
+  /** From here on there was nothing. */
+  readonly offset: number | undefined;
+  readonly untilMs: number;
+  /** When something was sent from here. What was seen before says nothing. */
+  readonly sentAtMs: number;
+}
+
+/**
+ * Keys of which an owner has said a moment ago that there is nothing from an offset on. Consumers
+ * that have read everything ask again and again, and most of the time nothing has come.
+ */
+export class QuietKeys {
+  readonly #keys = new Map<string, Quiet>();
+
+  /** Whether there was nothing from this offset on a moment ago. */
+  has(key: string, offset: unknown): boolean {
+    const quiet = this.#keys.get(key);
+    return quiet !== undefined && quiet.offset === offset && performance.now() < quiet.untilMs;
+  }
+
+  /**
+   * Notes what an owner has answered to a poll.
+   *
+   * @param offsets - What it was asked for.
+   * @param messages - What it has answered, by key.
+   * @param askedAtMs - When, by `performance.now()`.
+   */
+  note(offsets: unknown, messages: unknown, askedAtMs: number): void {
+    if (!isObject(offsets) || !isObject(messages)) return;
+    for (const [key, offset] of Object.entries(offsets)) {
+      const found = messages[key];
+      const isEmpty = Array.isArray(found) && found.length === 0;
+      const sentAtMs = this.#keys.get(key)?.sentAtMs ?? Number.NEGATIVE_INFINITY;
+      if (!isEmpty || sentAtMs >= askedAtMs) continue;
+      this.#set(key, { offset: Number(offset), untilMs: askedAtMs + QUIET_MS, sentAtMs });
+    }
+  }
+
+  /** Notes that something was sent to a key from here, so that its sender sees it at once. */
+  sent(key: string): void {
+    this.#set(key, { offset: undefined, untilMs: 0, sentAtMs: performance.now() });
+  }
+
+  #set(key: string, quiet: Quiet): void {
+    this.#keys.delete(key);
+    this.#keys.set(key, quiet);
+    if (this.#keys.size <= MAX_KEYS) return;
+    const [oldest] = this.#keys.keys();
+    if (oldest !== undefined) this.#keys.delete(oldest);
+  }
+}
