@@ -1,16 +1,28 @@
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { NodeResponse } from "./listener.js";
+import type { ResponseRoom } from "./response-room.js";
+
+/**
+ * How much goes to the network at a time, so that it shows whether a caller takes anything of a long
+ * message.
+ */
+const SLICE_BYTES = 64 * 1024;
+/** Bodies of messages behind their lengths. Any other is one message without. */
+const FRAMED = /^application\/(grpc|connect\+)/;
 
 /**
  * Writes the response of a call, no faster than its caller takes it. When the caller goes, the call
  * is ended, also amid a write: what Connect has for this would wait forever then.
  *
+ * @param room - Told of what is on its way, and of what was taken.
  * @throws What the call fails with after its response has begun.
  */
 export async function writeResponse(
   { status, header, body, trailer }: UniversalServerResponse,
   response: NodeResponse,
+  room: Pick<ResponseRoom, "send" | "progress">,
 ): Promise<void> {
+  const isFramed = FRAMED.test(header?.get("content-type") ?? "");
   let isClosed = response.destroyed;
   response.once("close", () => {
     isClosed = true;
@@ -22,8 +34,14 @@ export async function writeResponse(
   for await (const piece of body ?? []) {
     if (isClosed) return;
     begin();
-    if (!write(response, piece)) await drained(response);
-    if (isClosed) return;
+    const done = room.send(piece.length, isFramed);
+    for (let start = 0; start < piece.length; start += SLICE_BYTES) {
+      const slice = piece.subarray(start, start + SLICE_BYTES);
+      const isLast = start + SLICE_BYTES >= piece.length;
+      const taken = isLast ? done : () => room.progress();
+      if (!write(response, slice, taken)) await drained(response);
+      if (isClosed) return;
+    }
   }
   begin();
   if (trailer !== undefined) response.addTrailers(fieldsOf(trailer));
@@ -31,8 +49,13 @@ export async function writeResponse(
 }
 
 /** HTTP/1.1 and HTTP/2 differ in their types alone. */
-function write(response: Pick<NodeResponse, "write">, piece: Uint8Array): boolean {
-  return (response.write as (piece: Uint8Array) => boolean).call(response, piece);
+function write(
+  response: Pick<NodeResponse, "write">,
+  piece: Uint8Array,
+  taken: () => void,
+): boolean {
+  const write = response.write as (piece: Uint8Array, taken: () => void) => boolean;
+  return write.call(response, piece, taken);
 }
 
 /** Resolves when more may be written, or nothing can be any more. */
