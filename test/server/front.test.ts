@@ -70,6 +70,7 @@ async function openFront({ hasTokens = false, limits = {}, messageMs = 20_000 }:
       },
       maxMessageBytes: 100_000,
       budget,
+      responses: new ResponseBudget({ maxBytes: 8_000_000, roomMs: 1000, stallMs: 20_000 }),
       messageMs,
       onBroken: () => undefined,
       onStalled: () => undefined,
