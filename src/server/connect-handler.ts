@@ -98,6 +98,8 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
         await writeResponse(await handler(opened), response, room);
       } finally {
         received.release();
+        // What was taken for a message that nobody came to write.
+        room.settle(0);
       }
     };
     handle().catch((reason: unknown) => {

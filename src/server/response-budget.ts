@@ -159,8 +159,12 @@ export class ResponseBudget implements RoomSource {
     return false;
   }
 
-  /** Whether ending this response helps someone who waits. */
-  #isInTheWay({ reader }: ResponseRoom): boolean {
+  /**
+   * Whether ending this response helps someone who waits. Those that hold little are spared: their
+   * end makes hardly any room, and there may be very many of them, also of calls that wait.
+   */
+  #isInTheWay({ reader, sentBytes }: ResponseRoom): boolean {
+    if (2 * sentBytes * this.#sending.size < this.#takenBytes) return false;
     for (const [waiting, { bytes }] of this.#waiting.firsts()) {
       if (this.#isItsPartFree(waiting, bytes) || reader.standing !== "good") return true;
     }

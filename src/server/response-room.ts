@@ -95,6 +95,11 @@ export class ResponseRoom implements CallRoom {
     return this.#source.leastUnknown;
   }
 
+  /** What is held by messages that the network has not taken yet. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
   /** When the network last took something, as `performance.now()` tells time. */
   get movedAt(): number {
     return this.#movedAt;
@@ -120,9 +125,9 @@ export class ResponseRoom implements CallRoom {
    * Something of the response is on its way to the network.
    *
    * @param isFramed - Whether it is a message behind its length.
-   * @returns What to call when the network has taken all of it.
+   * @returns What to call when the network has taken all of it, or has failed to.
    */
-  send(pieceBytes: number, isFramed: boolean): () => void {
+  send(pieceBytes: number, isFramed: boolean): (error?: unknown) => void {
     if (this.#isClosed) return () => undefined;
     const { reader } = this;
     const reserved = this.#reservedBytes;
@@ -133,8 +138,9 @@ export class ResponseRoom implements CallRoom {
     if (this.#pieces === 1) this.progress();
     if (held > reserved) this.#source.force(reader, held - reserved);
     else this.#source.giveBack(reader, reserved - held);
-    return () => {
-      if (this.#isClosed) return;
+    return (error) => {
+      // A network that has failed ends the call.
+      if (this.#isClosed || error) return;
       this.#sentBytes -= held;
       this.#pieces--;
       if (this.#pieces === 0) this.#source.settled(this);

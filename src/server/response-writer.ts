@@ -52,9 +52,9 @@ export async function writeResponse(
 function write(
   response: Pick<NodeResponse, "write">,
   piece: Uint8Array,
-  taken: () => void,
+  taken: (error?: unknown) => void,
 ): boolean {
-  const write = response.write as (piece: Uint8Array, taken: () => void) => boolean;
+  const write = response.write as (piece: Uint8Array, taken: (error?: unknown) => void) => boolean;
   return write.call(response, piece, taken);
 }
 

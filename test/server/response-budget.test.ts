@@ -207,6 +207,15 @@ describe("a response of which nothing is taken", () => {
     expect(budget.taken).toBe(0);
   });
 
+  it("is left alone where it holds next to nothing", async () => {
+    const { call, ended } = open();
+    for (const name of ["first", "second"]) call({}, name).send(1, false);
+    call({}, "large").send(90, false);
+    const order = taking({ next: call({}) }, 60);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([ended, order]).toEqual([["large room 90"], ["next"]]);
+  });
+
   it("is left alone where its end would help nobody who waits", async () => {
     const { call, prove, ended } = open();
     const good = {};
