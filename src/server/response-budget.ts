@@ -117,6 +117,11 @@ export class ResponseBudget implements RoomSource {
     if (isSooner || this.#timerDue === Number.POSITIVE_INFINITY) this.#watch();
   }
 
+  /** More of a response was given to the network, which has not taken yet what was before. */
+  grown(): void {
+    if (!this.#waiting.isEmpty) this.#watch();
+  }
+
   /** Nothing of a response is on its way any more. */
   settled(room: ResponseRoom): void {
     this.#sending.delete(room);

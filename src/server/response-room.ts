@@ -10,6 +10,7 @@ export interface RoomSource {
   force(reader: Reader, bytes: number): void;
   giveBack(reader: Reader, bytes: number): void;
   moved(room: ResponseRoom): void;
+  grown(): void;
   settled(room: ResponseRoom): void;
   judge(reader: Reader, standing: Standing): void;
 }
@@ -135,9 +136,10 @@ export class ResponseRoom implements CallRoom {
     this.#reservedBytes = 0;
     this.#sentBytes += held;
     this.#pieces++;
-    if (this.#pieces === 1) this.progress();
     if (held > reserved) this.#source.force(reader, held - reserved);
     else this.#source.giveBack(reader, reserved - held);
+    if (this.#pieces === 1) this.progress();
+    else this.#source.grown();
     return (error) => {
       // A network that has failed ends the call.
       if (this.#isClosed || error) return;

@@ -207,6 +207,19 @@ describe("a response of which nothing is taken", () => {
     expect(budget.taken).toBe(0);
   });
 
+  it("is ended also where something short before it was not taken either", async () => {
+    const { call, ended } = open();
+    const rooms = [call({}, "first"), call({}, "second")];
+    for (const room of rooms) room.send(1, false);
+    const next = call({}, "next");
+    const [first] = rooms;
+    await first!.take(90, NEVER);
+    const order = taking({ next }, 60);
+    first!.send(90, false);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([ended, order]).toEqual([["first room 91"], ["next"]]);
+  });
+
   it("is left alone where it holds next to nothing", async () => {
     const { call, ended } = open();
     for (const name of ["first", "second"]) call({}, name).send(1, false);

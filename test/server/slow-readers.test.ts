@@ -12,7 +12,7 @@ import { failureOf } from "./service-host.js";
 import { closedWindow, pausedRead, stalledCalls } from "./stalled-peers.js";
 
 const MIB = 1024 * 1024;
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 20_000 };
 
 /** A server of 16 records of 512 KiB in the key `much`, and one of 12 MiB in `long`. */
 async function served(
