@@ -1,11 +1,11 @@
 import { SeglogError, type SeglogErrorCode } from "../index.js";
-import { type ERROR_CODES, MaelstromError } from "./protocol.js";
+import { type ErrorKind, MaelstromError } from "./runtime/maelstrom-error.js";
 
 /**
  * The errors of a store that say for certain that nothing has happened. All others become `crash`,
  * which leaves open whether a message was stored.
  */
-const DEFINITE: Partial<Record<SeglogErrorCode, keyof typeof ERROR_CODES>> = {
+const DEFINITE: Partial<Record<SeglogErrorCode, ErrorKind>> = {
   NO_SPACE: "temporarilyUnavailable",
   TOO_MANY_OPEN_FILES: "temporarilyUnavailable",
   INVALID_KEY: "malformedRequest",

@@ -1,7 +1,9 @@
-import type { KeyedGroup, KeyedLog, LogRecord } from "../index.js";
-import { type Json, JsonText } from "./json.js";
+import type { LogRecord, ReadOptions } from "../index.js";
 import { PendingWork } from "./pending-work.js";
-import { isObject, MaelstromError, type ReplyBody, type Request } from "./protocol.js";
+import type { Handler } from "./runtime/handler.js";
+import { isObject, type Json, JsonText } from "./runtime/json.js";
+import { MaelstromError } from "./runtime/maelstrom-error.js";
+import type { Body, Request } from "./runtime/protocol.js";
 
 /** The most messages of one key in one answer to a poll. */
 const POLL_MESSAGES_PER_KEY = 20;
@@ -12,18 +14,23 @@ const POLL_MESSAGES_PER_KEY = 20;
  */
 const POLL_BYTES = 1024 * 1024;
 
-/** What the workload needs of an engine. */
-export type MessageLogs = Pick<KeyedLog, "append" | "read">;
+/** What the workload needs to know of a record. */
+export type Message = Pick<LogRecord, "offset" | "value">;
 
-/** What it needs of a consumer group. */
-export type CommittedOffsets = Pick<KeyedGroup, "commit" | "committed">;
+/** What the workload needs of an engine: a part of `KeyedLog`. */
+export interface MessageLogs {
+  append(key: string, message: string): Promise<number>;
+  read(
+    key: string,
+    from: number,
+    options: ReadOptions,
+  ): Promise<{ readonly records: readonly Message[] }>;
+}
 
-/** What a node does with requests of one type. */
-export interface Handler {
-  /** About how many bytes an answer may have, beside a few. */
-  readonly answerBytes: number;
-  /** Rejects with what `toMaelstromError` understands. */
-  handle(request: Request): Promise<ReplyBody>;
+/** What it needs of a consumer group: a part of `KeyedGroup`. */
+export interface CommittedOffsets {
+  commit(offsets: ReadonlyMap<string, number>): Promise<void>;
+  committed(keys: Iterable<string>): Promise<ReadonlyMap<string, number>>;
 }
 
 /**
@@ -40,13 +47,10 @@ export interface Handler {
 export class KafkaWorkload {
   /** By type of request. */
   readonly handlers: ReadonlyMap<string, Handler> = new Map([
-    ["send", { answerBytes: 0, handle: (request) => this.#send(request) }],
+    ["send", { handle: (request) => this.#send(request) }],
     ["poll", { answerBytes: POLL_BYTES, handle: (request) => this.#poll(request) }],
-    ["commit_offsets", { answerBytes: 0, handle: (request) => this.#commitOffsets(request) }],
-    [
-      "list_committed_offsets",
-      { answerBytes: 0, handle: (request) => this.#listCommittedOffsets(request) },
-    ],
+    ["commit_offsets", { handle: (request) => this.#commitOffsets(request) }],
+    ["list_committed_offsets", { handle: (request) => this.#listCommittedOffsets(request) }],
   ]);
   readonly #logs: MessageLogs;
   readonly #group: CommittedOffsets;
@@ -59,7 +63,7 @@ export class KafkaWorkload {
     this.#group = group;
   }
 
-  async #send(request: Request): Promise<ReplyBody> {
+  async #send(request: Request): Promise<Body> {
     const { key } = request.body;
     if (typeof key !== "string") throw malformed("key must be a string");
     const message = request.bodyText("msg");
@@ -70,7 +74,7 @@ export class KafkaWorkload {
     return { type: "send_ok", offset: await append };
   }
 
-  async #poll(request: Request): Promise<ReplyBody> {
+  async #poll(request: Request): Promise<Body> {
     const offsets = readOffsets(request);
     await this.#sends.settled(offsets.keys());
     const keys = [...offsets.keys()];
@@ -89,7 +93,7 @@ export class KafkaWorkload {
     return { type: "poll_ok", msgs: messages };
   }
 
-  async #commitOffsets(request: Request): Promise<ReplyBody> {
+  async #commitOffsets(request: Request): Promise<Body> {
     const offsets = readOffsets(request);
     const next = new Map(Array.from(offsets, ([key, offset]) => [key, offset + 1]));
     const commit = this.#sends.settled(next.keys()).then(() => this.#group.commit(next));
@@ -98,7 +102,7 @@ export class KafkaWorkload {
     return { type: "commit_offsets_ok" };
   }
 
-  async #listCommittedOffsets(request: Request): Promise<ReplyBody> {
+  async #listCommittedOffsets(request: Request): Promise<Body> {
     const keys = readKeys(request);
     await this.#commits.settled(keys);
     const committed = await this.#group.committed(keys);
@@ -146,7 +150,7 @@ function readKeys(request: Request): string[] {
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Whatever else may have written to the store, only JSON goes out. */
-function decodeMessage(key: string, record: LogRecord): JsonText {
+function decodeMessage(key: string, record: Message): JsonText {
   try {
     const text = decoder.decode(record.value);
     JSON.parse(text);

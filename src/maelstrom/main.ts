@@ -1,11 +1,10 @@
 #!/usr/bin/env node
-import { LogStore } from "../index.js";
+import { kvEngine, openSegments } from "./engines.js";
+import { toMaelstromError } from "./failure.js";
 import { KafkaWorkload } from "./kafka-workload.js";
-import { MaelstromNode } from "./maelstrom-node.js";
 import { HELP, type NodeOptions, parseOptions } from "./options.js";
-
-/** The consumer group in which the workload's committed offsets are kept. */
-const GROUP = "maelstrom";
+import { Router } from "./router/router.js";
+import { MaelstromNode } from "./runtime/maelstrom-node.js";
 
 function log(line: string): void {
   process.stderr.write(`seglog-maelstrom: ${line}\n`);
@@ -33,19 +32,26 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** Answers requests until standard input ends or a signal asks for the end. */
-async function serve({ dataDirectory, durability }: NodeOptions): Promise<void> {
+async function serve({ engine, isRouted }: NodeOptions): Promise<void> {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop.abort());
-  const onError = (error: Error) => log(messageOf(error));
-  const store = await LogStore.open(dataDirectory, { durability, onError });
-  try {
-    log(`data in ${dataDirectory}`);
-    const { handlers } = new KafkaWorkload(store, store.group(GROUP));
-    const node = new MaelstromNode({ handlers, output: process.stdout, log });
-    await node.run(process.stdin, stop.signal);
-  } finally {
-    await store.close();
+  if (engine.name === "kv") {
+    for (const option of engine.unused) log(`--${option} is not used: kv keeps nothing on disk`);
   }
+  await using opened = engine.name === "kv" ? kvEngine() : await openSegments(engine, log);
+  const node = new MaelstromNode({
+    start: (network) => {
+      const { logs, group } = opened.start(network, isRouted);
+      const { handlers } = new KafkaWorkload(logs, group);
+      if (!isRouted) return handlers;
+      const { mayServeAll } = opened;
+      return new Router(network, handlers, { mayServeAll, toError: toMaelstromError }).handlers;
+    },
+    output: process.stdout,
+    log,
+    toError: toMaelstromError,
+  });
+  await node.run(process.stdin, stop.signal);
 }
 
 function messageOf(error: unknown): string {

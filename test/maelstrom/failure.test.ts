@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SeglogError, type SeglogErrorCode } from "../../src/index.js";
 import { toMaelstromError } from "../../src/maelstrom/failure.js";
-import { MaelstromError } from "../../src/maelstrom/protocol.js";
+import { MaelstromError } from "../../src/maelstrom/runtime/maelstrom-error.js";
 
 describe("toMaelstromError", () => {
   it.each<[SeglogErrorCode, number]>([

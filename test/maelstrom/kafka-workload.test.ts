@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { LogRecord, OffsetsByKey, ReadOptions } from "../../src/index.js";
-import { encodeJson, type Json } from "../../src/maelstrom/json.js";
 import {
   type CommittedOffsets,
   KafkaWorkload,
   type MessageLogs,
 } from "../../src/maelstrom/kafka-workload.js";
-import { parseLine } from "../../src/maelstrom/protocol.js";
+import { encodeJson, type Json } from "../../src/maelstrom/runtime/json.js";
+import { parseLine } from "../../src/maelstrom/runtime/protocol.js";
 
 /** Something that ends when the test says so. */
 interface Held {

@@ -200,12 +200,22 @@ describe("the command line", () => {
     [["--data-dir"], "--data-dir"],
     [["--unknown"], "--unknown"],
     [["positional"], "positional"],
+    [["--engine", "tape"], "one of segments, kv, not 'tape'"],
+    [["--no-router"], "--no-router needs --engine kv"],
   ])("refuses %j", (args, message) => {
     const result = run(args, "");
     expect(result.stderr).toContain(message);
     expect(result.stderr).not.toContain("    at ");
     expect(result.stdout).toBe("");
     expect(result.status).toBe(2);
+  });
+
+  it("says what has no meaning with --engine kv", () => {
+    const directory = join(temporaryDirectory(), "none");
+    const result = run(["--engine", "kv", "--data-dir", directory], "");
+    expect(result.stderr).toContain("--data-dir is not used");
+    expect(result.status).toBe(0);
+    expect(existsSync(directory)).toBe(false);
   });
 
   it("refuses a directory that another node uses", async () => {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { encodeJson, type Json, JsonText } from "../../src/maelstrom/json.js";
+import { encodeJson, type Json, JsonText } from "../../../src/maelstrom/runtime/json.js";
 
 describe("encodeJson", () => {
   it.each<[string, Json, string]>([
     ["scalars", [1, "a\n", true, null], `[1,"a\\n",true,null]`],
     ["maps", new Map<string, Json>([["a", new Map()]]), `{"a":{}}`],
+    ["objects", { a: { b: [new JsonText("1.0")] } }, `{"a":{"b":[1.0]}}`],
     ["text as it is", [new JsonText("1.0")], "[1.0]"],
     ["a lone surrogate so that it survives UTF-8", "\ud800", `"\\ud800"`],
   ])("writes %s", (_, value, expected) => {

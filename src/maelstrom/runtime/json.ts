@@ -1,5 +1,6 @@
 /** A JSON value that is kept as text; see `memberText` for why. */
 export class JsonText {
+  /** The value, on one line. */
   readonly text: string;
 
   /** @param text - One JSON value. */
@@ -10,7 +11,7 @@ export class JsonText {
   }
 }
 
-/** What {@link encodeJson} takes. Objects are maps, because their keys are data. */
+/** A value that can be part of a message. An object whose keys are data is best given as a map. */
 export type Json =
   | boolean
   | number
@@ -18,14 +19,16 @@ export type Json =
   | null
   | JsonText
   | readonly Json[]
-  | ReadonlyMap<string, Json>;
+  | ReadonlyMap<string, Json>
+  | { readonly [name: string]: Json };
 
 /** Writes a value as JSON, on one line, the members of maps in the maps' order. */
 export function encodeJson(value: Json): string {
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (value instanceof JsonText) return value.text;
   if (value instanceof Map) return encodeMembers(value);
   if (Array.isArray(value)) return `[${value.map(encodeJson).join(",")}]`;
-  return JSON.stringify(value);
+  return encodeMembers(Object.entries(value));
 }
 
 /** Writes members as a JSON object. */
@@ -35,4 +38,9 @@ export function encodeMembers(members: Iterable<readonly [string, Json]>): strin
     ([name, value]) => `${JSON.stringify(name)}:${encodeJson(value)}`,
   );
   return `{${texts.join(",")}}`;
+}
+
+/** Whether a parsed value is a JSON object. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { memberText } from "../../src/maelstrom/member-text.js";
+import { memberText } from "../../../src/maelstrom/runtime/member-text.js";
 
 describe("memberText", () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type InputLine, LineSplitter } from "../../src/maelstrom/line-splitter.js";
+import { type InputLine, LineSplitter } from "../../../src/maelstrom/runtime/line-splitter.js";
 
 /** Splits `input` in chunks of `chunkBytes`, with a bound of 10 bytes a line. */
 function split(input: string | Uint8Array, chunkBytes: number): InputLine[] {

@@ -1,6 +1,7 @@
 import { PassThrough, Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { MaelstromNode } from "../../src/maelstrom/maelstrom-node.js";
+import type { Network } from "../../../src/maelstrom/runtime/handler.js";
+import { MaelstromNode } from "../../../src/maelstrom/runtime/maelstrom-node.js";
 
 /** More requests than may be in flight. */
 const MANY = 2000;
@@ -15,6 +16,7 @@ class Setup {
   readonly log: string[] = [];
   /** Requests of type `wait` that were begun; each ends when its function is called. */
   readonly waiting: (() => void)[] = [];
+  network: Network | undefined;
   /** Requests of type `echo` that were handled. */
   echoes = 0;
   readonly ended: Promise<void>;
@@ -42,12 +44,15 @@ class Setup {
       throw new TypeError("a fault\nof the program");
     };
     const node = new MaelstromNode({
-      handlers: new Map([
-        ["wait", { answerBytes: 0, handle: wait }],
-        ["wait for much", { answerBytes: 2 ** 20, handle: wait }],
-        ["fail", { answerBytes: 0, handle: fail }],
-        ["echo", { answerBytes: 0, handle: echo }],
-      ]),
+      start: (network) => {
+        this.network = network;
+        return new Map([
+          ["wait", { handle: wait }],
+          ["wait for much", { answerBytes: 2 ** 20, handle: wait }],
+          ["fail", { handle: fail }],
+          ["echo", { handle: echo }],
+        ]);
+      },
       output: this.output,
       log: (line) => this.log.push(line),
     });
@@ -61,10 +66,14 @@ class Setup {
     }
   }
 
-  /** The types of the answers so far, or the codes of errors. */
+  /** What the node has written so far. */
+  get lines(): string[] {
+    return this.#written.split("\n").slice(0, -1);
+  }
+
+  /** The types of the messages so far, or the codes of errors. */
   get answers(): unknown[] {
-    const lines = this.#written.split("\n").slice(0, -1);
-    return lines.map((line) => JSON.parse(line).body).map(({ type, code }) => code ?? type);
+    return this.lines.map((line) => JSON.parse(line).body).map(({ type, code }) => code ?? type);
   }
 
   /** All that can happen without the test has happened. */
@@ -86,7 +95,7 @@ describe("MaelstromNode", () => {
     const setup = new Setup();
     setup.ask({ type: "echo" }, { type: "unknown" }, INIT, { type: "echo" });
     await setup.settle();
-    expect(setup.answers).toEqual([11, 10, "init_ok", "echo_ok"]);
+    expect(setup.answers).toEqual([11, 11, "init_ok", "echo_ok"]);
   });
 
   it.each([
@@ -96,7 +105,8 @@ describe("MaelstromNode", () => {
     [{ type: "init", node_id: "n0" }, 12],
     [{ type: "init", node_id: "n0", node_ids: "n0" }, 12],
     [{ type: "init", node_id: "n0", node_ids: ["n1"] }, 12],
-    [{ type: "init", node_id: "n0", node_ids: ["n0", "n1"] }, 10],
+    [{ type: "init", node_id: "n0", node_ids: ["n0", 5] }, 12],
+    [{ type: "init", node_id: "n0", node_ids: ["n0", "n0"] }, 12],
   ])("refuses %j and waits for a better one", async (body, code) => {
     const setup = new Setup();
     setup.ask(body, { type: "echo" }, INIT);
@@ -106,9 +116,10 @@ describe("MaelstromNode", () => {
 
   it("takes init again if it says the same", async () => {
     const setup = new Setup();
-    setup.ask(INIT, INIT, { type: "init", node_id: "n1", node_ids: ["n1"] });
+    const other = { type: "init", node_id: "n1", node_ids: ["n1"] };
+    setup.ask(INIT, INIT, other, { ...INIT, node_ids: ["n0", "n1"] });
     await setup.settle();
-    expect(setup.answers).toEqual(["init_ok", "init_ok", 12]);
+    expect(setup.answers).toEqual(["init_ok", "init_ok", 12, 12]);
   });
 
   it("survives a fault of a handler and logs it on one line", async () => {
@@ -196,5 +207,101 @@ describe("MaelstromNode", () => {
     const setup = new Setup();
     setup.input.destroy(new Error("EIO"));
     await expect(setup.ended).rejects.toThrow("EIO");
+  });
+});
+
+const PAIR = { type: "init", node_id: "n0", node_ids: ["n0", "n1"] };
+
+/** A node of two that has asked the other one for something. */
+async function ask(timeoutMs = 1e9) {
+  const setup = new Setup();
+  setup.ask(PAIR);
+  await setup.settle();
+  const answer = setup.network!.request("n1", { type: "add", delta: 1 }, timeoutMs);
+  await setup.settle();
+  return { setup, answer };
+}
+
+const answerLine = (src: string, inReplyTo: number, body: string) =>
+  `{"src":"${src}","dest":"n0","body":{${body},"in_reply_to":${inReplyTo}}}\n`;
+
+describe("MaelstromNode, asking others", () => {
+  it("knows the network", async () => {
+    const { setup } = await ask();
+    expect(setup.network).toMatchObject({ nodeId: "n0", nodeIds: ["n0", "n1"] });
+  });
+
+  it("sends a request and hands over its answer", async () => {
+    const { setup, answer } = await ask();
+    expect(setup.lines.at(-1)).toBe(
+      `{"src":"n0","dest":"n1","body":{"type":"add","delta":1,"msg_id":1}}`,
+    );
+    setup.input.write(answerLine("n1", 1, `"type":"add_ok","value":1.0,"msg_id":9`));
+    const reply = await answer;
+    expect(reply).toMatchObject({ src: "n1", type: "add_ok", body: { value: 1 } });
+    expect(reply.bodyText("value")).toBe("1.0");
+    expect(setup.log).toEqual([]);
+  });
+
+  it.each([
+    [`"code":20,"text":"no such key"`, { code: 20, isDefinite: true, message: "no such key" }],
+    [`"code":13,"text":"who knows"`, { code: 13, isDefinite: false }],
+    [`"code":1000`, { code: 1000, isDefinite: false }],
+    [`"code":"20"`, { code: 13, isDefinite: false }],
+  ])("tells of the error {%s}", async (error, expected) => {
+    const { setup, answer } = await ask();
+    setup.input.write(answerLine("n1", 1, `"type":"error",${error}`));
+    await expect(answer).rejects.toMatchObject(expected);
+  });
+
+  it("does not wait for ever, and ignores what comes too late", async () => {
+    const { setup, answer } = await ask(1);
+    await expect(answer).rejects.toMatchObject({ code: 0, isDefinite: false });
+    setup.input.write(answerLine("n1", 1, `"type":"add_ok"`));
+    await setup.settle();
+    expect(setup.log).toEqual([]);
+    expect(setup.answers).toHaveLength(2);
+  });
+
+  it("takes an answer only from whom it has asked", async () => {
+    const { setup, answer } = await ask();
+    setup.input.write(answerLine("n2", 1, `"type":"add_ok","value":"forged"`));
+    setup.input.write(answerLine("n1", 2, `"type":"add_ok","value":"never asked"`));
+    setup.input.write(answerLine("n1", 1, `"type":"add_ok","value":"true"`));
+    expect((await answer).body.value).toBe("true");
+    expect(setup.log).toHaveLength(2);
+    for (const line of setup.log) expect(line).toContain("nothing that this node asked");
+  });
+
+  it("hears no answers once input has ended", async () => {
+    const { setup, answer } = await ask();
+    setup.input.end();
+    await expect(answer).rejects.toMatchObject({ code: 0 });
+    const late = setup.network!.request("n1", { type: "add" }, 1e9);
+    await expect(late).rejects.toMatchObject({ code: 0 });
+    await setup.ended;
+  });
+
+  it("serves other nodes, and hears them, while its clients wait", async () => {
+    const { setup, answer } = await ask();
+    setup.ask(...Array.from({ length: MANY }, () => ({ type: "wait" })));
+    setup.input.write(`{"src":"n1","dest":"n0","body":{"type":"echo","msg_id":1}}\n`);
+    setup.input.write(answerLine("n1", 1, `"type":"add_ok"`));
+    await answer;
+    await setup.settle();
+    expect(setup.answers).toContain("echo_ok");
+  });
+
+  it("refuses what it cannot keep, and nothing that came before", async () => {
+    const setup = new Setup();
+    const padding = "x".repeat(4_000_000);
+    setup.ask(PAIR, ...Array.from({ length: 20 }, () => ({ type: "wait", padding })));
+    await setup.settle();
+    expect(setup.answers).toEqual(["init_ok", 11, 11, 11, 11]);
+    while (setup.waiting.length > 0) {
+      setup.waiting.shift()?.();
+      await setup.settle();
+    }
+    expect(setup.answers.filter((answer) => answer === "wait_ok")).toHaveLength(16);
   });
 });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { MaelstromError } from "../../../src/maelstrom/runtime/maelstrom-error.js";
 import {
   encodeReply,
   errorBody,
-  MaelstromError,
   type Origin,
   parseLine,
   type Request,
-} from "../../src/maelstrom/protocol.js";
+} from "../../../src/maelstrom/runtime/protocol.js";
 
 function parseRequest(line: string): Request {
   const parsed = parseLine(line);
@@ -54,7 +54,8 @@ describe("parseLine", () => {
     [`{"src":"c","body":{"msg_id":"1"}}`, "no msg_id"],
     [`{"src":"c","body":{"msg_id":1.5}}`, "no msg_id"],
     [`{"src":"c","body":{"msg_id":1e300}}`, "no msg_id"],
-    [`{"src":"c","body":{"msg_id":1,"in_reply_to":1,"type":"read_ok"}}`, "a reply"],
+    [`{"src":"c","body":{"in_reply_to":"1","type":"read_ok"}}`, "a reply"],
+    [`{"src":"c","body":{"in_reply_to":1}}`, "a reply"],
   ])("finds nobody to answer in %s", (line, reason) => {
     const parsed = parseLine(line);
     expect(parsed.kind).toBe("unanswerable");

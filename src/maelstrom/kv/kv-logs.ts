@@ -1,0 +1,98 @@
+import { OffsetOutOfRangeError, type ReadOptions } from "../../index.js";
+import type { Message, MessageLogs } from "../kafka-workload.js";
+import { MaelstromError } from "../runtime/maelstrom-error.js";
+import { Chain } from "./chain.js";
+import { ChainAppender } from "./chain-appender.js";
+import type { KvEnvironment } from "./environment.js";
+
+/** Of how many logs something is kept in memory. */
+const MAX_LOGS = 10_000;
+
+interface Log {
+  readonly chain: Chain;
+  readonly appender: ChainAppender;
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * Logs by key in key-value stores, see `Chain`. Several nodes may write to the same log: it is
+ * right all the same, and takes more requests.
+ */
+export class KvLogs implements MessageLogs {
+  readonly #environment: KvEnvironment;
+  /** The one that was not used for longest comes first. */
+  readonly #logs = new Map<string, Log>();
+
+  constructor(environment: KvEnvironment) {
+    this.#environment = environment;
+  }
+
+  /** Appends a message; resolves with its offset. Failures as `ChainAppender.append`. */
+  append(key: string, message: string): Promise<number> {
+    return this.#log(key).appender.append(message);
+  }
+
+  /**
+   * Reads messages with offsets of at least `from`.
+   *
+   * @throws OffsetOutOfRangeError if the log does not go so far; MaelstromError.
+   */
+  async read(
+    key: string,
+    from: number,
+    { maxRecords = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY }: ReadOptions,
+  ): Promise<{ readonly records: readonly Message[] }> {
+    const endOffset = await this.endOffset(key, from);
+    if (from > endOffset) throw new OffsetOutOfRangeError(from, 0, endOffset);
+    const records: Message[] = [];
+    if (from === endOffset) return { records };
+    let bytes = 0;
+    for await (const [offset, message] of this.#log(key).chain.messages(from)) {
+      const value = encoder.encode(message);
+      bytes += value.length;
+      if (records.length > 0 && bytes > maxBytes) break;
+      records.push({ offset, value });
+      if (records.length >= maxRecords) break;
+    }
+    return { records };
+  }
+
+  /**
+   * One past the last message of a log; 0 if there is none. Trusts in what was seen lately, but
+   * not if that is less than somebody else has seen.
+   *
+   * @param atLeast - Where the log is said to go.
+   */
+  async endOffset(key: string, atLeast: number): Promise<number> {
+    const { chain } = this.#log(key);
+    await chain.refresh();
+    if (chain.end.baseOffset < atLeast) await chain.refreshSurely();
+    return chain.end.baseOffset;
+  }
+
+  #log(key: string): Log {
+    const log = this.#logs.get(key) ?? this.#make(key);
+    this.#logs.delete(key);
+    this.#logs.set(key, log);
+    return log;
+  }
+
+  #make(key: string): Log {
+    if (!key.isWellFormed()) {
+      throw new MaelstromError("malformedRequest", "A key must not have half of a character.");
+    }
+    if (this.#logs.size >= MAX_LOGS) this.#forgetOne();
+    const chain = new Chain(this.#environment, key);
+    return { chain, appender: new ChainAppender(chain, this.#environment.writerName) };
+  }
+
+  /** All that is known of a log can be found again, but not what is on its way. */
+  #forgetOne(): void {
+    for (const [key, { appender }] of this.#logs) {
+      if (!appender.isIdle) continue;
+      this.#logs.delete(key);
+      return;
+    }
+  }
+}

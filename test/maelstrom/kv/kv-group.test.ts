@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { KvNode } from "./kv-node.js";
+import { answerLost, delayed, MemoryServices, requestLost } from "./memory-services.js";
+
+const commit = (node: KvNode, offsets: Record<string, number>) =>
+  node.group.commit(new Map(Object.entries(offsets)));
+
+/** Two nodes, and a key `k` of ten messages. */
+async function start(options = {}) {
+  const services = new MemoryServices();
+  const nodes = [new KvNode(services, options), new KvNode(services, options)] as const;
+  await Promise.all(Array.from({ length: 10 }, () => nodes[0].append("k", "m")));
+  return { services, nodes };
+}
+
+describe("committed offsets in a key-value store", () => {
+  it("go forth, and never back, whichever node commits them", async () => {
+    const { nodes } = await start();
+    const seen: (number | undefined)[] = [];
+    for (const [index, next] of [3, 2, 7, 5, 10, 1].entries()) {
+      await commit(nodes[index % 2]!, { k: next });
+      seen.push((await nodes[(index + 1) % 2]!.group.committed(["k"])).get("k"));
+    }
+    expect(seen).toEqual([3, 3, 7, 7, 10, 10]);
+  });
+
+  it("are the highest of those that are committed at once", async () => {
+    const { nodes } = await start();
+    const all = [4, 9, 2, 6, 1, 8].map((next, index) => commit(nodes[index % 2]!, { k: next }));
+    await Promise.all(all);
+    for (const node of nodes)
+      expect(await node.group.committed(["k"])).toEqual(new Map([["k", 9]]));
+  });
+
+  it("are there for the keys that have one", async () => {
+    const { nodes } = await start();
+    expect(await nodes[0].group.committed(["k", "other"])).toEqual(new Map());
+    await commit(nodes[0], { k: 0 });
+    expect(await nodes[0].group.committed(["k", "other"])).toEqual(new Map());
+    await commit(nodes[0], { k: 1 });
+    expect(await nodes[0].group.committed(["k", "other"])).toEqual(new Map([["k", 1]]));
+  });
+
+  it("take one request a key, and none for what is committed already", async () => {
+    const { nodes, services } = await start({ trustMs: 1e9 });
+    const [node] = nodes;
+    expect(await services.count(() => commit(node, { k: 3 }))).toBe(1);
+    expect(await services.count(() => commit(node, { k: 5 }))).toBe(1);
+    expect(await services.count(() => commit(node, { k: 4 }))).toBe(0);
+    expect(await services.count(() => node.group.committed(["k"]))).toBe(1);
+  });
+
+  it("are not put behind the end, nor on a key that is not there", async () => {
+    const { nodes, services } = await start();
+    await expect(commit(nodes[1], { k: 11 })).rejects.toMatchObject({
+      code: "OFFSET_OUT_OF_RANGE",
+    });
+    await expect(commit(nodes[1], { k: 5, other: 1 })).rejects.toMatchObject({ code: 20 });
+    expect(await nodes[0].group.committed(["k"])).toEqual(new Map());
+    expect([...services.values.keys()].filter((key) => key.includes("committed"))).toEqual([]);
+  });
+
+  it("may be committed again if it is unknown whether they are", async () => {
+    const { nodes, services } = await start({ trustMs: 1e9 });
+    const late = delayed();
+    services.fates.push(late.fate, answerLost, requestLost);
+    await expect(commit(nodes[0], { k: 3 })).rejects.toMatchObject({ code: 0 });
+    await expect(commit(nodes[0], { k: 4 })).rejects.toMatchObject({ code: 0 });
+    await expect(commit(nodes[0], { k: 5 })).rejects.toMatchObject({ code: 0 });
+    await commit(nodes[0], { k: 6 });
+    late.arrive();
+    expect(await new KvNode(services).group.committed(["k"])).toEqual(new Map([["k", 6]]));
+  });
+
+  it("do not take anything else for an offset", async () => {
+    const { nodes, services } = await start();
+    services.values.set("lin-kv committed/group/k", "5");
+    await expect(nodes[0].group.committed(["k"])).rejects.toThrow("no committed offset");
+  });
+});
