@@ -29,12 +29,12 @@ export function callInterceptor(observer: CallObserver): Interceptor {
 
     try {
       const response = await next(request);
+      const room = request.contextValues.get(RESPONSE_ROOM);
       if (response.stream) {
-        const room = request.contextValues.get(RESPONSE_ROOM);
         const endStream = (error?: unknown) => end(error ?? room.failure);
         return { ...response, message: followed(response.message, endStream) };
       }
-      end();
+      room.whenTaken(() => end(room.failure));
       return response;
     } catch (error) {
       end(error);

@@ -1,13 +1,17 @@
 import { ResponseRoom, type RoomSource, type StalledResponse } from "./response-room.js";
-import { type Reader, type Standing, type Waiter, WaitingReaders } from "./waiting-readers.js";
+import { type Reader, type Waiter, WaitingReaders } from "./waiting-readers.js";
 
 /** How many responses are read from the store at a time while nobody knows how long they are. */
 const MAX_UNKNOWN = 64;
+/** A network that has lost a packet may be silent for so long, whoever reads at its end. */
+const LEAST_IDLE_MS = 250;
+/** How often what is on its way is looked at, in the time after which a response may be ended. */
+const LOOKS = 5;
 
 /** How much responses may hold, and for how long nothing of one may be taken. */
 export interface ResponseBudgetOptions {
   readonly maxBytes: number;
-  /** For how long, while others wait for room. */
+  /** For how long, while others wait for room; less than 250 is taken as 250. */
   readonly roomMs: number;
   /** For how long at all. */
   readonly stallMs: number;
@@ -17,27 +21,35 @@ export interface ResponseBudgetOptions {
  * Bytes that responses hold, over all connections: taken before a response is read from the store,
  * and given back when the network has taken it.
  *
- * A caller that takes nothing would keep its bytes, so while others wait, the response of which
- * nothing was taken for longest is ended, if that is at least `roomMs`. Readers that have not shown
- * yet that they take what they ask for, and those that have shown the contrary, share half of the
- * budget. So however many they are, the rest goes round among the others.
+ * A caller that takes nothing would keep its bytes, so while others wait, responses of which nothing
+ * was taken for `roomMs` are ended. That alone would leave a reader among very many stalled ones a
+ * small share. So readers that have not shown that they take what they ask for have at most half of
+ * the budget together; the others share what is left, however many stall.
  *
  * Whatever the budget is, one response may go when there is no other.
  */
 export class ResponseBudget implements RoomSource {
-  readonly #options: ResponseBudgetOptions;
+  readonly #maxBytes: number;
+  readonly #idleMs: number;
+  readonly #stallMs: number;
+  readonly #lookMs: number;
   readonly #readers = new WeakMap<object, Reader>();
   readonly #waiting = new WaitingReaders();
   /** Those of which something is on its way to the network, longest without progress first. */
   readonly #sending = new Set<ResponseRoom>();
   #takenBytes = 0;
-  /** By readers whose standing is not good. */
-  #doubtfulBytes = 0;
+  /** By readers that are not proven. */
+  #unprovenBytes = 0;
+  /** So many looks were taken, each after `#lookMs`. */
+  #looks = 0;
+  /** Runs while anything is on its way. */
   #timer: NodeJS.Timeout | undefined;
-  #timerDue = Number.POSITIVE_INFINITY;
 
-  constructor(options: ResponseBudgetOptions) {
-    this.#options = options;
+  constructor({ maxBytes, roomMs, stallMs }: ResponseBudgetOptions) {
+    this.#maxBytes = maxBytes;
+    this.#idleMs = Math.max(LEAST_IDLE_MS, roomMs);
+    this.#stallMs = stallMs;
+    this.#lookMs = Math.ceil(Math.min(this.#idleMs, stallMs) / LOOKS);
   }
 
   /** How many bytes are taken now. */
@@ -45,9 +57,17 @@ export class ResponseBudget implements RoomSource {
     return this.#takenBytes;
   }
 
+  /**
+   * A clock that stands still while the server is too busy to look at its responses: callers are not
+   * to blame for that.
+   */
+  get nowMs(): number {
+    return this.#looks * this.#lookMs;
+  }
+
   /** What to take at least for a response of unknown length; see {@link MAX_UNKNOWN}. */
   get leastUnknown(): number {
-    return Math.ceil(this.#options.maxBytes / MAX_UNKNOWN);
+    return Math.ceil(this.#maxBytes / MAX_UNKNOWN);
   }
 
   /**
@@ -59,7 +79,7 @@ export class ResponseBudget implements RoomSource {
   open(connection: object, onStalled: (response: StalledResponse) => void): ResponseRoom {
     let reader = this.#readers.get(connection);
     if (reader === undefined) {
-      reader = { standing: "new", takenBytes: 0, waiting: new Set() };
+      reader = { isProven: false, takenBytes: 0, waiting: new Set() };
       this.#readers.set(connection, reader);
     }
     return new ResponseRoom(this, reader, onStalled);
@@ -96,10 +116,9 @@ export class ResponseBudget implements RoomSource {
 
   /** Takes so many bytes, room or not: they are in memory already. */
   force(reader: Reader, bytes: number): void {
-    this.#doubtfulBytes -= doubtfulBytesOf(reader);
     reader.takenBytes += bytes;
     this.#takenBytes += bytes;
-    this.#doubtfulBytes += doubtfulBytesOf(reader);
+    if (!reader.isProven) this.#unprovenBytes += bytes;
   }
 
   giveBack(reader: Reader, bytes: number): void {
@@ -112,14 +131,7 @@ export class ResponseBudget implements RoomSource {
   moved(room: ResponseRoom): void {
     this.#sending.delete(room);
     this.#sending.add(room);
-    // Any other that is looked at sooner tells when to look next.
-    const isSooner = !this.#waiting.isEmpty && this.#timerDue > room.movedAt + this.#options.roomMs;
-    if (isSooner || this.#timerDue === Number.POSITIVE_INFINITY) this.#watch();
-  }
-
-  /** More of a response was given to the network, which has not taken yet what was before. */
-  grown(): void {
-    if (!this.#waiting.isEmpty) this.#watch();
+    this.#timer ??= setInterval(() => this.#look(), this.#lookMs).unref();
   }
 
   /** Nothing of a response is on its way any more. */
@@ -127,28 +139,26 @@ export class ResponseBudget implements RoomSource {
     this.#sending.delete(room);
   }
 
-  /** Notes how a reader has taken its last response. */
-  judge(reader: Reader, standing: Standing): void {
-    if (reader.standing === standing) return;
-    this.#doubtfulBytes -= doubtfulBytesOf(reader);
-    this.#waiting.move(reader, standing);
-    this.#doubtfulBytes += doubtfulBytesOf(reader);
+  /** Notes whether a reader has taken its last response. */
+  judge(reader: Reader, isProven: boolean): void {
+    if (reader.isProven === isProven) return;
+    this.#unprovenBytes += isProven ? -reader.takenBytes : reader.takenBytes;
+    this.#waiting.judge(reader, isProven);
     this.#admit();
   }
 
   #isFree(bytes: number): boolean {
-    return this.#takenBytes === 0 || this.#takenBytes + bytes <= this.#options.maxBytes;
+    return this.#takenBytes === 0 || this.#takenBytes + bytes <= this.#maxBytes;
   }
 
-  #isItsPartFree({ standing }: Reader, bytes: number): boolean {
-    if (standing === "good" || this.#doubtfulBytes === 0) return true;
-    return this.#doubtfulBytes + bytes <= this.#options.maxBytes / 2;
+  #isItsPartFree({ isProven }: Reader, bytes: number): boolean {
+    if (isProven || this.#unprovenBytes === 0) return true;
+    return this.#unprovenBytes + bytes <= this.#maxBytes / 2;
   }
 
   /** Lets in who waits, as far as there is room. */
   #admit(): void {
     while (this.#admitOne());
-    this.#watch();
   }
 
   #admitOne(): boolean {
@@ -164,6 +174,20 @@ export class ResponseBudget implements RoomSource {
     return false;
   }
 
+  #look(): void {
+    this.#looks++;
+    for (const room of this.#sending) {
+      // At least, as it may have moved right before a look.
+      const idleMs = this.nowMs - room.movedAtMs - this.#lookMs;
+      if (idleMs < Math.min(this.#idleMs, this.#stallMs)) break;
+      if (idleMs >= this.#stallMs) room.end("stalled", idleMs);
+      else if (this.#isInTheWay(room)) room.end("room", idleMs);
+    }
+    if (this.#sending.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
   /**
    * Whether ending this response helps someone who waits. Those that hold little are spared: their
    * end makes hardly any room, and there may be very many of them, also of calls that wait.
@@ -171,47 +195,9 @@ export class ResponseBudget implements RoomSource {
   #isInTheWay({ reader, sentBytes }: ResponseRoom): boolean {
     if (2 * sentBytes * this.#sending.size < this.#takenBytes) return false;
     for (const [waiting, { bytes }] of this.#waiting.firsts()) {
-      if (this.#isItsPartFree(waiting, bytes) || reader.standing !== "good") return true;
+      // Who waits for the half of the unproven is not helped by the end of another's response.
+      if (!reader.isProven || this.#isItsPartFree(waiting, bytes)) return true;
     }
     return false;
   }
-
-  /** Looks again when the next response may have to be ended. */
-  #watch(): void {
-    const due = this.#nextDue();
-    if (due >= this.#timerDue) return;
-    clearTimeout(this.#timer);
-    this.#timerDue = due;
-    this.#timer = setTimeout(() => this.#endStalled(), Math.max(0, due - performance.now()));
-    this.#timer.unref();
-  }
-
-  #nextDue(): number {
-    const [first] = this.#sending;
-    if (first === undefined) return Number.POSITIVE_INFINITY;
-    const { roomMs, stallMs } = this.#options;
-    const due = first.movedAt + stallMs;
-    if (this.#waiting.isEmpty) return due;
-    for (const room of this.#sending) {
-      if (this.#isInTheWay(room)) return Math.min(due, room.movedAt + roomMs);
-    }
-    return due;
-  }
-
-  #endStalled(): void {
-    this.#timerDue = Number.POSITIVE_INFINITY;
-    const { roomMs, stallMs } = this.#options;
-    const now = performance.now();
-    for (const room of this.#sending) {
-      const idleMs = now - room.movedAt;
-      if (idleMs >= stallMs) room.end("stalled", idleMs);
-      else if (this.#waiting.isEmpty || idleMs < roomMs) break;
-      else if (this.#isInTheWay(room)) room.end("room", idleMs);
-    }
-    this.#watch();
-  }
-}
-
-function doubtfulBytesOf({ standing, takenBytes }: Reader): number {
-  return standing === "good" ? 0 : takenBytes;
 }

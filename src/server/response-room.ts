@@ -1,18 +1,18 @@
 import { createContextKey } from "@connectrpc/connect";
 import { SeglogError } from "../errors.js";
-import type { Reader, Standing } from "./waiting-readers.js";
+import type { Reader } from "./waiting-readers.js";
 
 /** Where room comes from: the budget of all responses. */
 export interface RoomSource {
+  readonly nowMs: number;
   readonly leastUnknown: number;
   take(reader: Reader, bytes: number, signal: AbortSignal): Promise<void>;
   tryTake(reader: Reader, bytes: number): boolean;
   force(reader: Reader, bytes: number): void;
   giveBack(reader: Reader, bytes: number): void;
   moved(room: ResponseRoom): void;
-  grown(): void;
   settled(room: ResponseRoom): void;
-  judge(reader: Reader, standing: Standing): void;
+  judge(reader: Reader, isProven: boolean): void;
 }
 
 /** Why a response was ended: others waited for its room, or nothing was taken of it for too long. */
@@ -49,6 +49,11 @@ export interface CallRoom {
    * @returns Whether so much is taken now.
    */
   settle(bytes: number): boolean;
+  /**
+   * Tells when the network has taken what is held, at once if that is nothing, or when the call has
+   * ended, see {@link failure}.
+   */
+  whenTaken(then: () => void): void;
 }
 
 /** Where nothing is counted. */
@@ -57,6 +62,7 @@ const BOUNDLESS: CallRoom = {
   leastUnknown: 0,
   take: () => Promise.resolve(),
   settle: () => true,
+  whenTaken: (then) => then(),
 };
 
 /** Under which a call's context has its {@link CallRoom}. */
@@ -74,13 +80,14 @@ export class ResponseRoom implements CallRoom {
   readonly #source: RoomSource;
   readonly #onStalled: (response: StalledResponse) => void;
   #failure: SeglogError | undefined;
-  #movedAt = 0;
+  #movedAtMs = 0;
   /** For what is being made. */
   #reservedBytes = 0;
   /** Of what the network has not taken yet. */
   #sentBytes = 0;
   #pieces = 0;
   #isClosed = false;
+  #onTaken: () => void = () => undefined;
 
   constructor(source: RoomSource, reader: Reader, onStalled: (response: StalledResponse) => void) {
     this.#source = source;
@@ -101,9 +108,13 @@ export class ResponseRoom implements CallRoom {
     return this.#sentBytes;
   }
 
-  /** When the network last took something, as `performance.now()` tells time. */
-  get movedAt(): number {
-    return this.#movedAt;
+  /** When the network last took something, by the clock of the budget. */
+  get movedAtMs(): number {
+    return this.#movedAtMs;
+  }
+
+  get #heldBytes(): number {
+    return this.#reservedBytes + this.#sentBytes;
   }
 
   async take(bytes: number, signal: AbortSignal): Promise<void> {
@@ -120,6 +131,14 @@ export class ResponseRoom implements CallRoom {
     this.#reservedBytes = isTaken ? bytes : 0;
     this.#source.giveBack(this.reader, surplus);
     return isTaken;
+  }
+
+  whenTaken(then: () => void): void {
+    this.#onTaken = () => {
+      this.#onTaken = () => undefined;
+      then();
+    };
+    if (this.#heldBytes === 0) this.#onTaken();
   }
 
   /**
@@ -139,7 +158,6 @@ export class ResponseRoom implements CallRoom {
     if (held > reserved) this.#source.force(reader, held - reserved);
     else this.#source.giveBack(reader, reserved - held);
     if (this.#pieces === 1) this.progress();
-    else this.#source.grown();
     return (error) => {
       // A network that has failed ends the call.
       if (this.#isClosed || error) return;
@@ -148,35 +166,37 @@ export class ResponseRoom implements CallRoom {
       if (this.#pieces === 0) this.#source.settled(this);
       else this.progress();
       // What was not read from the store may be so short that every network takes it.
-      if (reserved > 0) this.#source.judge(reader, "good");
+      if (reserved > 0) this.#source.judge(reader, true);
       this.#source.giveBack(reader, held);
+      if (this.#heldBytes === 0) this.#onTaken();
     };
   }
 
   /** The network has taken something of what is on its way. */
   progress(): void {
     if (this.#isClosed) return;
-    this.#movedAt = performance.now();
+    this.#movedAtMs = this.#source.nowMs;
     this.#source.moved(this);
   }
 
   /** Gives everything back and breaks the call off, because its caller takes nothing. */
   end(reason: StallReason, idleMs: number): void {
-    const response = { reason, idleMs, bytes: this.#sentBytes + this.#reservedBytes };
+    const response = { reason, idleMs, bytes: this.#heldBytes };
     this.#failure = stalledError(response);
-    this.#source.judge(this.reader, "stalled");
+    this.#source.judge(this.reader, false);
     this.close();
     this.#onStalled(response);
   }
 
   /** Gives everything back: the call is over. */
   close(): void {
-    const bytes = this.#sentBytes + this.#reservedBytes;
+    const bytes = this.#heldBytes;
     this.#isClosed = true;
     this.#sentBytes = 0;
     this.#reservedBytes = 0;
     this.#source.settled(this);
     this.#source.giveBack(this.reader, bytes);
+    this.#onTaken();
   }
 }
 

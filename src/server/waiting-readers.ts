@@ -1,10 +1,3 @@
-/**
- * What is known of whoever reads at the other end of a connection. `new`: nothing yet. `good`: it
- * took the last response that was read for it. `stalled`: its last one had to be ended, for it took
- * nothing.
- */
-export type Standing = "good" | "new" | "stalled";
-
 /** Someone who waits for room. */
 export interface Waiter {
   readonly bytes: number;
@@ -13,7 +6,8 @@ export interface Waiter {
 
 /** Whoever reads at the other end of a connection. */
 export interface Reader {
-  standing: Standing;
+  /** Whether it took the last response that was read for it. */
+  isProven: boolean;
   /** Bytes that its responses hold. */
   takenBytes: number;
   /** Its calls that wait for room, in the order in which they came. */
@@ -21,58 +15,53 @@ export interface Reader {
 }
 
 /**
- * Those who wait, in turns: between the standings, between the readers of a standing, and between
- * the calls of a reader. So nobody gets ahead by asking more often, or on more connections of which
- * nothing is known.
+ * Those who wait, in two lines: the readers that are proven, and the others. In each, readers take
+ * turns, so nobody gets ahead by asking more often.
  */
 export class WaitingReaders {
-  readonly #lines: Readonly<Record<Standing, Set<Reader>>> = {
-    good: new Set(),
-    new: new Set(),
-    stalled: new Set(),
-  };
-  /** Whose turn it is. */
-  #turns: readonly Standing[] = ["good", "new", "stalled"];
+  readonly #unproven = new Set<Reader>();
+  readonly #proven = new Set<Reader>();
 
   get isEmpty(): boolean {
-    return this.#turns.every((standing) => this.#lines[standing].size === 0);
+    return this.#unproven.size + this.#proven.size === 0;
   }
 
   add(reader: Reader, waiter: Waiter): void {
     reader.waiting.add(waiter);
-    this.#lines[reader.standing].add(reader);
+    this.#lineOf(reader).add(reader);
   }
 
   delete(reader: Reader, waiter: Waiter): void {
     reader.waiting.delete(waiter);
-    if (reader.waiting.size === 0) this.#lines[reader.standing].delete(reader);
+    if (reader.waiting.size === 0) this.#lineOf(reader).delete(reader);
   }
 
-  /** Changes what is known of a reader; it goes to the end of the new line. */
-  move(reader: Reader, standing: Standing): void {
-    const isWaiting = this.#lines[reader.standing].delete(reader);
-    reader.standing = standing;
-    if (isWaiting) this.#lines[standing].add(reader);
+  /** Changes what is known of a reader; it goes to the end of the other line. */
+  judge(reader: Reader, isProven: boolean): void {
+    const isWaiting = this.#lineOf(reader).delete(reader);
+    reader.isProven = isProven;
+    if (isWaiting) this.#lineOf(reader).add(reader);
   }
 
-  /** The first of each standing, beginning with the standing whose turn it is. */
+  /** The first of each line, of the unproven before of the proven. */
   *firsts(): Generator<readonly [Reader, Waiter]> {
-    for (const standing of this.#turns) {
-      for (const reader of this.#lines[standing]) {
-        for (const waiter of reader.waiting) {
-          yield [reader, waiter];
-          break;
-        }
+    for (const line of [this.#unproven, this.#proven]) {
+      for (const reader of line) {
+        const [waiter] = reader.waiting;
+        yield [reader, waiter!];
         break;
       }
     }
   }
 
-  /** Takes out a waiter whose turn it was: its reader and its standing go to the end. */
+  /** Takes out a waiter whose turn it was; its reader goes to the end. */
   serve(reader: Reader, waiter: Waiter): void {
-    const { standing } = reader;
     this.delete(reader, waiter);
-    if (this.#lines[standing].delete(reader)) this.#lines[standing].add(reader);
-    this.#turns = [...this.#turns.filter((other) => other !== standing), standing];
+    const line = this.#lineOf(reader);
+    if (line.delete(reader)) line.add(reader);
+  }
+
+  #lineOf({ isProven }: Reader): Set<Reader> {
+    return isProven ? this.#proven : this.#unproven;
   }
 }

@@ -7,9 +7,15 @@ import { type SeglogServer, type ServerLimits, serve } from "../../src/server/in
 import { LogService } from "../../src/wire/generated/seglog/v1/log_service_pb.js";
 import { fromStoredRecords } from "../../src/wire/stored-records.js";
 import { openStore } from "../store/stores.js";
+import {
+  closedWindow,
+  openSession,
+  pausedRead,
+  stalledCalls,
+  takeSlowly,
+} from "../support/stalled-peers.js";
 import { newPath } from "../support/temporary-directory.js";
 import { failureOf } from "./service-host.js";
-import { closedWindow, pausedRead, stalledCalls } from "./stalled-peers.js";
 
 const MIB = 1024 * 1024;
 const LIMIT = { timeout: 20_000 };
@@ -80,7 +86,7 @@ describe("readers that take nothing", LIMIT, () => {
       const lines: string[] = [];
       const logger = { debug: (_: object, text: string) => void lines.push(text) };
       const maxResponseBytesInFlight = 64 * MIB;
-      const server = await served({ maxResponseBytesInFlight, roomMs: 200 }, logger);
+      const server = await served({ maxResponseBytesInFlight, roomMs: 250 }, logger);
       const session = await closedWindow(server.port);
       const streams = stalledCalls(session, method, "much", 128);
       const [ended] = streams.map((stream) => closed(stream));
@@ -94,13 +100,15 @@ describe("readers that take nothing", LIMIT, () => {
       expect(codes).toEqual(new Set([http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]));
       expect(await metric(server, ENDED, '{reason="room"}')).toBeGreaterThan(0);
       expect(lines).toContain("response ended, its caller took nothing of it");
+      const calls = `{method="seglog.v1.LogService/${method}",status="RESOURCE_EXHAUSTED"}`;
+      expect(await metric(server, "seglog_calls_total", calls)).toBeGreaterThan(0);
       session.destroy();
       await until(server, TAKEN, (bytes) => bytes === 0);
     },
   );
 
   it("over HTTP/1.1 are cut off", async () => {
-    const server = await served({ maxResponseBytesInFlight: 40 * MIB, roomMs: 200 });
+    const server = await served({ maxResponseBytesInFlight: 40 * MIB, roomMs: 250 });
     const sockets = await Promise.all(
       Array.from({ length: 8 }, () => pausedRead(server.port, "long")),
     );
@@ -163,6 +171,14 @@ describe("honest readers", LIMIT, () => {
     const { records } = await caller(server).read({ key: "long", maxBytes: 1 });
     expect(records[0]!.value).toHaveLength(12 * MIB);
     await until(server, TAKEN, (bytes) => bytes === 0);
+  });
+
+  it("that are slow keep their streams where nobody waits", async () => {
+    const server = await served({ stallMs: 1500 });
+    const session = await openSession(server.port, 64 * 1024);
+    const [stream] = stalledCalls(session, "Follow", "much", 1);
+    expect(await takeSlowly(stream!, MIB, 200_000)).toBeGreaterThanOrEqual(MIB);
+    expect(await metric(server, ENDED)).toBe(0);
   });
 
   it("go on where they were when they were ended for a pause", async () => {

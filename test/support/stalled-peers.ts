@@ -12,8 +12,16 @@ import {
 export type Method = "Follow" | "Read";
 
 /** A connection over HTTP/2 that lets the server send nothing but headers. */
-export async function closedWindow(port: number): Promise<ClientHttp2Session> {
-  const settings = { initialWindowSize: 0, enablePush: false };
+export function closedWindow(port: number): Promise<ClientHttp2Session> {
+  return openSession(port, 0);
+}
+
+/** A connection over HTTP/2 that lets the server send so much of each stream before it is taken. */
+export async function openSession(
+  port: number,
+  initialWindowSize: number,
+): Promise<ClientHttp2Session> {
+  const settings = { initialWindowSize, enablePush: false };
   const session = http2.connect(`http://127.0.0.1:${port}`, { settings });
   session.on("error", () => undefined);
   onTestFinished(() => session.destroy());
@@ -40,6 +48,41 @@ export function stalledCalls(
     stream.on("error", () => undefined);
     stream.end(body);
     return stream;
+  });
+}
+
+/** Calls as {@link stalledCalls}, each of which is made anew whenever it is ended. */
+export function lastingCalls(
+  session: ClientHttp2Session,
+  method: Method,
+  key: string,
+  count: number,
+): void {
+  const again = () => {
+    if (!session.destroyed && !session.closed) lastingCalls(session, method, key, 1);
+  };
+  for (const stream of stalledCalls(session, method, key, count)) stream.once("close", again);
+}
+
+/** Takes so many bytes of a stream, at a pace; resolves when it has them, or the stream is over. */
+export function takeSlowly(
+  stream: ClientHttp2Stream,
+  bytes: number,
+  bytesPerSecond: number,
+): Promise<number> {
+  const PACES = 20;
+  return new Promise((resolve) => {
+    let taken = 0;
+    const end = () => {
+      clearInterval(timer);
+      resolve(taken);
+    };
+    const timer = setInterval(() => {
+      const piece: Buffer | null = stream.read(bytesPerSecond / PACES) ?? stream.read();
+      taken += piece?.length ?? 0;
+      if (taken >= bytes) end();
+    }, 1000 / PACES);
+    stream.once("close", end);
   });
 }
 
