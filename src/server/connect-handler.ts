@@ -15,6 +15,7 @@ import { RequestBody, refusedBody } from "./request-body.js";
 import type { ResponseBudget } from "./response-budget.js";
 import { RESPONSE_ROOM, type StalledResponse } from "./response-room.js";
 import { writeResponse } from "./response-writer.js";
+import { explainMediaType } from "./wrong-media-type.js";
 
 /**
  * Requests may be compressed, responses are not: most clients offer to take them so, and few know
@@ -95,7 +96,7 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
         const { input } = handler.method;
         const raw = { ...call, body };
         const opened = hasElements(input) ? openBody(raw, input, options.maxMessageBytes) : raw;
-        await writeResponse(await handler(opened), response, room);
+        await writeResponse(explainMediaType(await handler(opened)), response, room);
       } finally {
         received.release();
         // What was taken for a message that nobody came to write.

@@ -6,7 +6,7 @@ import type { ResponseRoom } from "./response-room.js";
  * How much goes to the network at a time, so that it shows whether a caller takes anything of a long
  * message.
  */
-const SLICE_BYTES = 64 * 1024;
+const SLICE_BYTES = 128 * 1024;
 /** Bodies of messages behind their lengths. Any other is one message without. */
 const FRAMED = /^application\/(grpc|connect\+)/;
 

@@ -41,6 +41,7 @@ export class RunningServer implements SeglogServer {
   readonly #stopping = new AbortController();
   #listener!: Listener;
   #closing: Promise<void> | undefined;
+  #hasWarnedOfTls = false;
 
   private constructor(setting: ServerSetting) {
     const { limits } = setting;
@@ -145,6 +146,7 @@ export class RunningServer implements SeglogServer {
         metrics.connectionRefused();
         logger.debug({ reason }, "connection refused");
       },
+      onUnexpectedTls: () => this.#warnOfTls(),
     });
     metrics.watch({
       store,
@@ -153,6 +155,16 @@ export class RunningServer implements SeglogServer {
       bytesInFlight: () => this.#budget.taken,
       responseBytesInFlight: () => this.#responses.taken,
     });
+  }
+
+  /** Once, or whoever likes could fill a disk with it. */
+  #warnOfTls(): void {
+    if (this.#hasWarnedOfTls) return;
+    this.#hasWarnedOfTls = true;
+    this.#setting.logger.warn(
+      { url: this.url },
+      "a client spoke TLS to this server, which has no certificate: give it one, or call http://",
+    );
   }
 
   #route(router: ConnectRouter): void {

@@ -9,6 +9,7 @@ import { orderBugs } from "./bugs/order.js";
 import { producerBugs } from "./bugs/producers.js";
 import { readerBugs } from "./bugs/readers.js";
 import { recoveryBugs } from "./bugs/recovery.js";
+import { responseBugs } from "./bugs/responses.js";
 import { retentionBugs } from "./bugs/retention.js";
 import { roomBugs } from "./bugs/room.js";
 import { serviceBugs } from "./bugs/services.js";
@@ -35,6 +36,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...producerBugs,
   ...roomBugs,
   ...serviceBugs,
+  ...responseBugs,
   ...clientBugs,
 ];
 

@@ -162,15 +162,16 @@ describe("who waits for room", () => {
     await prove(good);
     const reading = [call(good), call(good)];
     for (const room of reading) await room.take(60, NEVER);
-    const rooms = { good: call(good), stranger: call({}), later: call(good) };
-    const order = taking(rooms, 64);
+    const stranger = taking({ stranger: call({}) }, 64);
+    const smaller = taking({ smaller: call(good) }, 8);
     await settled();
+    expect([stranger, smaller]).toEqual([[], []]);
     reading[0]!.close();
     await settled();
-    expect(order).toEqual(["stranger"]);
+    expect([stranger, smaller]).toEqual([["stranger"], []]);
     reading[1]!.close();
     await settled();
-    expect(order).toEqual(["stranger", "good"]);
+    expect(smaller).toEqual(["smaller"]);
   });
 });
 
