@@ -12,12 +12,11 @@ export type {
   RecordHeader,
   RecordInput,
 } from "./format/record.js";
+export type { AppendOptions, ProducerSequence } from "./log/append-options.js";
 export { AppendedBatch } from "./log/appended-batch.js";
 export {
-  type AppendOptions,
   CommitLog,
   type OpenLogOptions,
-  type ProducerSequence,
   type ReadOptions,
   type StoredProducer,
 } from "./log/commit-log.js";

@@ -1,8 +1,10 @@
 import { type Command, Option } from "commander";
+import { SeglogError } from "../errors.js";
 import type { LogRecord } from "../format/record.js";
 import { CommitLog } from "../index.js";
 import { startOf, surveyLog } from "../log/log-survey.js";
 import { parseInteger, parseKey } from "./arguments.js";
+import { keyMade, waitingFor } from "./awaited-key.js";
 import type { CommandContext } from "./context.js";
 import { isDamage } from "./damage.js";
 import { EXIT_CODE_HELP, ExitCode } from "./exit-code.js";
@@ -32,7 +34,7 @@ export function addCat(program: Command, context: CommandContext): void {
     .option("--from <offset>", "first offset (default: the start)", parseInteger)
     .option("--to <offset>", "end here, this offset not included", parseInteger)
     .option("-n, --limit <count>", "print at most so many records", parseInteger)
-    .option("-f, --follow", "wait for new records; Ctrl-C ends it")
+    .option("-f, --follow", "wait for new records, also for the key; Ctrl-C ends it")
     .addOption(
       new Option("--format <format>", "text: values, escaped; json: all fields; hex; raw")
         .choices([...RECORD_FORMATS])
@@ -61,9 +63,7 @@ ${EXIT_CODE_HELP}
         await new RemoteCat(context, { ...flags, format }).run();
         return;
       }
-      const path = await locateLog(context.environment.fileSystem, directory, flags.key);
-      if (flags.limit === 0) return;
-      await new Cat(context, path, { ...flags, format }).run();
+      await new Cat(context, directory, { ...flags, format }).run();
     });
 }
 
@@ -72,7 +72,8 @@ class EnoughRecords extends Error {}
 
 class Cat {
   readonly #context: CommandContext;
-  readonly #directory: string;
+  /** Of the log; before it is found, as it was given. */
+  #directory: string;
   readonly #flags: CatFlags;
   readonly #interrupt = new AbortController();
   #next: number | undefined;
@@ -89,6 +90,8 @@ class Cat {
   async run(): Promise<void> {
     if (this.#flags.follow === true) process.once("SIGINT", () => this.#interrupt.abort());
     try {
+      this.#directory = await this.#locate();
+      if (this.#left === 0) return;
       await this.#readSound();
     } catch (error) {
       if (error instanceof EnoughRecords) return;
@@ -100,6 +103,22 @@ class Cat {
       this.#context.exitCode = ExitCode.damage;
       this.#context.tell(`CORRUPTION: ${(error as Error).message}`);
       await this.#readRest();
+    }
+  }
+
+  /** Finds the log; who follows waits for its key to be made. */
+  async #locate(): Promise<string> {
+    const { environment } = this.#context;
+    const { key, follow } = this.#flags;
+    const find = () => locateLog(environment.fileSystem, this.#directory, key);
+    if (key === undefined || follow !== true) return find();
+    try {
+      return await find();
+    } catch (error) {
+      if (!(error instanceof SeglogError && error.code === "KEY_NOT_FOUND")) throw error;
+      this.#context.tell(waitingFor(this.#directory, key));
+      await keyMade(environment, this.#directory, key, this.#interrupt.signal);
+      return find();
     }
   }
 
@@ -138,7 +157,7 @@ class Cat {
           await this.#print(record);
         }
       }
-      for (const record of journaledOf(journaled, survey.metadata?.logId)) {
+      for (const { record } of journaledOf(journaled, survey.metadata?.logId)) {
         if (record.offset < (this.#next ?? startOf(survey))) continue;
         if (record.offset >= to) throw new EnoughRecords();
         await this.#print(record);

@@ -9,16 +9,12 @@ import { damageText, isDamage } from "./damage.js";
 import { count, formatBytes, formatTime, hex, renderTable } from "./display.js";
 import { escapeText } from "./escape.js";
 import { ExitCode } from "./exit-code.js";
+import { KEY_COLUMNS, keyRow, type ListedKey } from "./key-table.js";
 import { listKeyDirectories } from "./location.js";
 import { findJournal } from "./store-journal.js";
 
 /** One key as `inspect` shows it; `null` stands for what cannot be known. */
-export interface KeyDescription {
-  readonly key: string;
-  readonly startOffset: number | null;
-  readonly endOffset: number | null;
-  readonly segments: number;
-  readonly bytes: number;
+export interface KeyDescription extends ListedKey {
   /** How many of its records stand in the journal and in no segment. */
   readonly journaled: number;
   /** What keeps readers out of it. */
@@ -132,22 +128,8 @@ export function storeAsText(store: StoreDescription, raw: boolean): string {
   ];
   if (store.keys.length === 0) return lines.join("\n");
   const table = renderTable(
-    [
-      ["key", "left"],
-      ["start", "right"],
-      ["end", "right"],
-      ["segments", "right"],
-      ["bytes", "right"],
-      ["state", "left"],
-    ],
-    store.keys.map((key) => [
-      safe(key.key),
-      String(key.startOffset ?? "?"),
-      String(key.endOffset ?? "?"),
-      String(key.segments),
-      String(key.bytes),
-      key.damage === null ? "ok" : "damaged",
-    ]),
+    [...KEY_COLUMNS, ["state", "left"]],
+    store.keys.map((key) => [...keyRow(key, safe), key.damage === null ? "ok" : "damaged"]),
   );
   const details = store.keys
     .filter(({ damage }) => damage !== null)

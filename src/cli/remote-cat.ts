@@ -1,6 +1,7 @@
 import type { SeglogClient } from "../client/index.js";
 import { SeglogError } from "../errors.js";
 import type { LogRecord } from "../format/record.js";
+import { waitingFor } from "./awaited-key.js";
 import type { CommandContext } from "./context.js";
 import { ExitCode } from "./exit-code.js";
 import { printRecord, type RecordFormat } from "./record-printer.js";
@@ -33,13 +34,16 @@ export class RemoteCat {
     if (this.#left === 0) return;
     await using client = await connectRemote(this.#flags);
     const bounds = await client.bounds(key);
-    if (bounds === undefined) {
-      const text = `${this.#flags.url} has no key ${JSON.stringify(key)}.`;
+    const { url, from = bounds?.startOffset ?? 0, follow } = this.#flags;
+    if (follow === true) {
+      if (bounds === undefined) this.#context.tell(waitingFor(url!, key));
+      await this.#follow(client, key, from);
+    } else if (bounds !== undefined) {
+      await this.#read(client, key, from, bounds.endOffset);
+    } else {
+      const text = `${url} has no key ${JSON.stringify(key)}.`;
       throw new SeglogError("KEY_NOT_FOUND", `${text} seglog inspect --url lists its keys.`);
     }
-    const from = this.#flags.from ?? bounds.startOffset;
-    if (this.#flags.follow === true) await this.#follow(client, key, from);
-    else await this.#read(client, key, from, bounds.endOffset);
   }
 
   async #read(client: SeglogClient, key: string, from: number, endOffset: number): Promise<void> {

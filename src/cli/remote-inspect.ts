@@ -3,6 +3,7 @@ import { SeglogError } from "../errors.js";
 import type { CommandContext } from "./context.js";
 import { count, formatBytes, renderTable } from "./display.js";
 import { escapeText, safeJson } from "./escape.js";
+import { KEY_COLUMNS, keyRow } from "./key-table.js";
 import { connectRemote, type RemoteFlags } from "./remote.js";
 
 interface RemoteInspectFlags extends RemoteFlags {
@@ -53,17 +54,8 @@ function storeAsText(
   const head = `store ${url}\n  total    ${count(keys.length, "key")}, ${formatBytes(bytes)}`;
   if (keys.length === 0) return head;
   const table = renderTable(
-    [
-      ["key", "left"],
-      ["start", "right"],
-      ["end", "right"],
-      ["segments", "right"],
-      ["bytes", "right"],
-    ],
-    keys.map(({ key, startOffset, endOffset, segments, sizeBytes }) => [
-      safe(key),
-      ...[startOffset, endOffset, segments, sizeBytes].map(String),
-    ]),
+    KEY_COLUMNS,
+    keys.map((row) => keyRow({ ...row, bytes: row.sizeBytes }, safe)),
   );
   return `${head}\n\n${table}`;
 }

@@ -5,6 +5,7 @@ import { JOURNAL_DIRECTORY, STORE_METADATA_FILE } from "../format/file-names.js"
 import { decodeJournalKey, journalName } from "../format/journal-key.js";
 import type { LogRecord } from "../format/record.js";
 import type { LogEnvironment } from "../log/environment.js";
+import type { JournaledRecord } from "../log/journaled-record.js";
 import { readMetadata } from "../log/log-files.js";
 import { closeSurvey, type LogSurvey, surveyLog } from "../log/log-survey.js";
 import { tornTailPosition } from "../log/tail-check.js";
@@ -14,7 +15,7 @@ import type { Location } from "./location.js";
 import { readAround } from "./read-around.js";
 
 /** What stands in a journal, by the names of the logs that it belongs to. */
-export type JournaledRecords = ReadonlyMap<string, readonly LogRecord[]>;
+export type JournaledRecords = ReadonlyMap<string, readonly JournaledRecord[]>;
 
 /**
  * The directory of the journal that a store's logs share, or that a log shares with others.
@@ -58,7 +59,7 @@ export async function journaledRecords(
   journal: string | undefined,
   onSkipped: (message: string) => void,
 ): Promise<JournaledRecords> {
-  const found = new Map<string, LogRecord[]>();
+  const found = new Map<string, JournaledRecord[]>();
   const survey = journal && (await surveyJournal(environment, journal));
   if (!survey) return found;
   try {
@@ -76,11 +77,11 @@ export async function journaledRecords(
 export function journaledOf(
   records: JournaledRecords,
   logId: Uint8Array | undefined,
-): readonly LogRecord[] {
+): readonly JournaledRecord[] {
   return (logId && records.get(journalName(logId))) ?? [];
 }
 
-function take(found: Map<string, LogRecord[]>, record: LogRecord): void {
+function take(found: Map<string, JournaledRecord[]>, record: LogRecord): void {
   const name = decodeJournalKey(record.key);
   if (name === undefined) return;
   if (name.isMark) {
@@ -89,8 +90,8 @@ function take(found: Map<string, LogRecord[]>, record: LogRecord): void {
   }
   const before = found.get(name.log) ?? [];
   // Behind a mark that damage hides: what was truncated is there under other records' offsets.
-  while ((before.at(-1)?.offset ?? -1) >= name.offset) before.pop();
-  before.push(ownRecord(record, name.offset, name.key));
+  while ((before.at(-1)?.record.offset ?? -1) >= name.offset) before.pop();
+  before.push({ record: ownRecord(record, name.offset, name.key), producer: name.producer });
   found.set(name.log, before);
 }
 

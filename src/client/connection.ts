@@ -1,4 +1,5 @@
-import { createClient, type Interceptor } from "@connectrpc/connect";
+import { setMaxListeners } from "node:events";
+import { ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { SeglogError } from "../errors.js";
 import { pause } from "../log/polling.js";
@@ -42,6 +43,8 @@ export class Connection {
   constructor(options: ResolvedClientOptions) {
     const { origin, token, tls } = options;
     this.#options = options;
+    // Every call that is under way listens to it; Node.js warns of more than ten.
+    setMaxListeners(0, this.closing);
     this.#sessions = new Sessions(origin, {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       pingIntervalMs: PING_INTERVAL_MS,
@@ -89,7 +92,7 @@ export class Connection {
     } catch (cause) {
       this.close();
       if (cause instanceof SeglogError) throw cause;
-      const text = `There is no connection to ${origin}: ${fromConnectError(cause).message}.`;
+      const text = `There is no connection to ${origin}: ${ConnectError.from(cause).rawMessage}.`;
       const hint = "Check the address, and that a seglog server runs there.";
       throw new SeglogError("UNAVAILABLE", `${text} ${hint}`, { cause });
     } finally {

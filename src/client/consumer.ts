@@ -7,6 +7,7 @@ import { toOffsetPairs } from "../store/offset-pairs.js";
 import { Start } from "../wire/generated/seglog/v1/log_service_pb.js";
 import type { Connection } from "./connection.js";
 import type { ResolvedConsumerOptions } from "./consumer-options.js";
+import { ConsumerProgress } from "./consumer-progress.js";
 import { hasCode } from "./failures.js";
 import { FeedReader } from "./feed-reader.js";
 import type { RemoteGroup } from "./remote-group.js";
@@ -52,14 +53,9 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
   readonly #options: ResolvedConsumerOptions;
   readonly #group: RemoteGroup | undefined;
   readonly #boundsOf: (key: string) => Promise<KeyBounds | undefined>;
-  /** Next offsets behind what was handed out, of keys where that is not committed. */
-  readonly #handedOut = new Map<string, number>();
-  /** The same, of what is processed. */
-  readonly #processed = new Map<string, number>();
+  readonly #progress = new ConsumerProgress();
   readonly #onClosed: () => void;
   readonly #timer: NodeJS.Timeout | undefined;
-  /** What was handed out and is being processed. */
-  #latest: { readonly key: string; readonly nextOffset: number }[] = [];
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -115,7 +111,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
     const maxRecords = integer(options.maxRecords, "maxRecords", 1, Number.MAX_SAFE_INTEGER) ?? 500;
     const timeoutMs = integer(options.timeoutMs, "timeoutMs", 0, MAX_TIMER_MS) ?? 1000;
     if (this.#closing !== undefined) throw closed();
-    this.#finishLatest();
+    this.#progress.finish();
     if (!this.#reader.hasRecord) await this.#arrival(timeoutMs);
     const records: ConsumedRecord[] = [];
     while (this.#reader.hasRecord && records.length < maxRecords) records.push(this.#hand());
@@ -142,11 +138,8 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
   seek(offsets: OffsetsByKey): void {
     const pairs = toOffsetPairs(offsets);
     this.#assertRead(pairs.map(([key]) => key));
-    this.#finishLatest();
-    for (const [key] of pairs) {
-      this.#handedOut.delete(key);
-      this.#processed.delete(key);
-    }
+    this.#progress.finish();
+    for (const [key] of pairs) this.#progress.forget(key);
     this.#reader.seek(new Map(pairs));
   }
 
@@ -166,7 +159,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
    * @throws TypeError without a group; as `RemoteGroup.commit`.
    */
   async commit(): Promise<void> {
-    await this.#commit(this.#handedOut);
+    await this.#commit(this.#progress.handedOut);
   }
 
   /**
@@ -191,7 +184,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
   }
 
   #nextRecord(): Promise<IteratorResult<ConsumedRecord, void>> {
-    this.#finishLatest();
+    this.#progress.finish();
     if (!this.#reader.hasRecord) return this.#awaitRecord();
     return Promise.resolve({ done: false, value: this.#hand() });
   }
@@ -205,7 +198,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
   }
 
   async #nextBatch(): Promise<IteratorResult<ConsumedBatch, void>> {
-    this.#finishLatest();
+    this.#progress.finish();
     while (!this.#reader.hasRecord) {
       if (this.#closing !== undefined) return ENDED;
       await this.#arrival();
@@ -220,15 +213,9 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
       await this.#reader.arrival(timeoutMs);
     } catch (error) {
       // What was handed out may be no more, and committed it would be skipped for good.
-      if (hasCode(error, "LOG_TRUNCATED")) this.#forget();
+      if (hasCode(error, "LOG_TRUNCATED")) this.#progress.forgetAll();
       throw error;
     }
-  }
-
-  #forget(): void {
-    this.#handedOut.clear();
-    this.#processed.clear();
-    this.#latest.length = 0;
   }
 
   #hand(): ConsumedRecord {
@@ -238,19 +225,12 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
   }
 
   #note(key: string, nextOffset: number): void {
-    if (this.#group === undefined) return;
-    this.#handedOut.set(key, nextOffset);
-    this.#latest.push({ key, nextOffset });
-  }
-
-  /** More is asked for: what was handed out before is processed. */
-  #finishLatest(): void {
-    for (const { key, nextOffset } of this.#latest) this.#processed.set(key, nextOffset);
-    this.#latest.length = 0;
+    if (this.#group !== undefined) this.#progress.note(key, nextOffset);
   }
 
   async #commitProcessed(): Promise<void> {
-    if (this.#processed.size > 0) await this.#commit(this.#processed);
+    const { processed } = this.#progress;
+    if (processed.size > 0) await this.#commit(processed);
   }
 
   async #commit(offsets: ReadonlyMap<string, number>): Promise<void> {
@@ -264,14 +244,10 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
     try {
       await this.#group.commitIn(new Map(generations), committing);
     } catch (error) {
-      if (hasCode(error, "LOG_TRUNCATED")) this.#forget();
+      if (hasCode(error, "LOG_TRUNCATED")) this.#progress.forgetAll();
       throw error;
     }
-    for (const [key, next] of committing) {
-      for (const map of [this.#handedOut, this.#processed]) {
-        if (map.get(key) === next) map.delete(key);
-      }
-    }
+    this.#progress.committed(committing);
   }
 
   async #boundsOfAll(

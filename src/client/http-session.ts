@@ -9,6 +9,7 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { connectFailure, endedEarly } from "./connect-failure.js";
 
 /** Times of a connection, in milliseconds, and what may be on its way to this side. */
 export interface HttpSessionOptions {
@@ -32,6 +33,7 @@ export interface HttpSessionOptions {
 export class HttpSession {
   /** Resolves when the other side has shown that it speaks HTTP/2; else rejects with why not. */
   readonly opened: Promise<void>;
+  readonly #origin: string;
   readonly #session: ClientHttp2Session;
   readonly #options: HttpSessionOptions;
   #socket: Socket | undefined;
@@ -45,6 +47,7 @@ export class HttpSession {
 
   /** @param onClosed - Called once, when it is over. */
   constructor(origin: string, options: HttpSessionOptions, onClosed: () => void) {
+    this.#origin = origin;
     this.#options = options;
     this.#session = connect(origin, options.http2);
     const session = this.#session;
@@ -107,18 +110,19 @@ export class HttpSession {
       // It stays: errors may come in any number, and at any time.
       this.#session.on("error", (error: Error) => {
         settle();
-        reject(failureOf(error));
+        reject(connectFailure(this.#origin, error));
       });
       this.#session.once("close", () => {
         settle();
-        const text = "the other side ended the connection before it had begun";
-        reject(new ConnectError(text, Code.Unavailable));
+        reject(endedEarly(this.#origin));
       });
     });
   }
 
   #connected(socket: Socket): void {
-    socket.on("error", () => undefined);
+    // A session tells of its end when its socket is closed. After a failure of TLS, such as that the
+    // server wants a certificate, Node.js leaves it open.
+    socket.on("error", () => socket.destroy());
     // It comes also after the end.
     if (this.#session.destroyed) return;
     this.#socket = socket;
@@ -190,16 +194,4 @@ export class HttpSession {
       });
     });
   }
-}
-
-/** Some errors of the network have nothing but a code. */
-function failureOf(error: Error): ConnectError {
-  if (error instanceof ConnectError) return error;
-  const { code = "" } = error as NodeJS.ErrnoException;
-  if (code === "ERR_HTTP2_ERROR") {
-    const text = `what answers there does not speak HTTP/2 (${error.message})`;
-    return new ConnectError(text, Code.Unavailable, undefined, undefined, error);
-  }
-  const text = error.message === "" ? code : error.message;
-  return new ConnectError(text, Code.Unavailable, undefined, undefined, error);
 }

@@ -8,6 +8,7 @@ export type { ClientOptions } from "./client-options.js";
 export { connect } from "./connect.js";
 export type { ConsumedBatch, ConsumedRecord, Consumer, PollOptions } from "./consumer.js";
 export type { ConsumerOptions } from "./consumer-options.js";
+export type { KeyMetadata, KeySegment } from "./key-metadata.js";
 export type {
   FailedOutcome,
   Producer,
@@ -18,4 +19,4 @@ export type {
 } from "./producer.js";
 export type { ProducerOptions } from "./producer-options.js";
 export type { RemoteGroup } from "./remote-group.js";
-export type { KeyMetadata, KeySegment, SeglogClient } from "./seglog-client.js";
+export type { SeglogClient } from "./seglog-client.js";

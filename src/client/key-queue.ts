@@ -1,6 +1,7 @@
 import { SeglogError } from "../errors.js";
 import { backoffMs } from "./backoff.js";
 import { hasCode, isTransient, isUncertain } from "./failures.js";
+import { expiryOf, followed, leftOpen } from "./given-up.js";
 import type { OutgoingBatch } from "./outgoing-batch.js";
 
 /** Sequences are 32 bits long, and never wrap. */
@@ -49,6 +50,8 @@ export class KeyQueue {
   isInLine = false;
   readonly #owner: KeyQueueOwner;
   #identity: ProducerIdentity;
+  /** Whether the number of what comes next is known; otherwise only the server knows it. */
+  #isPlaced: boolean;
   #nextSequence = 0;
   /** Batches that have numbers, in order. Those before {@link #next} were sent in this round. */
   readonly #numbered: OutgoingBatch[] = [];
@@ -60,9 +63,11 @@ export class KeyQueue {
   /** Rounds in a row that brought nothing but failures. */
   #failures = 0;
 
-  constructor(key: string, identity: ProducerIdentity, owner: KeyQueueOwner) {
+  /** @param isPlaced - Whether it is known that nothing was sent to the key by this identity. */
+  constructor(key: string, identity: ProducerIdentity, isPlaced: boolean, owner: KeyQueueOwner) {
     this.key = key;
     this.#identity = identity;
+    this.#isPlaced = isPlaced;
     this.#owner = owner;
   }
 
@@ -76,6 +81,17 @@ export class KeyQueue {
     this.#identity = identity;
   }
 
+  /** Whether it is known where it stands; before that, nothing is sent. */
+  get isPlaced(): boolean {
+    return this.#isPlaced;
+  }
+
+  /** Sets the number of what comes next, before anything is taken. */
+  place(nextSequence: number): void {
+    this.#nextSequence = nextSequence;
+    this.#isPlaced = true;
+  }
+
   /** Whether it holds nothing. */
   get isIdle(): boolean {
     return this.#numbered.length + this.waiting.length === 0 && this.open === undefined;
@@ -83,7 +99,7 @@ export class KeyQueue {
 
   /** Whether {@link take} has a batch to give. */
   get isReady(): boolean {
-    if (this.#isStalled || this.pausedUntilMs > 0) return false;
+    if (!this.#isPlaced || this.#isStalled || this.pausedUntilMs > 0) return false;
     // One batch finds out whether the server is well again.
     const limit = this.#failures > 0 ? 1 : this.#owner.maxInFlight;
     if (this.#underWay >= limit) return false;
@@ -160,7 +176,7 @@ export class KeyQueue {
   }
 
   /** Fails everything. What is under way may be stored all the same. */
-  abandon(error: SeglogError): void {
+  abandon(error: Error): void {
     const all = [...this.#numbered, ...this.waiting, ...(this.open ? [this.open] : [])];
     this.#numbered.length = 0;
     this.waiting.length = 0;
@@ -244,39 +260,4 @@ export class KeyQueue {
 function isDivisible(batch: OutgoingBatch, failure: Error): boolean {
   if (batch.isWhole || batch.isExpired || batch.count === 1) return false;
   return hasCode(failure, "RECORD_TOO_LARGE") || hasCode(failure, "BATCH_TOO_LARGE");
-}
-
-/** Any other code would say that the records are not stored. */
-function leftOpen(failure: Error): SeglogError {
-  if (isUncertain(failure)) return failure as SeglogError;
-  return new SeglogError(
-    "UNAVAILABLE",
-    `An earlier attempt may have stored the records; the latest one failed: ${failure.message}`,
-    { cause: failure },
-  );
-}
-
-function followed(failure: Error): SeglogError {
-  return new SeglogError(
-    "UNAVAILABLE",
-    "A record before this one was given up, and the outcome of both is not known: each may be " +
-      "stored or not.",
-    { cause: failure },
-  );
-}
-
-function expiryOf(
-  batch: OutgoingBatch,
-  failure: Error | undefined,
-  mayBeStored: boolean,
-): SeglogError {
-  const options = failure === undefined ? {} : { cause: failure };
-  const last = failure === undefined ? "" : ` The latest failure: ${failure.message}`;
-  if (mayBeStored) {
-    const text = `The server did not confirm records for ${JSON.stringify(batch.key)} in time.`;
-    return new SeglogError("TIMEOUT", `${text} They may be stored or not.${last}`, options);
-  }
-  const code = failure instanceof SeglogError ? failure.code : "TIMEOUT";
-  const text = `Records for ${JSON.stringify(batch.key)} could not be delivered in time.`;
-  return new SeglogError(code, `${text} They are not stored.${last}`, options);
 }

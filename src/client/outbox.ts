@@ -1,8 +1,11 @@
-import { randomBytes } from "node:crypto";
 import type { SeglogError } from "../errors.js";
-import type { PreparedRecord } from "../log/prepared-record.js";
-import { KeyQueue, type ProducerIdentity } from "./key-queue.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
+import { FlushWaits } from "./flush-waits.js";
+import type { KeyQueue, ProducerIdentity } from "./key-queue.js";
+import { KeyQueues } from "./key-queues.js";
 import { type Delivery, OutgoingBatch } from "./outgoing-batch.js";
+import { ServingLine } from "./serving-line.js";
+import { WakeTimer } from "./wake-timer.js";
 
 /** What an outbox needs to know. */
 export interface OutboxOptions {
@@ -16,8 +19,10 @@ export interface OutboxOptions {
   readonly maxBufferedBytes: number;
   /** How long a record may take from coming here to its delivery. */
   readonly deliveryTimeoutMs: number;
-  /** Whether the server gave the identity, for a name. */
+  /** Whether the server gives the identity, for a name. */
   readonly isNamed: boolean;
+  /** Keys that are remembered while nothing is to be sent to them. */
+  readonly maxIdleKeys: number;
   /** Told once of each batch that failed. */
   readonly onFailure: (error: Error) => void;
 }
@@ -30,13 +35,6 @@ export interface SentBatch {
 
 /** What a record takes in memory beside its bytes, roughly. */
 const RECORD_OVERHEAD_BYTES = 128;
-/** Keys that are remembered while nothing is to be sent to them. */
-const MAX_IDLE_KEYS = 10_000;
-
-/** An identity that no other producer has. */
-export function anonymousIdentity(): ProducerIdentity {
-  return { id: randomBytes(8).readBigUInt64LE(), epoch: 0 };
-}
 
 /** What a record counts toward `maxBufferedBytes`. */
 export function bufferedBytesOf(byteLength: number): number {
@@ -52,36 +50,42 @@ export function bufferedBytesOf(byteLength: number): number {
 export class Outbox {
   /** Called when there may be something to take. */
   onReady: () => void = () => undefined;
-  /** Called when something was settled, so that there is more room. */
+  /** Called when something was settled, so that there is more room, or nothing comes in any more. */
   onRoom: () => void = () => undefined;
+  /** Called with a queue of which only the server knows where it stands. */
+  onUnplaced: (queue: KeyQueue) => void = () => undefined;
   readonly #options: OutboxOptions;
-  #identity: ProducerIdentity;
-  /** The latest use last. */
-  readonly #queues = new Map<string, KeyQueue>();
-  /** Queues that may have something to send, in the order in which they are served. */
-  #line: KeyQueue[] = [];
-  #lineStart = 0;
+  readonly #queues: KeyQueues;
+  readonly #line = new ServingLine();
   /** Open batches that wait for more records, the oldest first. */
   readonly #lingering = new Set<OutgoingBatch>();
   /** All batches, the oldest first. */
   readonly #unsettled = new Set<OutgoingBatch>();
   readonly #paused = new Set<KeyQueue>();
-  #flushes: { batches: Set<OutgoingBatch>; done: () => void }[] = [];
+  readonly #flushes = new FlushWaits<OutgoingBatch>();
+  readonly #timer = new WakeTimer(() => this.#tick());
   #bufferedBytes = 0;
   #lastFailure: Error | undefined;
   #fatalError: SeglogError | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAtMs = Number.POSITIVE_INFINITY;
 
-  constructor(identity: ProducerIdentity, options: OutboxOptions) {
-    this.#identity = identity;
+  constructor(options: OutboxOptions) {
     this.#options = options;
+    const { maxInFlight, isNamed, lingerMs } = options;
+    const owner = {
+      maxInFlight,
+      isNamed,
+      takesOpen: lingerMs === 0,
+      settled: (batch: OutgoingBatch, error: Error | undefined) => this.#settled(batch, error),
+      replaced: (batch: OutgoingBatch, parts: readonly OutgoingBatch[]) =>
+        this.#replaced(batch, parts),
+      fatal: (error: SeglogError) => this.fail(error),
+    };
+    this.#queues = new KeyQueues(owner, options.maxIdleKeys);
   }
 
   /** Sets who sends, before anything is taken. */
   identify(identity: ProducerIdentity): void {
-    this.#identity = identity;
-    for (const queue of this.#queues.values()) queue.identify(identity);
+    this.#queues.identify(identity);
   }
 
   /** Why nothing can be sent any more. */
@@ -91,7 +95,7 @@ export class Outbox {
 
   /** Whether there is, or was lately, something to send to this key. */
   knows(key: string): boolean {
-    return this.#queues.has(key);
+    return this.#queues.get(key) !== undefined;
   }
 
   /** Whether a record may come in. One is always let in where there is none. */
@@ -118,10 +122,10 @@ export class Outbox {
       batch = new OutgoingBatch(key, sinceMs ?? performance.now(), false, queue.latestBytes);
       queue.open = batch;
       this.#unsettled.add(batch);
-      this.#wakeAt(batch.createdAtMs + deliveryTimeoutMs);
+      this.#timer.wakeAt(batch.createdAtMs + deliveryTimeoutMs);
       if (lingerMs > 0) {
         this.#lingering.add(batch);
-        this.#wakeAt(batch.createdAtMs + lingerMs);
+        this.#timer.wakeAt(batch.createdAtMs + lingerMs);
       }
       isNew = true;
     }
@@ -138,7 +142,7 @@ export class Outbox {
     const queue = this.#queueOf(batch.key);
     this.#seal(queue);
     this.#unsettled.add(batch);
-    this.#wakeAt(batch.createdAtMs + this.#options.deliveryTimeoutMs);
+    this.#timer.wakeAt(batch.createdAtMs + this.#options.deliveryTimeoutMs);
     this.#bufferedBytes += batch.bufferedBytes;
     queue.waiting.push(batch);
     this.#lineUp(queue);
@@ -146,14 +150,13 @@ export class Outbox {
 
   /** Whether there may be something to take. */
   get isReady(): boolean {
-    return this.#lineStart < this.#line.length;
+    return !this.#line.isEmpty;
   }
 
   /** The next batch to send, if there is any. */
   take(): SentBatch | undefined {
-    while (this.#lineStart < this.#line.length) {
-      const queue = this.#line[this.#lineStart++]!;
-      queue.isInLine = false;
+    while (!this.#line.isEmpty) {
+      const queue = this.#line.next();
       const batch = queue.isReady ? queue.take() : undefined;
       this.#lineUp(queue);
       if (batch !== undefined) return { batch, identity: queue.identity };
@@ -186,6 +189,20 @@ export class Outbox {
     this.#afterAnswer(queue);
   }
 
+  /** The server said where a queue stands. */
+  placed(queue: KeyQueue, nextSequence: number): void {
+    queue.place(nextSequence);
+    this.#lineUp(queue);
+  }
+
+  /** Where a queue stands cannot be found out: what waits in it is not stored. */
+  refused(queue: KeyQueue, error: Error): void {
+    if (this.#fatalError !== undefined) return;
+    // First: whoever is told may send to the key again, which makes another queue.
+    this.#queues.rest(queue);
+    queue.abandon(error);
+  }
+
   /** Why nothing can be sent now: what records are told whose time is up. */
   note(failure: Error): void {
     this.#lastFailure = failure;
@@ -194,10 +211,7 @@ export class Outbox {
   /** Sends at once what waits for more records, and resolves when all that is here is settled. */
   flush(): Promise<void> {
     this.sendLingering();
-    if (this.#unsettled.size === 0) return Promise.resolve();
-    return new Promise((done) => {
-      this.#flushes.push({ batches: new Set(this.#unsettled), done });
-    });
+    return this.#flushes.until(this.#unsettled);
   }
 
   /** Waits no longer for more records. */
@@ -208,26 +222,18 @@ export class Outbox {
   /** Fails everything, now and from now on. */
   fail(error: SeglogError): void {
     this.#fatalError ??= error;
-    for (const queue of this.#queues.values()) queue.abandon(error);
-    this.#queues.clear();
+    this.#queues.abandon(error);
     this.#paused.clear();
     this.#lingering.clear();
-    this.#rest();
+    this.#timer.stop();
+    this.onRoom();
   }
 
   #queueOf(key: string): KeyQueue {
     const found = this.#queues.get(key);
     if (found !== undefined) return found;
-    const { maxInFlight, isNamed, lingerMs } = this.#options;
-    const queue = new KeyQueue(key, this.#identity, {
-      maxInFlight,
-      isNamed,
-      takesOpen: lingerMs === 0,
-      settled: (batch, error) => this.#settled(batch, error),
-      replaced: (batch, parts) => this.#replaced(batch, parts),
-      fatal: (error) => this.fail(error),
-    });
-    this.#queues.set(key, queue);
+    const queue = this.#queues.make(key);
+    if (!queue.isPlaced) this.onUnplaced(queue);
     return queue;
   }
 
@@ -243,15 +249,7 @@ export class Outbox {
 
   #lineUp(queue: KeyQueue): void {
     if (queue.isInLine || !queue.isReady) return;
-    queue.isInLine = true;
-    if (this.#lineStart === this.#line.length) {
-      this.#line.length = 0;
-      this.#lineStart = 0;
-    } else if (this.#lineStart > this.#line.length / 2 && this.#lineStart > 1000) {
-      this.#line = this.#line.slice(this.#lineStart);
-      this.#lineStart = 0;
-    }
-    this.#line.push(queue);
+    this.#line.add(queue);
     this.onReady();
   }
 
@@ -259,26 +257,12 @@ export class Outbox {
     if (this.#fatalError !== undefined) return;
     if (queue.pausedUntilMs > 0) {
       this.#paused.add(queue);
-      this.#wakeAt(queue.pausedUntilMs);
+      this.#timer.wakeAt(queue.pausedUntilMs);
     } else {
       this.#paused.delete(queue);
       this.#lineUp(queue);
     }
-    if (queue.isIdle) this.#forgetIdle(queue);
-  }
-
-  /**
-   * Forgets the key that has been idle for longest, if there are too many. Its numbers would begin
-   * anew if it came back, so keys that come from now on are sent to under another id.
-   */
-  #forgetIdle(queue: KeyQueue): void {
-    this.#queues.delete(queue.key);
-    this.#queues.set(queue.key, queue);
-    if (this.#queues.size <= MAX_IDLE_KEYS || this.#options.isNamed) return;
-    const [oldest] = this.#queues.values();
-    this.#queues.delete(oldest!.key);
-    if (oldest!.isIdle) this.#identity = anonymousIdentity();
-    else this.#queues.set(oldest!.key, oldest!);
+    if (queue.isIdle) this.#queues.rest(queue);
   }
 
   #settled(batch: OutgoingBatch, error: Error | undefined): void {
@@ -289,58 +273,31 @@ export class Outbox {
       batch.fail(error);
       this.#options.onFailure(error);
     }
-    this.#advanceFlushes(batch, []);
-    if (this.#unsettled.size === 0 && this.#paused.size === 0) this.#rest();
-    this.onRoom();
+    this.#flushes.settle(batch);
+    if (this.#unsettled.size === 0 && this.#paused.size === 0) this.#timer.stop();
+    if (this.#fatalError === undefined) this.onRoom();
   }
 
   #replaced(batch: OutgoingBatch, parts: readonly OutgoingBatch[]): void {
     this.#unsettled.delete(batch);
     for (const part of parts) this.#unsettled.add(part);
-    this.#advanceFlushes(batch, parts);
-  }
-
-  #advanceFlushes(batch: OutgoingBatch, parts: readonly OutgoingBatch[]): void {
-    for (const { batches, done } of this.#flushes) {
-      if (!batches.delete(batch)) continue;
-      for (const part of parts) batches.add(part);
-      if (batches.size === 0) done();
-    }
-    if (this.#flushes.length > 0)
-      this.#flushes = this.#flushes.filter(({ batches }) => batches.size > 0);
-  }
-
-  #wakeAt(timeMs: number): void {
-    if (timeMs >= this.#timerAtMs) return;
-    clearTimeout(this.#timer);
-    this.#timerAtMs = timeMs;
-    this.#timer = setTimeout(
-      () => this.#tick(),
-      Math.max(0, Math.ceil(timeMs - performance.now())),
-    );
-  }
-
-  /** Nothing is left to wait for: the process may end. */
-  #rest(): void {
-    clearTimeout(this.#timer);
-    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    this.#flushes.settle(batch, parts);
   }
 
   #tick(): void {
-    this.#timerAtMs = Number.POSITIVE_INFINITY;
     const nowMs = performance.now();
     const { lingerMs, deliveryTimeoutMs } = this.#options;
     for (const batch of this.#lingering) {
       const dueMs = batch.createdAtMs + lingerMs;
       if (dueMs > nowMs) {
-        this.#wakeAt(dueMs);
+        this.#timer.wakeAt(dueMs);
         break;
       }
       this.#seal(this.#queues.get(batch.key)!);
     }
     for (const queue of this.#paused) {
       if (queue.pausedUntilMs > nowMs) {
-        this.#wakeAt(queue.pausedUntilMs);
+        this.#timer.wakeAt(queue.pausedUntilMs);
         continue;
       }
       queue.pausedUntilMs = 0;
@@ -350,7 +307,7 @@ export class Outbox {
     for (const batch of this.#unsettled) {
       const dueMs = batch.createdAtMs + deliveryTimeoutMs;
       if (dueMs > nowMs) {
-        this.#wakeAt(dueMs);
+        this.#timer.wakeAt(dueMs);
         break;
       }
       const queue = this.#queues.get(batch.key)!;

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { PreparedRecord } from "../log/prepared-record.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import {
   PackSchema,
   type Record,

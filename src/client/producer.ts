@@ -1,9 +1,9 @@
+import { prepare } from "../format/prepared-record.js";
 import type { RecordInput } from "../format/record.js";
-import { prepare } from "../log/prepared-record.js";
 import { encodeKey } from "../store/key-directory.js";
 import type { Delivery } from "./outgoing-batch.js";
 import type { ResolvedProducerOptions } from "./producer-options.js";
-import { Sender, type SenderTransport } from "./sender.js";
+import { MAX_IDLE_KEYS, Sender, type SenderTransport } from "./sender.js";
 import { shielded } from "./shielded.js";
 
 /** Where a record was stored. */
@@ -62,7 +62,12 @@ export class Producer implements AsyncDisposable {
     const onFailure = (error: unknown) => {
       if (this.#onError !== undefined) shielded(this.#onError, error);
     };
-    this.#sender = new Sender(transport, { ...options, answerTimeoutMs, onFailure });
+    this.#sender = new Sender(transport, {
+      ...options,
+      answerTimeoutMs,
+      maxIdleKeys: MAX_IDLE_KEYS,
+      onFailure,
+    });
   }
 
   /**

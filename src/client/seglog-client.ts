@@ -1,56 +1,26 @@
 import { OffsetOutOfRangeError } from "../errors.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
-import { describe } from "../format/record-codec.js";
-import { AppendedBatch } from "../log/appended-batch.js";
-import type { AppendOptions, ProducerSequence, ReadOptions } from "../log/commit-log.js";
-import { prepare } from "../log/prepared-record.js";
+import type { AppendOptions } from "../log/append-options.js";
+import type { ReadOptions } from "../log/commit-log.js";
 import { assertOffset, integer } from "../option-checks.js";
 import { encodeKey } from "../store/key-directory.js";
 import type { KeyBounds, KeyedBatch, KeyedLog, KeyedRead } from "../store/keyed-log.js";
 import { Start } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { toSafeInteger } from "../wire/integers.js";
-import { toBatch } from "../wire/records.js";
 import { fromStoredRecords } from "../wire/stored-records.js";
+import { Appender } from "./appender.js";
 import type { Connection } from "./connection.js";
 import { Consumer } from "./consumer.js";
 import { type ConsumerOptions, resolveConsumerOptions } from "./consumer-options.js";
 import { hasCode } from "./failures.js";
 import { feed } from "./feed.js";
-import { bufferedBytesOf } from "./outbox.js";
-import { type Delivery, OutgoingBatch } from "./outgoing-batch.js";
+import { type KeyMetadata, keyMetadata } from "./key-metadata.js";
 import { Producer } from "./producer.js";
 import { type ProducerOptions, resolveProducerOptions } from "./producer-options.js";
 import { RemoteGroup } from "./remote-group.js";
-import { Sender, type SenderTransport } from "./sender.js";
+import type { SenderTransport } from "./sender.js";
+import { senderTransport } from "./sender-transport.js";
 
-/** What a key's log is made of. */
-export interface KeyMetadata {
-  /** Earliest readable offset, inclusive. */
-  readonly startOffset: number;
-  /** One past the last readable offset. */
-  readonly endOffset: number;
-  /** Rises when records are taken back. */
-  readonly epoch: number;
-  /** Length of the data files. */
-  readonly sizeBytes: number;
-  /** In the order of their offsets; the last one takes the appends. */
-  readonly segments: readonly KeySegment[];
-}
-
-/** A segment of a key's log. */
-export interface KeySegment {
-  /** Inclusive. */
-  readonly baseOffset: number;
-  /** Exclusive. */
-  readonly endOffset: number;
-  /** Length of the data file. */
-  readonly sizeBytes: number;
-}
-
-/** Batches of appends of one key that are under way at a time. */
-const APPENDS_IN_FLIGHT = 5;
-const APPEND_BATCH_BYTES = 64 * 1024;
-const APPEND_BUFFER_BYTES = 64 * 1024 * 1024;
 /** The wire's own limit; the server has one below it. */
 const MAX_UINT32 = 2 ** 32 - 1;
 const PAGE_KEYS = 10_000;
@@ -62,29 +32,16 @@ const PAGE_KEYS = 10_000;
 export class SeglogClient implements KeyedLog {
   readonly #connection: Connection;
   readonly #transport: SenderTransport;
+  readonly #appender: Appender;
   readonly #producers = new Set<Producer>();
   readonly #consumers = new Set<Consumer>();
-  #sender: Sender | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#transport = {
-      openStream: (requests, signal) => connection.calls.appendStream(requests, { signal }),
-      openProducer: async (name) => {
-        const { id, epoch } = await connection.once((calls, options) =>
-          calls.openProducer({ name }, options),
-        );
-        return { id, epoch };
-      },
-      lastOffset: async (key, id) => {
-        const { producer } = await connection.call((calls, options) =>
-          calls.getProducer({ key, id }, options),
-        );
-        return producer && toSafeInteger(producer.lastOffset, "last_offset");
-      },
-    };
+    this.#transport = senderTransport(connection);
+    this.#appender = new Appender(connection, this.#transport);
   }
 
   /**
@@ -98,19 +55,7 @@ export class SeglogClient implements KeyedLog {
    *   stored. `TIMEOUT`, `UNAVAILABLE`: the message says whether it may be. The signal's reason.
    */
   append(key: string, record: RecordInput, options: AppendOptions = {}): Promise<number> {
-    const { signal, producer } = options;
-    return this.#deliver(signal, (resolve, reject) => {
-      const sender = this.#appendSender();
-      if (!sender.knows(key)) encodeKey(key);
-      if (producer !== undefined) {
-        this.#appendAs(producer, key, [record]).then(
-          ({ baseOffset }) => resolve(baseOffset),
-          reject,
-        );
-      } else {
-        sender.add(key, prepare(record), { delivered: resolve, failed: reject }, signal);
-      }
-    });
+    return this.#appender.append(key, record, options);
   }
 
   /**
@@ -123,19 +68,7 @@ export class SeglogClient implements KeyedLog {
     records: Iterable<RecordInput>,
     options: AppendOptions = {},
   ): Promise<KeyedBatch> {
-    const { signal, producer } = options;
-    return this.#deliver(signal, (resolve, reject) => {
-      const sender = this.#appendSender();
-      encodeKey(key);
-      const list = toArray(records);
-      if (producer !== undefined) {
-        this.#appendAs(producer, key, list).then(resolve, reject);
-        return;
-      }
-      const delivered = (baseOffset: number) =>
-        resolve(new AppendedBatch(baseOffset, baseOffset + list.length - 1));
-      sender.addWhole(wholeBatch(key, list, { delivered, failed: reject }), signal);
-    });
+    return this.#appender.appendBatch(key, records, options);
   }
 
   /**
@@ -177,18 +110,9 @@ export class SeglogClient implements KeyedLog {
   async metadata(key: string): Promise<KeyMetadata | undefined> {
     encodeKey(key);
     try {
-      const found = await this.#connection.call((calls, call) => calls.metadata({ key }, call));
-      return {
-        startOffset: toSafeInteger(found.startOffset, "start_offset"),
-        endOffset: toSafeInteger(found.endOffset, "end_offset"),
-        epoch: toSafeInteger(found.epoch, "epoch"),
-        sizeBytes: toSafeInteger(found.sizeBytes, "size_bytes"),
-        segments: found.segments.map(({ baseOffset, endOffset, sizeBytes }) => ({
-          baseOffset: toSafeInteger(baseOffset, "base_offset"),
-          endOffset: toSafeInteger(endOffset, "end_offset"),
-          sizeBytes: toSafeInteger(sizeBytes, "size_bytes"),
-        })),
-      };
+      return keyMetadata(
+        await this.#connection.call((calls, call) => calls.metadata({ key }, call)),
+      );
     } catch (error) {
       if (hasCode(error, "KEY_NOT_FOUND")) return undefined;
       throw error;
@@ -335,55 +259,11 @@ export class SeglogClient implements KeyedLog {
   }
 
   async #close(): Promise<void> {
-    const parts = [...this.#consumers, ...this.#producers, this.#sender];
-    const results = await Promise.allSettled(parts.map((part) => part?.close()));
+    const parts = [...this.#consumers, ...this.#producers, this.#appender];
+    const results = await Promise.allSettled(parts.map((part) => part.close()));
     this.#connection.close();
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-  }
-
-  /** A producer of its own, so that what fails can be sent again. */
-  #appendSender(): Sender {
-    this.#connection.closing.throwIfAborted();
-    this.#sender ??= new Sender(this.#transport, {
-      lingerMs: 0,
-      batchBytes: APPEND_BATCH_BYTES,
-      maxInFlight: APPENDS_IN_FLIGHT,
-      compression: "none",
-      maxBufferedBytes: APPEND_BUFFER_BYTES,
-      whenFull: "wait",
-      deliveryTimeoutMs: this.#connection.timeoutMs,
-      answerTimeoutMs: this.#connection.timeoutMs,
-      name: undefined,
-      onFailure: () => undefined,
-    });
-    return this.#sender;
-  }
-
-  #deliver<T>(
-    signal: AbortSignal | undefined,
-    run: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      run(resolve, reject);
-    });
-  }
-
-  /** An append of a producer that the caller keeps the numbers of. It is tried once. */
-  async #appendAs(
-    producer: ProducerSequence,
-    key: string,
-    records: readonly RecordInput[],
-  ): Promise<KeyedBatch> {
-    const request = { key, producer: { ...producer }, ...toBatch(records) };
-    const { baseOffset, lastOffset } = await this.#connection.once((calls, call) =>
-      calls.append(request, call),
-    );
-    return new AppendedBatch(
-      toSafeInteger(baseOffset, "base_offset"),
-      toSafeInteger(lastOffset, "last_offset"),
-    );
   }
 
   /** The wire has no negative offsets. */
@@ -391,30 +271,4 @@ export class SeglogClient implements KeyedLog {
     const { startOffset, endOffset } = (await this.bounds(key)) ?? { startOffset: 0, endOffset: 0 };
     return new OffsetOutOfRangeError(offset, startOffset, endOffset);
   }
-}
-
-function wholeBatch(
-  key: string,
-  records: readonly RecordInput[],
-  delivery: Delivery,
-): OutgoingBatch {
-  const batch = new OutgoingBatch(key, performance.now(), true);
-  for (const record of records) {
-    const prepared = prepare(record);
-    batch.add(prepared);
-    batch.bufferedBytes += bufferedBytesOf(prepared.byteLength);
-  }
-  batch.deliveries.push(delivery);
-  return batch;
-}
-
-function toArray(records: Iterable<RecordInput>): readonly RecordInput[] {
-  const isList =
-    typeof records === "object" && Symbol.iterator in records && !(records instanceof Uint8Array);
-  if (!isList) {
-    throw new TypeError(`records must be an array or another iterable, not ${describe(records)}`);
-  }
-  const list = [...records];
-  if (list.length === 0) throw new RangeError("A batch needs at least one record");
-  return list;
 }

@@ -1,37 +1,46 @@
 import { SeglogError } from "../errors.js";
-import type { PreparedRecord } from "../log/prepared-record.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import type { Pack } from "../wire/generated/seglog/v1/log_service_pb.js";
 import type { BatchFields } from "../wire/records.js";
 import { AppendLane } from "./append-lane.js";
 import { backoffMs } from "./backoff.js";
 import { isTransient } from "./failures.js";
+import { KeyPlaces } from "./key-places.js";
 import type { ProducerIdentity } from "./key-queue.js";
 import type { OpenAppendStream } from "./lane-stream.js";
-import { anonymousIdentity, bufferedBytesOf, Outbox } from "./outbox.js";
+import { bufferedBytesOf, Outbox } from "./outbox.js";
 import type { Delivery, OutgoingBatch } from "./outgoing-batch.js";
 import type { ResolvedProducerOptions } from "./producer-options.js";
+import { WaitingRoom } from "./waiting-room.js";
 
 /** How a sender reaches the server. */
 export interface SenderTransport {
   readonly openStream: OpenAppendStream;
   /** Registers a producer by name, once. */
   openProducer(name: string): Promise<ProducerIdentity>;
-  /** Offset of the last record that a key has of a producer, if it has any. */
-  lastOffset(key: string, id: bigint): Promise<number | undefined>;
+  /** What a key has of a producer, if it has anything. */
+  stored(key: string, id: bigint): Promise<StoredOfProducer | undefined>;
 }
+
+/** What is stored of a producer in one key. */
+export interface StoredOfProducer {
+  readonly epoch: number;
+  /** Of the next record in this epoch. */
+  readonly nextSequence: number;
+  /** Of its last record. */
+  readonly lastOffset: number;
+}
+
+/** Keys that are remembered while nothing is to be sent to them. */
+export const MAX_IDLE_KEYS = 10_000;
 
 /** What a sender needs to know. */
 export interface SenderOptions extends Omit<ResolvedProducerOptions, "onError"> {
   readonly answerTimeoutMs: number;
+  /** Usually {@link MAX_IDLE_KEYS}. */
+  readonly maxIdleKeys: number;
   /** Told once of each batch that failed. */
   readonly onFailure: (error: Error) => void;
-}
-
-/** Something that waits until there is room for it. */
-interface Waiting {
-  readonly bytes: number;
-  readonly admit: () => void;
-  readonly refuse: (error: Error) => void;
 }
 
 /**
@@ -43,8 +52,7 @@ export class Sender {
   readonly #transport: SenderTransport;
   readonly #outbox: Outbox;
   readonly #lane: AppendLane;
-  /** In the order of the calls. */
-  readonly #waiting = new Set<Waiting>();
+  readonly #waitingRoom: WaitingRoom;
   #compress: (pack: Pack) => Pack = (pack) => pack;
   /** Why the server has not given an identity yet. */
   #registerFailure: SeglogError | undefined;
@@ -57,8 +65,15 @@ export class Sender {
     const { name, answerTimeoutMs, deliveryTimeoutMs } = options;
     this.#options = options;
     this.#transport = transport;
-    this.#outbox = new Outbox(anonymousIdentity(), { ...options, isNamed: name !== undefined });
-    this.#outbox.onRoom = () => this.#admit();
+    this.#outbox = new Outbox({ ...options, isNamed: name !== undefined });
+    this.#waitingRoom = new WaitingRoom(this.#outbox);
+    const places = new KeyPlaces({
+      find: (key) => this.#nextSequence(key),
+      placed: (queue, nextSequence) => this.#outbox.placed(queue, nextSequence),
+      refused: (queue, error) => this.#outbox.refused(queue, error),
+      note: (failure) => this.#outbox.note(failure),
+    });
+    this.#outbox.onUnplaced = (queue) => places.ask(queue);
     this.#lane = new AppendLane(this.#outbox, {
       openStream: transport.openStream,
       answerTimeoutMs,
@@ -75,7 +90,7 @@ export class Sender {
 
   /** Whether a record would have to wait. */
   get isFull(): boolean {
-    return this.#waiting.size > 0 || !this.#outbox.hasRoom(1);
+    return !this.#waitingRoom.hasRoom(1);
   }
 
   /**
@@ -102,19 +117,12 @@ export class Sender {
 
   /** Resolves when there is room for another record. */
   room(): Promise<void> {
-    return new Promise((resolve) => {
-      if (!this.isFull) resolve();
-      else this.#wait({ bytes: 1, admit: resolve, refuse: () => resolve() });
-    });
+    return this.isFull ? this.#waitingRoom.room(1) : Promise.resolve();
   }
 
   /** Resolves when everything that came before is delivered, or has failed. */
   async flush(): Promise<void> {
-    if (this.#waiting.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#wait({ bytes: 0, admit: resolve, refuse: () => resolve() });
-      });
-    }
+    if (this.#waitingRoom.isOccupied) await this.#waitingRoom.room(0);
     await this.#outbox.flush();
   }
 
@@ -132,8 +140,21 @@ export class Sender {
   }
 
   async #askLastOffset(key: string): Promise<number | undefined> {
+    const { id } = await this.#identified();
+    return (await this.#transport.stored(key, id))?.lastOffset;
+  }
+
+  /** Of a key to which something was sent, perhaps, all of which was answered. */
+  async #nextSequence(key: string): Promise<number> {
+    const { id, epoch } = await this.#identified();
+    const stored = await this.#transport.stored(key, id);
+    // Sequences begin anew with each epoch. A later one than ours fences whatever we send.
+    return stored?.epoch === epoch ? stored.nextSequence : 0;
+  }
+
+  async #identified(): Promise<ProducerIdentity> {
     const identity = await this.#identity;
-    if (identity !== undefined) return this.#transport.lastOffset(key, identity.id);
+    if (identity !== undefined) return identity;
     throw this.#outbox.fatalError ?? closed();
   }
 
@@ -147,7 +168,7 @@ export class Sender {
   abort(error: SeglogError): void {
     this.#closing ??= Promise.resolve();
     this.#isClosed = true;
-    this.#fail(error);
+    this.#outbox.fail(error);
     this.#lane.close();
   }
 
@@ -161,71 +182,17 @@ export class Sender {
     if (refusal !== undefined) {
       // Later, as every other failure is told.
       queueMicrotask(() => delivery.failed(refusal));
-    } else if (this.#waiting.size === 0 && this.#outbox.hasRoom(bytes)) {
+    } else if (this.#waitingRoom.hasRoom(bytes)) {
       take(undefined);
     } else {
-      this.#letWait(bytes, delivery, signal, take);
+      this.#waitingRoom.enter(bytes, delivery, signal, take);
     }
   }
 
   #refusal(bytes: number): SeglogError | undefined {
     const final = this.#outbox.fatalError ?? (this.#closing === undefined ? undefined : closed());
     if (final !== undefined || this.#options.whenFull === "wait") return final;
-    const hasRoom = this.#waiting.size === 0 && this.#outbox.hasRoom(bytes);
-    return hasRoom ? undefined : full(this.#options);
-  }
-
-  #letWait(
-    bytes: number,
-    delivery: Delivery,
-    signal: AbortSignal | undefined,
-    take: (sinceMs: number) => void,
-  ): void {
-    const sinceMs = performance.now();
-    const stop = () => {
-      this.#waiting.delete(entry);
-      delivery.failed(signal!.reason as Error);
-    };
-    const entry: Waiting = {
-      bytes,
-      admit: () => {
-        signal?.removeEventListener("abort", stop);
-        try {
-          take(sinceMs);
-        } catch (error) {
-          delivery.failed(error as Error);
-        }
-      },
-      refuse: (error) => {
-        signal?.removeEventListener("abort", stop);
-        delivery.failed(error);
-      },
-    };
-    signal?.addEventListener("abort", stop, { once: true });
-    this.#wait(entry);
-  }
-
-  #wait(entry: Waiting): void {
-    this.#waiting.add(entry);
-    this.#outbox.sendLingering();
-  }
-
-  #admit(): void {
-    for (const entry of this.#waiting) {
-      if (!this.#outbox.hasRoom(entry.bytes)) return;
-      this.#waiting.delete(entry);
-      entry.admit();
-      // More of them wait: there is no reason to linger.
-      if (this.#waiting.size > 0) this.#outbox.sendLingering();
-    }
-  }
-
-  #fail(error: SeglogError): void {
-    this.#outbox.fail(error);
-    for (const entry of this.#waiting) {
-      this.#waiting.delete(entry);
-      entry.refuse(error);
-    }
+    return this.#waitingRoom.hasRoom(bytes) ? undefined : full(this.#options);
   }
 
   /** Gets what it needs to send; until then records gather. */
@@ -240,7 +207,7 @@ export class Sender {
       if (!this.#isClosed) this.#lane.start();
       return identity;
     } catch (error) {
-      this.#fail(error as SeglogError);
+      this.#outbox.fail(error as SeglogError);
       return undefined;
     }
   }

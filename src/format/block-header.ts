@@ -60,11 +60,13 @@ export const BlockAttribute = {
   offsetDeltas: 8,
   /** The header has a producer's id, epoch and sequence. */
   producer: 16,
+  /** In a journal: the keys of some records name producers; see `journal-key.ts`. */
+  keysNameProducers: 32,
 } as const;
 
 /** Bits that a reader must understand: an unknown one among them makes the block unreadable. */
 const REQUIRED_ATTRIBUTES = 0xff;
-const KNOWN_ATTRIBUTES = 0x1f;
+const KNOWN_ATTRIBUTES = 0x3f;
 
 /** Who appended a block, and which of its records they are. */
 export interface BlockProducer {

@@ -65,6 +65,8 @@ export class GroupEncoder {
   /** Of the open batch; the sequence is that of the open block. */
   #producer: BlockProducer | undefined;
   #structured = false;
+  /** Attributes of the open block that a record asked for. */
+  #asked = 0;
   #sameTimestamp = true;
   #minTimestamp = 0;
   #maxTimestamp = 0;
@@ -139,6 +141,7 @@ export class GroupEncoder {
       this.#structured = true;
     }
     this.#makeRoom(record.byteLength, timestamp);
+    if (record.keyNamesProducer === true) this.#asked = BlockAttribute.keysNameProducers;
     this.#end = writeStructuredRecord(this.#bytes, this.#end, record);
     this.#note(timestamp);
   }
@@ -259,7 +262,7 @@ export class GroupEncoder {
       view.setUint32(at, this.#ends[index]!, true);
     }
     const producer = this.#producer;
-    let attributes = this.#structured ? BlockAttribute.structured : 0;
+    let attributes = this.#asked | (this.#structured ? BlockAttribute.structured : 0);
     if (producer !== undefined) attributes |= BlockAttribute.producer;
     if (!this.#sameTimestamp) {
       attributes |= BlockAttribute.timestampDeltas;
@@ -298,6 +301,7 @@ export class GroupEncoder {
     this.#end = this.#start + this.#headerLength;
     this.#count = 0;
     this.#structured = false;
+    this.#asked = 0;
   }
 
   #grow(needed: number): void {

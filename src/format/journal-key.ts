@@ -1,3 +1,4 @@
+import type { BlockProducer } from "./block-header.js";
 import { readUint64, viewOf } from "./uint64.js";
 
 /*
@@ -8,8 +9,15 @@ import { readUint64, viewOf } from "./uint64.js";
  *   position  bytes  field
  *   0         16     id of the log
  *   16        8      offset that the record has in that log
- *   24        1      flags: bit 0 the record has a key; bit 1 nothing but a mark, see below
- *   25        rest   the record's own key, with bit 0
+ *   24        1      flags: bit 0 the record has a key; bit 1 nothing but a mark, see below; bit 2
+ *                    the record is of a batch of a producer; bit 3 that batch began before it
+ *   25        8      with bit 2: id of the producer
+ *   33        4      with bit 2: its epoch
+ *   37        4      with bit 2: its sequence of this record
+ *   25, 41    rest   the record's own key, with bit 0
+ *
+ * A block of the journal in which a key has bit 2 says so in its header (`keysNameProducers`), so
+ * that nobody reads it who does not know of it. All records of a batch with bit 2 follow each other.
  *
  * A mark says that what stands before it of this log no longer counts: all of it is in the log's
  * segments, or was there and is deleted.
@@ -18,10 +26,27 @@ import { readUint64, viewOf } from "./uint64.js";
 const LOG_ID_BYTES = 16;
 const OFFSET_POSITION = 16;
 const FLAGS_POSITION = 24;
-/** Length of the key of a record that has none of its own. */
-export const JOURNAL_KEY_BYTES = 25;
+const PRODUCER_POSITION = 25;
+/** Length of the key of a record that has none of its own, and no producer. */
+const JOURNAL_KEY_BYTES = 25;
+const KEY_BYTES_WITH_PRODUCER = 41;
 const FLAG_KEY = 1;
 const FLAG_MARK = 2;
+const FLAG_PRODUCER = 4;
+const FLAG_GOES_ON = 8;
+
+/** For keys that are copied before the next one is made. */
+const sharedKey = new Uint8Array(JOURNAL_KEY_BYTES);
+const sharedKeyWithProducer = new Uint8Array(KEY_BYTES_WITH_PRODUCER);
+const sharedView = viewOf(sharedKeyWithProducer);
+
+/** The batch of a producer that a record of a journal is of. */
+export interface JournaledProducer extends BlockProducer {
+  /** That of this record. */
+  readonly sequence: number;
+  /** Whether the record before it is of the same batch. */
+  readonly goesOn: boolean;
+}
 
 /** What the key of a journal's record says. */
 export interface JournalKey {
@@ -30,6 +55,7 @@ export interface JournalKey {
   /** In that log. */
   readonly offset: number;
   readonly isMark: boolean;
+  readonly producer: JournaledProducer | undefined;
   /** The record's own key. */
   readonly key: Uint8Array | undefined;
 }
@@ -43,27 +69,38 @@ export function journalName(logId: Uint8Array): string {
  * Encodes the key of a record of a log.
  *
  * @param log - See {@link journalName}.
- * @param reused - Filled and given back for a record without a key of its own; {@link
- *   JOURNAL_KEY_BYTES} long. Without it, the key has memory of its own.
+ * @param isShared - Whether the key of a record that has none of its own may have memory that the
+ *   next call overwrites.
  */
 export function encodeJournalKey(
   log: string,
   offset: number,
   key: Uint8Array | undefined,
-  reused?: Uint8Array,
+  producer: JournaledProducer | undefined,
+  isShared: boolean,
 ): Uint8Array {
+  const start = producer === undefined ? JOURNAL_KEY_BYTES : KEY_BYTES_WITH_PRODUCER;
+  const shared = producer === undefined ? sharedKey : sharedKeyWithProducer;
   const bytes =
-    key === undefined && reused !== undefined
-      ? reused.fill(0, OFFSET_POSITION)
-      : new Uint8Array(JOURNAL_KEY_BYTES + (key?.length ?? 0));
+    key === undefined && isShared
+      ? shared.fill(0, OFFSET_POSITION, FLAGS_POSITION)
+      : new Uint8Array(start + (key?.length ?? 0));
   // Byte by byte: a call for so few costs more than all the rest.
   for (let at = 0; at < LOG_ID_BYTES; at++) bytes[at] = log.charCodeAt(at);
   for (let at = OFFSET_POSITION, rest = offset; rest > 0; at++) {
     bytes[at] = rest % 256;
     rest = Math.floor(rest / 256);
   }
-  bytes[FLAGS_POSITION] = key === undefined ? 0 : FLAG_KEY;
-  if (key !== undefined) bytes.set(key, JOURNAL_KEY_BYTES);
+  let flags = key === undefined ? 0 : FLAG_KEY;
+  if (producer !== undefined) {
+    flags |= FLAG_PRODUCER | (producer.goesOn ? FLAG_GOES_ON : 0);
+    const view = bytes === sharedKeyWithProducer ? sharedView : viewOf(bytes);
+    view.setBigUint64(PRODUCER_POSITION, producer.id, true);
+    view.setUint32(PRODUCER_POSITION + 8, producer.epoch, true);
+    view.setUint32(PRODUCER_POSITION + 12, producer.sequence, true);
+  }
+  bytes[FLAGS_POSITION] = flags;
+  if (key !== undefined) bytes.set(key, start);
   return bytes;
 }
 
@@ -78,13 +115,25 @@ export function encodeJournalMark(logId: Uint8Array): Uint8Array {
 /** @returns `undefined` where this is no key of a journal's record. */
 export function decodeJournalKey(bytes: Uint8Array | undefined): JournalKey | undefined {
   if (bytes === undefined || bytes.length < JOURNAL_KEY_BYTES) return undefined;
-  const offset = readUint64(viewOf(bytes), OFFSET_POSITION);
+  const view = viewOf(bytes);
+  const offset = readUint64(view, OFFSET_POSITION);
   if (!Number.isSafeInteger(offset)) return undefined;
   const flags = bytes[FLAGS_POSITION]!;
+  const isOfProducer = (flags & FLAG_PRODUCER) !== 0;
+  if (isOfProducer && bytes.length < KEY_BYTES_WITH_PRODUCER) return undefined;
+  const start = isOfProducer ? KEY_BYTES_WITH_PRODUCER : JOURNAL_KEY_BYTES;
   return {
     log: journalName(bytes),
     offset,
     isMark: (flags & FLAG_MARK) !== 0,
-    key: (flags & FLAG_KEY) === 0 ? undefined : bytes.subarray(JOURNAL_KEY_BYTES),
+    producer: isOfProducer
+      ? {
+          id: view.getBigUint64(PRODUCER_POSITION, true),
+          epoch: view.getUint32(PRODUCER_POSITION + 8, true),
+          sequence: view.getUint32(PRODUCER_POSITION + 12, true),
+          goesOn: (flags & FLAG_GOES_ON) !== 0,
+        }
+      : undefined,
+    key: (flags & FLAG_KEY) === 0 ? undefined : bytes.subarray(start),
   };
 }

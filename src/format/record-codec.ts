@@ -26,6 +26,8 @@ export interface StructuredRecord {
   readonly timestamp: number | undefined;
   /** Length of the encoded record. */
   readonly byteLength: number;
+  /** Whether the key is that of a journal's record and names a producer. */
+  readonly keyNamesProducer?: boolean;
 }
 
 const encoder = new TextEncoder();

@@ -1,18 +1,19 @@
-import { SeglogError } from "../errors.js";
+import type { SeglogError } from "../errors.js";
 import type { BlockProducer } from "../format/block-header.js";
 import { encodedBound } from "../format/group-encoder.js";
-import type { RecordInput } from "../format/record.js";
-import type { AppendedBatch } from "./appended-batch.js";
-import type { BufferPool } from "./buffer-pool.js";
-import type { ResolvedLogOptions } from "./options.js";
-import { type PendingBatch, PendingGroup } from "./pending.js";
 import {
   assertUnchanged,
   bytesOfValues,
   changedValue,
   type PreparedRecord,
   prepare,
-} from "./prepared-record.js";
+} from "../format/prepared-record.js";
+import type { RecordInput } from "../format/record.js";
+import { assertLength, batchBound, noRecords } from "./append-limits.js";
+import type { AppendedBatch } from "./appended-batch.js";
+import type { BufferPool } from "./buffer-pool.js";
+import type { ResolvedLogOptions } from "./options.js";
+import { type PendingBatch, PendingGroup } from "./pending.js";
 
 /** Length up to which a group takes more: the size of write that disks and page cache like. */
 const GROUP_BYTES = 1024 * 1024;
@@ -145,7 +146,7 @@ export class AppendQueue {
   }
 
   appendPrepared(prepared: PreparedRecord, signal: AbortSignal | undefined): Promise<number> {
-    this.#checkLength(prepared.byteLength);
+    assertLength(prepared.byteLength, this.#owner.options);
     const byteLength = encodedBound(prepared.byteLength);
     if (this.#mayAdmit(byteLength)) return this.#admitRecord(prepared, byteLength);
     return this.#wait(byteLength, signal, () => {
@@ -159,7 +160,7 @@ export class AppendQueue {
     signal: AbortSignal | undefined,
     producer?: BlockProducer,
   ): Promise<AppendedBatch> {
-    if (records.length === 0) throw new RangeError("A batch must hold at least one record");
+    if (records.length === 0) throw noRecords();
     const valueBytes = bytesOfValues(records, this.#owner.options.maxRecordBytes);
     if (valueBytes !== undefined) {
       // All of them are values alone: nothing has to be made of them before they are copied.
@@ -183,7 +184,7 @@ export class AppendQueue {
   ): Promise<AppendedBatch> {
     let recordBytes = 0;
     for (const { byteLength } of prepared) {
-      this.#checkLength(byteLength);
+      assertLength(byteLength, this.#owner.options);
       recordBytes += byteLength;
     }
     const byteLength = this.#batchBound(recordBytes, prepared.length, producer);
@@ -192,25 +193,6 @@ export class AppendQueue {
       prepared.forEach(assertUnchanged);
       return this.#admitBatch(prepared, byteLength, producer);
     });
-  }
-
-  /**
-   * The most that a batch takes in a buffer.
-   *
-   * @throws SeglogError `BATCH_TOO_LARGE`.
-   */
-  #batchBound(recordBytes: number, count: number, producer?: BlockProducer): number {
-    const { blockBytes, maxBatchBytes } = this.#owner.options;
-    const perBlock = encodedBound(0, producer !== undefined);
-    let byteLength = perBlock + recordBytes + count * 8;
-    // A header is at most as long again as the shortest block is.
-    byteLength += Math.ceil(byteLength / blockBytes) * perBlock;
-    if (byteLength <= maxBatchBytes || count === 1) return byteLength;
-    throw new SeglogError(
-      "BATCH_TOO_LARGE",
-      `A batch of ${byteLength} encoded bytes is longer than maxBatchBytes (${maxBatchBytes}). ` +
-        "Nothing of it was appended. Split it, or raise the option.",
-    );
   }
 
   /** Runs `run` after all that was accepted before it, with nothing beside it. */
@@ -236,14 +218,8 @@ export class AppendQueue {
     });
   }
 
-  #checkLength(byteLength: number): void {
-    const { maxRecordBytes } = this.#owner.options;
-    if (byteLength <= maxRecordBytes) return;
-    throw new SeglogError(
-      "RECORD_TOO_LARGE",
-      `A record of ${byteLength} bytes is longer than maxRecordBytes (${maxRecordBytes}). ` +
-        "Nothing was appended. Split it, or raise the option.",
-    );
+  #batchBound(recordBytes: number, count: number, producer?: BlockProducer): number {
+    return batchBound(recordBytes, count, producer !== undefined, this.#owner.options);
   }
 
   #mayAdmit(byteLength: number): boolean {

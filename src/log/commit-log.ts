@@ -3,12 +3,12 @@ import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.j
 import { hasSystemCode } from "../files/file-errors.js";
 import type { FileSystem } from "../files/file-system.js";
 import { runSteps, runStepsSync } from "../files/steps.js";
-import type { BlockProducer } from "../format/block-header.js";
 import { JOURNAL_DIRECTORY, LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import { assertOffset, integer } from "../option-checks.js";
 import type { Segment } from "../segment/segment.js";
+import { type AppendOptions, copyProducer, toArray } from "./append-options.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
 import { type IterationOptions, iterateBatches, iterateRecords } from "./iteration.js";
@@ -29,7 +29,7 @@ import type { LogView } from "./log-view.js";
 import { LogWriter } from "./log-writer.js";
 import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
 import { unlessOvertaken } from "./overtaken.js";
-import { assertProducer, assertProducerId, nextSequence } from "./producer-states.js";
+import { assertProducerId, nextSequence } from "./producer-states.js";
 import type { OpenedEpoch } from "./producers.js";
 import { quickRead, quickReadSync } from "./quick-read.js";
 import type { RecordBatch } from "./record-batch.js";
@@ -46,35 +46,6 @@ export interface OpenLogOptions extends LogOptions {
    * another process, on a read-only disk, and where the tail is torn. Default `false`.
    */
   readonly readOnly?: boolean | undefined;
-}
-
-/** Who appends, and which of its batches it is: what makes it safe to append a batch again. */
-export interface ProducerSequence {
-  /** A `u64` that no other producer has: random, or by `LogStore.openProducer`. */
-  readonly id: bigint;
-  /** A `u32`. One with a lower epoch than the log has seen of this id is refused. */
-  readonly epoch: number;
-  /**
-   * Number of the first record among those of this producer in this log and epoch, from 0; the
-   * next batch goes on behind the last record of this one. A `u32`.
-   */
-  readonly sequence: number;
-}
-
-/** Options of one append. */
-export interface AppendOptions {
-  /**
-   * Gives up waiting for room (`maxPendingBytes`). Once a record is on its way to the disk, it is
-   * stored, signal or not.
-   */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Who appends, and which of its batches this is. A batch that is stored already is not stored
-   * again: it resolves with the offsets that it has. How far back that goes is in
-   * `docs/crash-safety.md`. Such batches go to the log's own segments, never to the journal that
-   * the logs of a store share: with many keys at once, each pays for its own sync.
-   */
-  readonly producer?: ProducerSequence | undefined;
 }
 
 /** What a log knows of a producer; see {@link CommitLog.producer}. */
@@ -346,11 +317,9 @@ export class CommitLog {
    */
   append(record: RecordInput, options?: AppendOptions): Promise<number> {
     try {
-      if (options?.producer !== undefined) {
-        return this.appendBatch([record], options).then(({ baseOffset }) => baseOffset);
-      }
       options?.signal?.throwIfAborted();
-      return this.#writable().append(record, options?.signal);
+      const producer = copyProducer(options?.producer, 1);
+      return this.#writable().append(record, options?.signal, producer);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -643,28 +612,4 @@ export function resolveReadOptions(options: ReadOptions): ReadLimits {
 function assertIteration(options: IterationOptions): void {
   if (options.from !== undefined) assertOffset(options.from, "from");
   if (options.to !== undefined) assertOffset(options.to, "to");
-}
-
-/** Checked, and the caller's object is free. */
-function copyProducer(
-  producer: ProducerSequence | undefined,
-  recordCount: number,
-): BlockProducer | undefined {
-  if (producer === undefined) return undefined;
-  if (typeof producer !== "object" || producer === null) {
-    throw new TypeError(`producer must be an object, not ${describe(producer)}`);
-  }
-  const { id, epoch, sequence } = producer;
-  assertProducer({ id, epoch, sequence }, recordCount);
-  return { id, epoch, sequence };
-}
-
-function toArray(records: Iterable<RecordInput>): readonly RecordInput[] {
-  if (Array.isArray(records)) return records;
-  const isList =
-    typeof records === "object" && Symbol.iterator in records && !(records instanceof Uint8Array);
-  if (!isList) {
-    throw new TypeError(`records must be an array or another iterable, not ${describe(records)}`);
-  }
-  return [...records];
 }

@@ -1,4 +1,4 @@
-import type { LogRecord } from "../format/record.js";
+import type { JournaledRecord } from "./journaled-record.js";
 import type { PendingBatch } from "./pending.js";
 import type { TailPiece } from "./tail-piece.js";
 
@@ -38,7 +38,7 @@ export class GatheredTail {
    *
    * @returns How much more memory all of it takes now.
    */
-  add(record: LogRecord): number {
+  add(record: JournaledRecord): number {
     this.#endOffset++;
     const last = this.#pieces.at(-1);
     const before = last?.bufferBytes ?? 0;
@@ -50,7 +50,7 @@ export class GatheredTail {
   }
 
   /** The next piece, if it is of this epoch and begins at this offset; it is given once. */
-  take(epoch: number, from: number): PendingBatch | undefined {
+  take(epoch: number, from: number): readonly PendingBatch[] | undefined {
     if (epoch !== this.#epoch || this.#pieces[0]?.firstOffset !== from) return undefined;
     return this.#pieces.shift()!.finish();
   }

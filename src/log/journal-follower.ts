@@ -82,8 +82,10 @@ export class JournalFollower implements FollowedJournal {
       for (const { key: bytes, offset: place, timestamp } of batch) {
         const key = decodeJournalKey(bytes);
         if (key?.isMark) this.#index.forget(key.log);
-        else if (key !== undefined)
-          this.#index.add(this.#index.runFor(key.log), key.offset, place, timestamp);
+        else if (key !== undefined) {
+          const run = this.#index.runFor(key.log);
+          this.#index.add(run, key.offset, place, timestamp, key.producer !== undefined);
+        }
         this.#indexedEnd = place + 1;
       }
     }

@@ -15,6 +15,8 @@ export class LogRun {
   /** So many of them, from the first on, are in the log's segments, on stable storage. */
   settledCount = 0;
   maxTimestamp = 0;
+  /** Whether a producer appended some of them, or of those that stood before them. */
+  hasProducers = false;
   /** Set when the index knows nothing more of it; what is added then needs another one. */
   isDropped = false;
 }
@@ -66,6 +68,11 @@ export class JournalIndex {
     return this.#runs.get(log)?.maxTimestamp ?? 0;
   }
 
+  /** Whether some of the records of a log that are here may be of producers. */
+  hasProducers(log: string): boolean {
+    return this.#runs.get(log)?.hasProducers ?? false;
+  }
+
   /** Where records of a log are added, until it is dropped. */
   runFor(log: string): LogRun {
     let run = this.#runs.get(log);
@@ -77,7 +84,7 @@ export class JournalIndex {
   }
 
   /** Records are added in the order of their places. */
-  add(run: LogRun, offset: number, place: number, timestamp: number): void {
+  add(run: LogRun, offset: number, place: number, timestamp: number, isOfProducer: boolean): void {
     this.#endPlace = place + 1;
     if (offset === run.firstOffset + run.places.length) {
       run.places.push(place);
@@ -87,7 +94,9 @@ export class JournalIndex {
       run.places = [place];
       run.settledCount = 0;
       run.maxTimestamp = timestamp;
+      run.hasProducers = false;
     }
+    if (isOfProducer) run.hasProducers = true;
   }
 
   /** The segments of a log have all that it has below `endOffset`, on stable storage. */

@@ -1,8 +1,8 @@
 import { runSteps } from "../files/steps.js";
 import type { GatheredTail } from "./gathered-tail.js";
 import type { JournaledRun } from "./journal-index.js";
+import { ownRecord } from "./journaled-record.js";
 import { LogCursor } from "./log-reader.js";
-import { ownRecord } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
 
 /** So much is read at a time; then something else gets a turn. */

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SeglogError } from "../errors.js";
 import { decodeJournalKey, encodeJournalMark, journalName } from "../format/journal-key.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import type { RecordInput } from "../format/record.js";
 import type { AppendQueue } from "./append-queue.js";
 import type { AppendedBatch } from "./appended-batch.js";
@@ -10,7 +11,6 @@ import { JournalIndex } from "./journal-index.js";
 import { type Gathering, gatherTails } from "./journal-pass.js";
 import { missingBeforeJournal } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
-import type { PreparedRecord } from "./prepared-record.js";
 import type { RecordBatch } from "./record-batch.js";
 
 /** Up to so many times the length at which it is settled, appends go to the journal. */
@@ -113,7 +113,10 @@ export class Journal {
         const key = decodeJournalKey(bytes);
         if (key === undefined) continue;
         if (key.isMark) this.index.forget(key.log);
-        else this.index.add(this.index.runFor(key.log), key.offset, place, timestamp);
+        else {
+          const run = this.index.runFor(key.log);
+          this.index.add(run, key.offset, place, timestamp, key.producer !== undefined);
+        }
         this.#heldBytes += bytes!.length + value.length;
         for (const [name, content] of headers) this.#heldBytes += name.length + content.length;
       }
@@ -148,6 +151,11 @@ export class Journal {
     }
     // What the segments have, they tell themselves.
     return run !== undefined && run.endOffset > segmentsEnd ? this.index.maxTimestampOf(name) : 0;
+  }
+
+  /** Resolves when what was on its way here when this was called is done. */
+  async passed(): Promise<void> {
+    await this.#queue?.passed();
   }
 
   /** Nobody knows whether the last appends of a log stand here. */

@@ -1,17 +1,15 @@
 import type { SeglogError } from "../errors.js";
-import { encodeJournalKey, JOURNAL_KEY_BYTES, journalName } from "../format/journal-key.js";
+import type { BlockProducer } from "../format/block-header.js";
+import { encodeJournalKey, type JournaledProducer, journalName } from "../format/journal-key.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import { encodedLength, type StructuredRecord } from "../format/record-codec.js";
 import { AppendedBatch } from "./appended-batch.js";
 import type { Journal } from "./journal.js";
 import type { LogRun } from "./journal-index.js";
 import { LogTail } from "./log-tail.js";
-import type { PreparedRecord } from "./prepared-record.js";
 
 /** Longer appends go to the log's own segments at once: the sync is then the smaller part. */
 const MOST_BYTES = 16 * 1024;
-
-/** For the key of a record that is about to be copied. */
-const keyBytes = new Uint8Array(JOURNAL_KEY_BYTES);
 
 /** What a log does when something has become of its appends in the journal. */
 export interface JournalingLog {
@@ -66,6 +64,11 @@ export class JournaledAppends {
     return this.#pending > 0 || this.#endOffset > segmentsEnd;
   }
 
+  /** Whether some of the log's records in the journal may be of producers. */
+  get hasProducers(): boolean {
+    return this.#journal.index.hasProducers(this.#name);
+  }
+
   /** Whether an append of so many bytes should go to the journal, and can at once. */
   mayTake(byteLength: number): boolean {
     if (this.#isFailing || byteLength > MOST_BYTES) return false;
@@ -73,17 +76,23 @@ export class JournaledAppends {
     return this.#journal.mayTake(byteLength);
   }
 
+  /** The offset that the next append gets. */
+  get nextOffset(): number {
+    return this.#endOffset + this.#pendingRecords;
+  }
+
   /** Resolves with the record's offset when the journal is synced. */
-  append(record: PreparedRecord, timestamp: number): Promise<number> {
-    const offset = this.#next();
+  append(record: PreparedRecord, timestamp: number, producer?: BlockProducer): Promise<number> {
+    const offset = this.nextOffset;
+    const ofProducer = journaledProducer(producer, 0);
     // It is copied before the next one is made.
-    const journaled = this.#journaled(record, offset, timestamp, keyBytes);
+    const journaled = this.#journaled(record, offset, timestamp, ofProducer, true);
     const { byteLength } = journaled;
     return new Promise((resolve, reject) => {
       this.#journal.append(
         journaled,
         (place) => {
-          this.#note(offset, place, timestamp);
+          this.#note(offset, place, timestamp, producer !== undefined);
           this.#acknowledge(offset + 1, 1, byteLength);
           resolve(offset);
         },
@@ -93,12 +102,28 @@ export class JournaledAppends {
     });
   }
 
-  /** As {@link append}, of a batch: all of it is stored or nothing. */
-  appendBatch(records: readonly PreparedRecord[], now: number): Promise<AppendedBatch> {
-    const baseOffset = this.#next();
-    const journaled = records.map((record, index) =>
-      this.#journaled(record, baseOffset + index, record.timestamp ?? now),
-    );
+  /**
+   * As {@link append}, of a batch: all of it is stored or nothing.
+   *
+   * @param producer - The sequence is that of the first record.
+   */
+  async appendBatch(
+    records: readonly PreparedRecord[],
+    now: number,
+    producer: BlockProducer | undefined,
+  ): Promise<AppendedBatch> {
+    const [first] = records;
+    if (records.length === 1) {
+      // It shares a block of the journal with other logs' records.
+      const offset = await this.append(first!, first!.timestamp ?? now, producer);
+      return new AppendedBatch(offset, offset);
+    }
+    const baseOffset = this.nextOffset;
+    const journaled = records.map((record, index) => {
+      const ofProducer = journaledProducer(producer, index);
+      const timestamp = record.timestamp ?? now;
+      return this.#journaled(record, baseOffset + index, timestamp, ofProducer, false);
+    });
     const byteLength = journaled.reduce((sum, record) => sum + record.byteLength, 0);
     const count = records.length;
     return new Promise((resolve, reject) => {
@@ -107,7 +132,7 @@ export class JournaledAppends {
         ({ baseOffset: place }) => {
           for (let index = 0; index < count; index++) {
             const { timestamp } = journaled[index]!;
-            this.#note(baseOffset + index, place + index, timestamp!);
+            this.#note(baseOffset + index, place + index, timestamp!, producer !== undefined);
           }
           this.#acknowledge(baseOffset + count, count, byteLength);
           resolve(new AppendedBatch(baseOffset, baseOffset + count - 1));
@@ -148,29 +173,34 @@ export class JournaledAppends {
     return this.#journal.mark(this.#log.logId, this.#name);
   }
 
-  #next(): number {
-    return this.#endOffset + this.#pendingRecords;
-  }
-
   #journaled(
     record: PreparedRecord,
     offset: number,
     timestamp: number,
-    reused?: Uint8Array,
+    producer: JournaledProducer | undefined,
+    isCopiedAtOnce: boolean,
   ): PreparedRecord {
     const { value: bytes, parts } = record;
     const value = parts?.value ?? (typeof bytes === "string" ? Buffer.from(bytes) : bytes!);
-    const key = encodeJournalKey(this.#name, offset, parts?.key, reused);
+    const key = encodeJournalKey(this.#name, offset, parts?.key, producer, isCopiedAtOnce);
     const headers = parts?.headers;
     const byteLength = encodedLength({ value, key, headers });
-    const structured: StructuredRecord = { value, key, headers, timestamp, byteLength };
+    const keyNamesProducer = producer !== undefined;
+    const structured: StructuredRecord = {
+      value,
+      key,
+      headers,
+      timestamp,
+      byteLength,
+      keyNamesProducer,
+    };
     return { value: undefined, parts: structured, byteLength, timestamp };
   }
 
-  #note(offset: number, place: number, timestamp: number): void {
+  #note(offset: number, place: number, timestamp: number, isOfProducer: boolean): void {
     const { index } = this.#journal;
     if (this.#run === undefined || this.#run.isDropped) this.#run = index.runFor(this.#name);
-    index.add(this.#run, offset, place, timestamp);
+    index.add(this.#run, offset, place, timestamp, isOfProducer);
   }
 
   #begin(records: number, byteLength: number): void {
@@ -206,4 +236,14 @@ export class JournaledAppends {
     this.#waiting = undefined;
     if (waiting !== undefined) for (const wake of waiting) wake();
   }
+}
+
+/** What the record with this index in a batch says of its producer. */
+function journaledProducer(
+  producer: BlockProducer | undefined,
+  index: number,
+): JournaledProducer | undefined {
+  if (producer === undefined) return undefined;
+  const { id, epoch, sequence } = producer;
+  return { id, epoch, sequence: sequence + index, goesOn: index > 0 };
 }

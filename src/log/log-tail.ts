@@ -2,9 +2,9 @@ import { CorruptionError } from "../errors.js";
 import type { Steps } from "../files/steps.js";
 import { type Block, openBlock } from "../format/block.js";
 import { isInvalid } from "../format/block-header.js";
-import { decodeJournalKey } from "../format/journal-key.js";
 import type { LogRecord } from "../format/record.js";
 import type { JournaledRun } from "./journal-index.js";
+import { type JournaledRecord, ownRecord } from "./journaled-record.js";
 import { readRecord } from "./log-reader.js";
 import type { LogView, TailView } from "./log-view.js";
 import { madeBlocks } from "./made-blocks.js";
@@ -36,8 +36,12 @@ export class LogTail implements TailView {
     this.#log = log;
   }
 
-  /** @throws TailMovedError if it is no longer here. */
   *record(offset: number): Steps<LogRecord> {
+    return (yield* this.journaled(offset)).record;
+  }
+
+  /** @throws TailMovedError if it is no longer here. */
+  *journaled(offset: number): Steps<JournaledRecord> {
     const run = this.#run();
     const isHere = run !== undefined && offset >= run.firstOffset && offset < run.endOffset;
     const place = isHere ? run.places[offset - run.firstOffset]! : -1;
@@ -67,24 +71,6 @@ export class LogTail implements TailView {
     if (records.length === 0) throw new TailMovedError();
     return blocksOf(records, this.#journal.directory);
   }
-}
-
-/**
- * The record of a log that a record of the journal is.
- *
- * @param log - See `journalName`.
- * @returns `undefined` if it is another one.
- */
-export function ownRecord(
-  { key: bytes, ...record }: LogRecord,
-  log: string,
-  offset: number,
-): LogRecord | undefined {
-  const key = decodeJournalKey(bytes);
-  if (key === undefined || key.log !== log || key.offset !== offset || key.isMark) {
-    return undefined;
-  }
-  return key.key === undefined ? { ...record, offset } : { ...record, offset, key: key.key };
 }
 
 /** What is the matter with a log whose journal goes on behind more than its segments have. */

@@ -1,8 +1,8 @@
 import { type BlockHeader, isInvalid, readBlockHeader } from "../format/block-header.js";
+import { prepare } from "../format/prepared-record.js";
 import type { LogRecord } from "../format/record.js";
 import { viewOf } from "../format/uint64.js";
 import { PendingGroup } from "./pending.js";
-import { prepare } from "./prepared-record.js";
 
 /** Length of the blocks that are made. */
 const BLOCK_BYTES = 64 * 1024;
@@ -21,12 +21,21 @@ export interface MadeBlock {
  * a segment has them, and what stands before them, is for who writes that.
  */
 export function madeBlocks(records: readonly LogRecord[]): MadeBlock[] {
-  const group = new PendingGroup(Buffer.allocUnsafeSlow(BLOCK_BYTES), BLOCK_BYTES, "none");
+  const group = newBlocksGroup();
   const batch = group.beginAcknowledged();
   for (const record of records) group.addRecord(batch, prepare(record), record.timestamp);
   group.endBatch();
-  const { encoder } = group;
-  let baseOffset = records[0]!.offset;
+  return placedBlocks(group, records[0]!.offset);
+}
+
+/** To be filled for {@link placedBlocks}. */
+export function newBlocksGroup(): PendingGroup {
+  return new PendingGroup(Buffer.allocUnsafeSlow(BLOCK_BYTES), BLOCK_BYTES, "none");
+}
+
+/** The blocks of batches that follow each other, all of them ended. */
+export function placedBlocks({ encoder }: PendingGroup, firstOffset: number): MadeBlock[] {
+  let baseOffset = firstOffset;
   for (const block of encoder.blocks) {
     const place = { position: block.start, previousChecksum: 0, baseOffset };
     encoder.stamp(block, { ...place, durableEndOffset: baseOffset }, 0);

@@ -2,8 +2,8 @@ import type { SeglogError } from "../errors.js";
 import type { BlockProducer } from "../format/block-header.js";
 import type { CompressionName } from "../format/compression.js";
 import { GroupEncoder } from "../format/group-encoder.js";
+import type { PreparedRecord } from "../format/prepared-record.js";
 import { AppendedBatch } from "./appended-batch.js";
-import type { PreparedRecord } from "./prepared-record.js";
 
 /** A batch on its way to the disk: its blocks, and who waits for it. */
 export abstract class PendingBatch {
@@ -127,9 +127,10 @@ export class PendingGroup {
   }
 
   /** Begins a batch of records that are acknowledged; {@link endBatch} must follow. */
-  beginAcknowledged(): AcknowledgedBatch {
+  beginAcknowledged(producer?: BlockProducer): AcknowledgedBatch {
     this.endBatch();
-    const batch = new AcknowledgedBatch(this);
+    const batch = new AcknowledgedBatch(this, producer);
+    if (producer !== undefined) this.encoder.beginProducersBatch(producer);
     this.#add(batch);
     return batch;
   }

@@ -47,10 +47,7 @@ export class ProducerStates {
       this.note(producer, recordCount, baseOffset);
       return;
     }
-    const batches = [...state.batches];
-    const last = batches.pop()!;
-    batches.push({ ...last, recordCount: last.recordCount + recordCount });
-    this.#put(producer.id, { ...state, batches });
+    this.#put(producer.id, extended(state, recordCount));
   }
 
   #put(id: bigint, state: ProducerState): void {
@@ -72,6 +69,14 @@ export function afterBatch(
   const earlier = state?.epoch === epoch ? state.batches : [];
   const batches = [...earlier.slice(1 - REMEMBERED_BATCHES), { sequence, recordCount, baseOffset }];
   return { epoch, batches };
+}
+
+/** What is known of a producer when its last batch has so many records more. */
+export function extended(state: ProducerState, recordCount: number): ProducerState {
+  const batches = [...state.batches];
+  const last = batches.pop()!;
+  batches.push({ ...last, recordCount: last.recordCount + recordCount });
+  return { ...state, batches };
 }
 
 /** One past the sequence of a producer's last record; at most 2^32. */

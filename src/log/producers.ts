@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { CorruptionError, SeglogError } from "../errors.js";
 import { isMissing } from "../files/file-errors.js";
 import type { FileSystem } from "../files/file-system.js";
@@ -13,8 +14,13 @@ import type {
 import { blockError, readRun, SCAN_CHUNK_BYTES } from "../segment/block-source.js";
 import { hasLastBlock } from "../segment/last-block.js";
 import type { Segment } from "../segment/segment.js";
+import { JournaledProducers } from "./journaled-producers.js";
+import type { LogTail } from "./log-tail.js";
 import { afterBatch, fenced, judgeBatch, ProducerStates } from "./producer-states.js";
 import { producersPath, readProducers, writeProducers } from "./producers-file.js";
+
+/** So many records are read from the journal, one by one, before something else gets a turn. */
+const TAIL_TURN_RECORDS = 200;
 
 /** What is needed of a log to know its producers. */
 export interface ProducingLog {
@@ -22,6 +28,10 @@ export interface ProducingLog {
   readonly logId: Uint8Array;
   readonly startOffset: number;
   readonly segments: readonly Segment[];
+  /** One past the last record that was acknowledged. */
+  readonly endOffset: number;
+  /** What it has in the journal, if producers may have appended some of that. */
+  readonly producersTail: LogTail | undefined;
 }
 
 /** A batch that may be of a producer. */
@@ -45,8 +55,8 @@ export type OpenedEpoch = (id: bigint) => number | undefined;
 
 /**
  * The producers of a log: which batches of theirs it has, so that none is stored twice. What it has
- * is told by the blocks. The file `producers` saves the reading of all of them, and keeps what
- * retention removes.
+ * is told by the blocks, and by what stands in the journal behind them. The file `producers` saves
+ * the reading of all blocks, and keeps what retention removes.
  */
 export class Producers {
   readonly #fileSystem: FileSystem;
@@ -54,8 +64,10 @@ export class Producers {
   readonly #log: ProducingLog;
   readonly #openedEpoch: OpenedEpoch;
   readonly #onError: (error: SeglogError) => void;
-  /** As after what was written last; unknown until it is first needed. */
+  /** As after what was written to segments last; unknown until it is first needed. */
   #states: ProducerStates | undefined;
+  /** Of what the journal has behind that, also while it is on its way there. */
+  #journaled = new JournaledProducers();
   /** Base offset of the segment that the file names, if it is known to be of use. */
   #savedBaseOffset = -1;
   /** Whether something was noted since the file was written. */
@@ -77,14 +89,40 @@ export class Producers {
 
   /** What is known of a producer, once {@link load} was called. */
   state(id: bigint): ProducerState | undefined {
-    return this.#states?.all.get(id);
+    return this.#journaled.get(id) ?? this.#states?.all.get(id);
+  }
+
+  /** As {@link load}, of a log of which it is known that it has none. */
+  beginWithNone(): void {
+    this.#states ??= new ProducerStates();
   }
 
   /**
-   * Finds out what the log has, unless that is known.
+   * Whether a batch follows on what the log has, and on what is on its way to the journal; if it is
+   * not known yet, it is left to {@link judge} to say so.
+   */
+  follows(producer: BlockProducer, recordCount: number): boolean {
+    if (this.#states === undefined) return false;
+    if (producer.epoch < (this.#openedEpoch(producer.id) ?? 0)) return false;
+    return judgeBatch(this.state(producer.id), producer, recordCount) === "follows";
+  }
+
+  /** Notes a batch that follows, and is on its way to the journal. */
+  noteJournaled(producer: BlockProducer, recordCount: number, baseOffset: number): void {
+    const inSegments = this.#states!.all.get(producer.id);
+    this.#journaled.note(producer, recordCount, baseOffset, inSegments);
+  }
+
+  /** Some of what was on its way to the journal is not stored. */
+  forgetJournaled(): void {
+    if (!this.#journaled.isEmpty) this.forget();
+  }
+
+  /**
+   * Finds out what the log has, unless that is known. Nothing may be on its way to the journal.
    *
-   * @param end - Where the log ends.
-   * @param hasAny - Whether there may be any producers.
+   * @param end - Where the log's segments end.
+   * @param hasAny - Whether there may be any producers in them.
    * @throws CorruptionError if blocks are damaged that had to be read.
    */
   async load(end: LogEnd, hasAny: boolean): Promise<void> {
@@ -102,6 +140,7 @@ export class Producers {
       const to = isActive ? end.endPosition : await runSteps(segment.end());
       await noteBlocks(states, segment, from, to);
     }
+    this.#journaled = await this.#readTail(states, end.endOffset);
     this.#states = states;
     this.#savedBaseOffset = snapshot?.activeBaseOffset ?? -1;
     this.#isChanged = false;
@@ -110,6 +149,7 @@ export class Producers {
   /** What is known is not to be relied upon: the log was cut. */
   forget(): void {
     this.#states = undefined;
+    this.#journaled = new JournaledProducers();
     this.#savedBaseOffset = -1;
   }
 
@@ -141,18 +181,20 @@ export class Producers {
     });
   }
 
-  /** Notes batches that were written one after the other. */
+  /** Notes batches that were written to segments one after the other. */
   note(batches: readonly ProducersBatch[], baseOffset: number): void {
     let offset = baseOffset;
     for (const batch of batches) {
       const { producer, recordCount } = batch;
       if (producer !== undefined) {
         batch.storedAt = offset;
-        this.#states!.note(producer, recordCount, offset);
+        // What comes from the journal may be of producers that nobody has asked about yet.
+        this.#states?.note(producer, recordCount, offset);
         this.#isChanged = true;
       }
       offset += recordCount;
     }
+    this.#journaled.settled(offset);
   }
 
   /** Whether the file has to be written before segments in front of this base offset may go. */
@@ -177,17 +219,18 @@ export class Producers {
   }
 
   /**
-   * Before the log is cut: writes a file that stays true, with those of whom only deleted records
-   * are known. The blocks say the rest, whatever is left of them.
+   * Before the log is cut: writes a file that stays true, with the batches that are deleted. The
+   * blocks say the rest, whatever is left of them: none, if the log is cut back to its start.
    */
   async saveDeleted(): Promise<void> {
-    const first = this.#log.segments[0]!;
-    const deleted = [...this.#states!.all].filter(([, { batches }]) => {
-      const { baseOffset, recordCount } = batches.at(-1)!;
-      return baseOffset + recordCount <= first.baseOffset;
+    const { segments, startOffset: endOffset } = this.#log;
+    const first = segments[0]!;
+    const deleted = [...this.#states!.all].flatMap(([id, { epoch, batches }]) => {
+      const kept = batches.filter((batch) => batch.baseOffset + batch.recordCount <= endOffset);
+      return kept.length === 0 ? [] : [[id, { epoch, batches: kept }] as const];
     });
     const { headerLength: endPosition } = await runSteps(first.header());
-    const end = { activeBaseOffset: first.baseOffset, endOffset: first.baseOffset, endPosition };
+    const end = { activeBaseOffset: first.baseOffset, endOffset, endPosition };
     const place = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
     await this.#write(place, new Map(deleted));
   }
@@ -198,6 +241,19 @@ export class Producers {
     await this.#fileSystem.unlink(producersPath(this.#log.directory)).catch((error: unknown) => {
       if (!isMissing(error)) throw error;
     });
+  }
+
+  /** What the journal tells behind `from`. */
+  async #readTail(states: ProducerStates, from: number): Promise<JournaledProducers> {
+    const found = new JournaledProducers();
+    const { producersTail: tail, endOffset } = this.#log;
+    if (tail === undefined) return found;
+    for (let offset = from; offset < endOffset; offset++) {
+      const { producer } = await runSteps(tail.journaled(offset));
+      if (producer !== undefined) found.noteRecord(producer, offset, states.all.get(producer.id));
+      if ((offset - from) % TAIL_TURN_RECORDS === TAIL_TURN_RECORDS - 1) await nextTurn();
+    }
+    return found;
   }
 
   async #write(
@@ -229,7 +285,8 @@ export class Producers {
     const { logId, segments } = this.#log;
     if (Buffer.compare(snapshot.logId, logId) !== 0) return false;
     const segment = segments.find(({ baseOffset }) => baseOffset === snapshot.activeBaseOffset);
-    if (segment === undefined) return false;
+    // Of a log that was cut back to its start since, if what it tells of is deleted.
+    if (segment === undefined) return snapshot.endOffset <= segments[0]!.baseOffset;
     if (snapshot.lastBlockPosition > 0) return runSteps(hasLastBlock(segment, snapshot));
     // Nothing before it can be cut any more if it is the first one.
     return segment === segments[0] || (await chainBefore(segment)) === snapshot.lastChecksum;
@@ -260,6 +317,9 @@ async function noteBlocks(
 function noteBlock(states: ProducerStates, header: BlockHeader, isInBatch: boolean): void {
   const { producer, recordCount, baseOffset } = header;
   if (producer === undefined) return;
+  const last = states.all.get(producer.id)?.batches.at(-1);
+  // A file that was written before the log was cut may tell of blocks that are still there.
+  if (last !== undefined && baseOffset < last.baseOffset + last.recordCount) return;
   if (isInBatch) states.extend(producer, recordCount, baseOffset);
   else states.note(producer, recordCount, baseOffset);
 }

@@ -1,35 +1,37 @@
-import type { LogRecord } from "../format/record.js";
-import { madeBlocks } from "./made-blocks.js";
+import { BlockAttribute } from "../format/block-header.js";
+import type { JournaledRecord } from "./journaled-record.js";
+import { newBlocksGroup, placedBlocks } from "./made-blocks.js";
 import type { SavedBlock } from "./salvage-source.js";
-
-/** Length of records from which on they are made into blocks. */
-const PIECE_BYTES = 1024 * 1024;
+import { TailPiece } from "./tail-piece.js";
 
 /**
- * Records as the blocks that they are in a segment; each batch ends with its block, since all of
- * them were acknowledged.
+ * Records as the blocks that they are in a segment. A batch of a producer stays one; each of the
+ * other blocks ends its batch, since all of them were acknowledged.
  *
  * @param records - In the order of their offsets, which may have gaps.
  */
 export async function* journaledBlocks(
-  records: readonly LogRecord[],
+  records: readonly JournaledRecord[],
 ): AsyncGenerator<SavedBlock, void, void> {
-  let from = 0;
-  let bytes = 0;
-  for (const [index, record] of records.entries()) {
-    bytes += record.value.length;
-    const next = records[index + 1];
-    if (next?.offset === record.offset + 1 && bytes < PIECE_BYTES) continue;
-    yield* blocksOf(records.slice(from, index + 1));
-    from = index + 1;
-    bytes = 0;
+  let piece: TailPiece | undefined;
+  let nextOffset = -1;
+  for (const journaled of records) {
+    const { offset } = journaled.record;
+    const isAdded = offset === nextOffset && piece?.add(journaled) === true;
+    nextOffset = offset + 1;
+    if (isAdded) continue;
+    if (piece !== undefined) yield* blocksOf(piece);
+    piece = new TailPiece(newBlocksGroup(), offset, Number.POSITIVE_INFINITY);
+    piece.add(journaled);
   }
+  if (piece !== undefined) yield* blocksOf(piece);
 }
 
-/** Records that follow each other. */
-function* blocksOf(records: readonly LogRecord[]): Generator<SavedBlock, void, void> {
-  for (const { bytes, start, length, header } of madeBlocks(records)) {
+function* blocksOf(piece: TailPiece): Generator<SavedBlock, void, void> {
+  const { group } = piece.finish()[0]!;
+  for (const { bytes, start, length, header } of placedBlocks(group, piece.firstOffset)) {
     const stored = bytes.subarray(start + header.headerLength, start + length);
-    yield { header, stored, endsBatch: true };
+    const isLast = (header.attributes & BlockAttribute.lastOfBatch) !== 0;
+    yield { header, stored, endsBatch: isLast || header.producer === undefined };
   }
 }

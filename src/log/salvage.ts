@@ -12,7 +12,6 @@ import {
 } from "../format/block-header.js";
 import { segmentFileName } from "../format/file-names.js";
 import type { LogEnd } from "../format/log-metadata.js";
-import type { LogRecord } from "../format/record.js";
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
@@ -25,6 +24,7 @@ import { saveIndex } from "../segment/index-loading.js";
 import { Segment } from "../segment/segment.js";
 import { SegmentIndex } from "../segment/segment-index.js";
 import type { LogEnvironment } from "./environment.js";
+import type { JournaledRecord } from "./journaled-record.js";
 import { makeDirectories } from "./log-creation.js";
 import { writeMetadata } from "./log-files.js";
 import { closeSurvey, type LogSurvey, startOf } from "./log-survey.js";
@@ -53,7 +53,7 @@ export interface SalvageOptions {
    * What the journal of the store has of the log, in the order of the offsets; what the segments
    * have of it, too, is left out.
    */
-  readonly journaled?: readonly LogRecord[];
+  readonly journaled?: readonly JournaledRecord[];
   readonly indexIntervalBytes?: number;
   /** Told how many bytes of the old log were read since the last call. */
   readonly onBytes?: (count: number) => void;
@@ -177,7 +177,7 @@ class Salvage {
     const from = Math.max(this.#nextOffset, startOffset);
     const to = bound ?? Number.POSITIVE_INFINITY;
     const { journaled = [] } = this.#options;
-    const records = journaled.filter(({ offset }) => offset >= from && offset < to);
+    const records = journaled.filter(({ record: { offset } }) => offset >= from && offset < to);
     const blocks = journaledBlocks(records);
     const first = await blocks.next();
     if (first.done === true) return;

@@ -1,4 +1,4 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { SeglogError } from "../errors.js";
 import { MAX_BATCH_RECORDS } from "../wire/pack.js";
@@ -60,7 +60,7 @@ class ElementCount {
       if (fieldEnd > end) return;
       if (field.message !== undefined && field.fieldKind !== "map") {
         this.#walk(field.message, fieldEnd, false);
-      } else if (field.fieldKind === "list" && field.listKind === "scalar") {
+      } else if (field.fieldKind === "list" && isPacked(field)) {
         this.#countNumbers(fieldEnd);
       }
       reader.pos = fieldEnd;
@@ -73,6 +73,11 @@ class ElementCount {
       if (this.#bytes[at]! < 0x80 && ++this.#elements > MAX_ELEMENTS) throw tooMany(MAX_ELEMENTS);
     }
   }
+}
+
+/** Texts and bytes come one by one. */
+function isPacked({ scalar }: DescField): boolean {
+  return scalar !== undefined && scalar !== ScalarType.STRING && scalar !== ScalarType.BYTES;
 }
 
 function checkJson(bytes: Uint8Array): void {

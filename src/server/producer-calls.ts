@@ -16,7 +16,8 @@ export function producerCalls({
     },
 
     async getProducer({ key, id }, call) {
-      assertMay(call, "read", key);
+      // A producer has to know where it stands, whether it may read records or not.
+      assertMay(call, "append", key);
       const found = await store.producer(key, id);
       if (found === undefined) return {};
       const { epoch, nextSequence, lastOffset } = found;

@@ -1,5 +1,6 @@
 import type { LogRecord, RecordInput } from "../format/record.js";
-import type { AppendOptions, ReadOptions } from "../log/commit-log.js";
+import type { AppendOptions } from "../log/append-options.js";
+import type { ReadOptions } from "../log/commit-log.js";
 
 /** The offsets that a batch was given: they rise, but need not follow each other. */
 export interface KeyedBatch {

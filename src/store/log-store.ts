@@ -7,10 +7,10 @@ import { journalName } from "../format/journal-key.js";
 import type { LogMetadata } from "../format/log-metadata.js";
 import type { BytesInput, LogRecord, RecordFields, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
+import { type AppendOptions, assertAppendable } from "../log/append-options.js";
 import type { AppendedBatch } from "../log/appended-batch.js";
 import { Changes } from "../log/changes.js";
 import {
-  type AppendOptions,
   assertDirectory,
   CommitLog,
   type ReadOptions,
@@ -124,8 +124,7 @@ export class LogStore implements KeyedLog {
   /** What opening the store found. Each log has a report of its own. */
   readonly recovery: StoreRecoveryReport;
   readonly #environment: LogEnvironment;
-  readonly #durability: Durability;
-  readonly #onError: (error: SeglogError) => void;
+  readonly #options: ResolvedLogOptions;
   readonly #storeId: Uint8Array;
   readonly #keys: Set<string>;
   readonly #session: WriterSession | undefined;
@@ -149,8 +148,7 @@ export class LogStore implements KeyedLog {
     this.directory = directory;
     this.recovery = parts.recovery;
     this.#environment = environment;
-    this.#durability = options.durability;
-    this.#onError = options.onError;
+    this.#options = options;
     this.#storeId = storeId;
     this.#keys = parts.keys;
     this.#session = session;
@@ -340,7 +338,7 @@ export class LogStore implements KeyedLog {
 
   /** @internal When an append is acknowledged. */
   get durability(): Durability {
-    return this.#durability;
+    return this.#options.durability;
   }
 
   /** All keys, in no particular order. Of a store opened for reading, as of the last `refresh`. */
@@ -392,8 +390,8 @@ export class LogStore implements KeyedLog {
     if (open !== undefined && this.#closing === undefined) return open.append(record, options);
     return this.#use(
       key,
-      () => [copyRecord(record), copyOptions(options)] as const,
-      (log, [copy, copiedOptions]) => log.append(copy, copiedOptions),
+      () => [[copyRecord(record)], copyOptions(options)],
+      (log, [[copy], copiedOptions]) => log.append(copy!, copiedOptions),
     );
   }
 
@@ -409,7 +407,7 @@ export class LogStore implements KeyedLog {
     }
     return this.#use(
       key,
-      () => [copyRecords(records), copyOptions(options)] as const,
+      () => [copyRecords(records), copyOptions(options)],
       (log, [copies, copiedOptions]) => log.appendBatch(copies, copiedOptions),
     );
   }
@@ -518,6 +516,7 @@ export class LogStore implements KeyedLog {
     this.#openedEpochs.set(producer.id, producer.epoch);
     // What is being written was judged before.
     await Promise.all(this.#logs.all().map(([, log]) => log.writer?.queue.passed()));
+    await this.#journal?.passed();
     return producer;
   }
 
@@ -606,16 +605,22 @@ export class LogStore implements KeyedLog {
     return this.#environment.fileSystem.removeTree(deletedPath(this.directory, encodeKey(key)));
   }
 
-  /** @param copyInput - Called at once, while the caller's input is as it was given. */
-  async #use<I, T>(
+  /**
+   * Appends to a log that may have to be opened, or made, first.
+   *
+   * @param copyInput - Called at once, while the caller's input is as it was given.
+   */
+  async #use<R extends Iterable<RecordInput>, T>(
     key: string,
-    copyInput: () => I,
-    run: (log: CommitLog, input: I) => Promise<T>,
+    copyInput: () => readonly [records: R, options: AppendOptions | undefined],
+    run: (log: CommitLog, input: readonly [R, AppendOptions | undefined]) => Promise<T>,
   ): Promise<T> {
     this.#assertOpen();
     encodeKey(key);
     this.#writable();
     const input = copyInput();
+    // What no log takes makes none.
+    if (!this.#keys.has(key)) assertAppendable(input[0], input[1] ?? {}, this.#options);
     return this.#logs.use(key, (log) => {
       this.#addKey(key);
       return run(log, input);
@@ -816,7 +821,7 @@ export class LogStore implements KeyedLog {
       // One that cannot be opened keeps what it has in the journal. While the store is being
       // closed, none can be.
       await this.#existing(key).catch((error: SeglogError) => {
-        if (this.#closing === undefined) this.#onError(error);
+        if (this.#closing === undefined) this.#options.onError(error);
       });
     });
     if (!areAllKnown || gone.size === 0) return new Set();

@@ -29,7 +29,7 @@ export function keys(options: Keys): Workload {
   const contender = (who: string, keyCount: keyof typeof counts): Contender => ({
     name: who,
     kind: "seglog",
-    run: (place) => seglog(place, options, keyCount),
+    run: (place) => seglog(place, options, keyCount, counts[keyCount]),
   });
   return {
     name,
@@ -53,10 +53,40 @@ export function keys(options: Keys): Workload {
   };
 }
 
+/** The same, synced, by nobody and by producers, who number what they append to each key. */
+export function producersKeys(
+  name: string,
+  records: Records,
+  counts: Readonly<Record<100 | 10_000, number>>,
+  targets: readonly Target[],
+): Workload {
+  const options = { records, isSynced: true };
+  const contender = (who: string, keyCount: keyof typeof counts, id?: bigint): Contender => ({
+    name: who,
+    kind: "seglog",
+    run: (place) => seglog(place, options, keyCount, counts[keyCount], id),
+  });
+  return {
+    name,
+    title: `Append ${records.byteLength} B singly to keys in turn, as producers, ${CALLERS} in flight, synced`,
+    unit: "records/s",
+    isSynced: true,
+    targets,
+    contenders: [
+      contender("100 keys, producers", 100, 1n),
+      contender("100 keys", 100),
+      contender("10,000 keys, producers", MOST_KEYS, 1n),
+      contender("10,000 keys", MOST_KEYS),
+    ],
+  };
+}
+
 async function seglog(
   place: Place,
-  { records, isSynced, counts }: Keys,
-  keyCount: keyof Keys["counts"],
+  { records, isSynced }: Pick<Keys, "records" | "isSynced">,
+  keyCount: number,
+  fullCount: number,
+  producerId?: bigint,
 ): Promise<Measured> {
   const store = await LogStore.open(join(place.directory, "store"), {
     durability: isSynced ? "always" : "os",
@@ -64,11 +94,14 @@ async function seglog(
   const names = Array.from({ length: place.amount(keyCount) }, (_, index) => `key-${index}`);
   const first = Buffer.from("made");
   await closedLoop(names.length, MAKERS, (index) => store.append(names[index]!, first));
-  const count = place.amount(counts[keyCount]);
+  const count = place.amount(fullCount);
   const rate = await place.rate(count, () =>
-    closedLoop(count, CALLERS, (index) =>
-      store.append(names[index % names.length]!, records.at(index)),
-    ),
+    closedLoop(count, CALLERS, (index) => {
+      const sequence = Math.floor(index / names.length);
+      const options =
+        producerId === undefined ? undefined : { producer: { id: producerId, epoch: 0, sequence } };
+      return store.append(names[index % names.length]!, records.at(index), options);
+    }),
   );
   for (const index of records.sample(count)) {
     const log = await store.log(names[index % names.length]!);

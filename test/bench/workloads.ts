@@ -5,7 +5,7 @@ import { compressedAppends, compressedScans, compressedSize } from "./compressio
 import { EventRecords } from "./event-records.js";
 import { follow } from "./follow.js";
 import { followLatency } from "./follow-latency.js";
-import { keys } from "./keys.js";
+import { keys, producersKeys } from "./keys.js";
 import { memory } from "./memory.js";
 import { opening } from "./opening.js";
 import { reads, readsSync } from "./random-reads.js";
@@ -104,6 +104,9 @@ export function workloads(): Workload[] {
       peerCount: 200_000,
       targets: [{ contender: "10,000 keys", over: "1 key", atLeast: 0.5 }],
     }),
+    producersKeys("keys-producers", small, { 100: 400_000, 10000: 200_000 }, [
+      { contender: "10,000 keys, producers", over: "10,000 keys", atLeast: 0.5 },
+    ]),
     compressedAppends(events),
     compressedScans(events),
     compressedSize(events),

@@ -90,6 +90,24 @@ describe("cat", () => {
     expect(err).toBe("");
   });
 
+  it("follows a key that is made later, and tells that it waits", async () => {
+    const cwd = await withStore();
+    const following = seglog(cwd, ["cat", "store", "-k", "later", "--follow", "-n", "1"]);
+    await seglog(cwd, ["append", "store", "-k", "later"], "first\nsecond\n");
+    const { code, out, err } = await following;
+    expect([code, out]).toEqual([0, "first\n"]);
+    expect(err).toBe('seglog: store has no key "later" yet: waiting for it to be made\n');
+  });
+
+  it("ends by Ctrl-C while it waits for a key", async () => {
+    const cwd = await withStore();
+    const child = start(cwd, ["cat", "store", "-k", "never", "--follow"]);
+    const ended = endOf(child);
+    await new Promise((resolve) => child.stderr!.once("data", resolve));
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+  });
+
   it("follows until Ctrl-C, which is exit code 130", async () => {
     const cwd = await withLog();
     const child = start(cwd, ["cat", "events", "--follow", "--from", "59"]);

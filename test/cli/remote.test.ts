@@ -49,6 +49,17 @@ describe("with --url", () => {
     expect(out.split("\n").at(-2)).toBe("new");
   });
 
+  it("cat --follow waits for a key to be made, and tells so", async () => {
+    const { cwd, url } = await serveStore();
+    const following = seglog(cwd, ["cat", "--url", url, "-k", "later", "--follow", "-n", "1"]);
+    await seglog(cwd, ["append", "--url", url, "-k", "later"], "first\nsecond\n");
+    const { code, out, err } = await following;
+    expect([code, out]).toEqual([0, "first\n"]);
+    expect(err).toBe(`seglog: ${url} has no key "later" yet: waiting for it to be made\n`);
+    const none = await seglog(cwd, ["cat", "--url", url, "-k", "none"]);
+    expect([none.code, none.err]).toEqual([2, expect.stringContaining("KEY_NOT_FOUND")]);
+  });
+
   it("offsets prints what the same command prints of a directory", async () => {
     const { cwd, url } = await serveStore();
     for (const more of [[], ["--json"]]) {

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { StoredOfProducer } from "../../src/client/sender.js";
 import { SeglogError, type SeglogErrorCode } from "../../src/errors.js";
 import { toConnectError, toFailure } from "../../src/wire/failure.js";
 import {
@@ -50,6 +51,15 @@ export class ModelServer {
   /** How long a request takes. */
   delayMs: () => number = () => 1;
   readonly #producers = new Map<string, ModelProducer>();
+
+  /** What is known of a producer in a key. */
+  stored(key: string, id: bigint): StoredOfProducer | undefined {
+    const producer = this.#producers.get(`${key}/${id}`);
+    if (producer === undefined) return undefined;
+    const { epoch, nextSequence, batches } = producer;
+    const { baseOffset, count } = batches.at(-1)!;
+    return { epoch, nextSequence, lastOffset: baseOffset + count - 1 };
+  }
 
   /** Forgets all producers, as a server does that has lost its data. */
   forget(): void {

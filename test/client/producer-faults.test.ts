@@ -61,7 +61,7 @@ test.each(seeds(10))(
     const transport = {
       openStream: server.openStream,
       openProducer: () => expect.fail("it has no name"),
-      lastOffset: () => expect.fail("it has no name"),
+      stored: () => expect.fail("it has no name"),
     };
     const producer = new Producer(transport, options, 200, () => undefined);
     const all: Sent[] = [];

@@ -14,7 +14,7 @@ function produce(server: Pick<ModelServer, "openStream">, options: ProducerOptio
   const transport = {
     openStream: server.openStream,
     openProducer: async () => ({ id: 7n, epoch: 3 }),
-    lastOffset: () => expect.fail("nobody asks"),
+    stored: () => expect.fail("nobody asks"),
   };
   return new Producer(
     transport,
@@ -507,13 +507,31 @@ describe("a batch that breaks its stream", () => {
   });
 });
 
+describe("a producer with a name that was fenced", () => {
+  test("fails also what waits for room", async () => {
+    const clock = virtualClock();
+    const server = new ModelServer();
+    server.fate = () => "PRODUCER_FENCED";
+    const producer = produce(server, { name: "importer", maxBufferedBytes: 300 });
+    const keys = ["k", "k", "l", "k", "k", "l", "m"];
+    const codes: (string | undefined)[] = [];
+    for (const key of keys) void codeOf(producer.send(key, "value")).then((it) => codes.push(it));
+    await clock.tickAsync(1000);
+    expect(codes).toEqual(keys.map(() => "PRODUCER_FENCED"));
+    expect(await codeOf(producer.send("k", "later"))).toBe("PRODUCER_FENCED");
+    await producer.close();
+    await clock.tickAsync(1000);
+    expect(clock.countTimers()).toBe(0);
+  });
+});
+
 describe("a producer with a name, while there is no server,", () => {
   test("says in time that it does not know where it stands", async () => {
     const clock = virtualClock();
     const transport = {
       openStream: new ModelServer().openStream,
       openProducer: () => Promise.reject(new SeglogError("UNAVAILABLE", "nobody listens")),
-      lastOffset: () => expect.fail("it has no identity"),
+      stored: () => expect.fail("it has no identity"),
     };
     const options = resolveProducerOptions({ name: "importer" });
     const producer = new Producer(transport, options, ANSWER_TIMEOUT_MS, () => undefined);

@@ -1,5 +1,6 @@
 import { SeglogError } from "../../src/errors.js";
 import type { Outcome } from "./log-history.js";
+import { Producers } from "./producing.js";
 import { GROUPS } from "./subject.js";
 import { Violation, type World } from "./world.js";
 
@@ -21,11 +22,13 @@ export class Life {
   /** Set when it is not known what the open files hold. */
   #mustReopen = false;
   readonly #advanceTimers: (milliseconds: number) => void;
+  #producers: Producers;
 
   constructor(world: World, name: string, advanceTimers: (milliseconds: number) => void) {
     this.#world = world;
     this.#name = name;
     this.#advanceTimers = advanceTimers;
+    this.#producers = this.#newProducers();
   }
 
   /** Opens, lives through so many steps of chance, and closes. */
@@ -33,7 +36,7 @@ export class Life {
     const { random } = this.#world;
     await this.#open();
     for (let step = 0; step < steps; step++) {
-      await this.#step(random.below(100));
+      await this.#step(random.below(140));
       if (random.below(3) > 0) await this.#settle();
       if (this.#mustReopen) {
         await this.#settle();
@@ -51,6 +54,7 @@ export class Life {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#world.open();
+        this.#producers = this.#newProducers();
         return;
       } catch (error) {
         const isMeant = error instanceof SeglogError && this.#world.hasFailed;
@@ -98,8 +102,41 @@ export class Life {
       await this.#settle();
       return this.#reopen();
     }
-    this.#world.passTime(random.pick([10, 50, 200]));
-    this.#advanceTimers(random.pick([10, 60, 200]));
+    if (choice < 100) {
+      this.#world.passTime(random.pick([10, 50, 200]));
+      this.#advanceTimers(random.pick([10, 60, 200]));
+      return;
+    }
+    if (choice < 122) return this.#send(key);
+    if (choice < 127) {
+      for (let count = 0; count < 5; count++) await this.#send(random.pick(setting.keys));
+      return;
+    }
+    if (choice < 136) return this.#sendAgain(key);
+    const { store } = this.#world.subject;
+    if (store !== undefined) this.#producers.open(store);
+  }
+
+  /** A producer sends a batch. */
+  async #send(key: string): Promise<void> {
+    const log = await this.#log(key);
+    if (log !== undefined && !this.#mustReopen) await this.#producers.send(key, log);
+  }
+
+  /** A producer sends a batch that it sent before. */
+  async #sendAgain(key: string): Promise<void> {
+    await this.#settle();
+    const log = await this.#log(key);
+    if (log !== undefined && !this.#mustReopen) await this.#producers.sendAgain(key, log);
+    await this.#settle();
+  }
+
+  #newProducers(): Producers {
+    return new Producers(this.#world, {
+      go: (call) => this.#begin(call()),
+      judge: (error) => this.#judge(error),
+      value: () => this.#value(),
+    });
   }
 
   /** Begins to append a single record, or a batch. */
@@ -144,6 +181,8 @@ export class Life {
         settle(outcome);
         for (const clamp of clamps) clamp(outcome);
         if (outcome === "done") model.log(key).hold(model.log(key).accepted);
+        if (outcome === "done") model.sent(key).cut(offset);
+        this.#producers.forget(key);
       },
       () => log.truncateTo(offset),
     );
@@ -191,6 +230,7 @@ export class Life {
     this.#go(
       (outcome) => {
         this.#world.forget(key);
+        this.#producers.forget(key);
         settle(outcome);
         if (outcome !== "done") this.#mustReopen = true;
       },
@@ -223,7 +263,11 @@ export class Life {
       () => settle("done"),
       (error: unknown) => settle(this.#judge(error)),
     );
-    // Whoever settles gets to know; until then it is nobody's.
+    this.#begin(run);
+  }
+
+  /** Whoever settles gets to know how it went; until then it is nobody's. */
+  #begin(run: Promise<void>): void {
     run.catch(() => undefined);
     this.#inFlight.push(run);
   }

@@ -9,9 +9,10 @@ export interface FoundLog {
 
 /**
  * What came of something that was asked of a log. `refused`: told that it was not done, so it
- * counts only if a crash brings it back. `unknown`: failed without that being told.
+ * counts only if a crash brings it back. `unknown`: failed without that being told. `rejected`, for
+ * a `gap` or otherwise: it was judged, and nothing of it may ever be there by this step.
  */
-export type Outcome = "pending" | "done" | "refused" | "unknown";
+export type Outcome = "pending" | "done" | "refused" | "unknown" | "rejected" | "gap";
 
 interface Step {
   readonly kind: "append" | "truncate";
@@ -124,6 +125,9 @@ export class LogHistory {
   ): string | undefined {
     const start = this.#judgeStart(found, mark);
     if (start !== undefined) return start;
+    if (new Set(found.values).size < found.values.length) {
+      return `it has records twice: ${found.values.map((value) => value.slice(0, 12)).join(" ")}`;
+    }
     if (found.values.length !== found.endOffset - found.startOffset) {
       return `it has ${found.values.length} records from ${found.startOffset} to ${found.endOffset}`;
     }
@@ -163,6 +167,9 @@ export class LogHistory {
     if (at >= required && this.#isSame(found, values)) return true;
     const step = at < mark.accepted ? this.#steps[at] : undefined;
     if (step === undefined) return false;
+    if (step.outcome === "rejected" || step.outcome === "gap") {
+      return this.#explains(found, mark, required, at + 1, values);
+    }
     const after =
       step.kind === "append"
         ? [...values, ...step.values]

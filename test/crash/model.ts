@@ -1,13 +1,21 @@
 import type { Loss } from "./aftermath.js";
 import { CommitHistory, type CommitMark } from "./commit-history.js";
 import { type FoundLog, type HistoryMark, LogHistory, type Outcome } from "./log-history.js";
+import { SentBatches } from "./sent-batches.js";
 import type { Setting } from "./setting.js";
 import { commitId, type Found, GROUPS } from "./subject.js";
 
 const NOTHING: FoundLog = { startOffset: 0, endOffset: 0, epoch: 0, values: [] };
 
+/** A producer that was opened by its name. */
+export interface OpenedProducer {
+  readonly id: bigint;
+  readonly epoch: number;
+}
+
 interface KeyState {
   readonly history: LogHistory;
+  readonly sent: SentBatches;
   /** Whether its log is known to have been made. */
   exists: boolean;
   deletion: Outcome | undefined;
@@ -24,6 +32,7 @@ export interface Expectation {
     string,
     { readonly key: string; readonly history: CommitHistory; readonly mark: CommitMark }
   >;
+  readonly opened: OpenedProducer | undefined;
 }
 
 /** The model of a whole store, or of a log by itself. */
@@ -31,6 +40,9 @@ export class Model {
   readonly #setting: Setting;
   readonly #keys = new Map<string, KeyState>();
   readonly #commits = new Map<string, { readonly key: string; readonly history: CommitHistory }>();
+
+  /** What the last producer was told that was opened by its name, in whatever session. */
+  opened: OpenedProducer | undefined;
 
   constructor(setting: Setting) {
     this.#setting = setting;
@@ -41,8 +53,15 @@ export class Model {
     const state = this.#keys.get(key);
     if (state !== undefined && state.deletion !== "done") return state.history;
     const history = new LogHistory(NOTHING);
-    this.#keys.set(key, { history, exists: false, deletion: undefined });
+    const sent = new SentBatches();
+    this.#keys.set(key, { history, sent, exists: false, deletion: undefined });
     return history;
+  }
+
+  /** What producers have sent to a key. */
+  sent(key: string): SentBatches {
+    this.log(key);
+    return this.#keys.get(key)!.sent;
   }
 
   /** The log of a key is there. */
@@ -89,8 +108,12 @@ export class Model {
   expectation(): Expectation {
     return {
       keys: new Map(
-        [...this.#keys].map(([key, state]) => [key, { ...state, mark: state.history.mark() }]),
+        [...this.#keys].map(([key, state]) => [
+          key,
+          { ...state, sent: state.sent.copy(), mark: state.history.mark() },
+        ]),
       ),
+      opened: this.opened,
       commits: new Map(
         [...this.#commits].map(([id, { key, history }]) => [
           id,
@@ -127,10 +150,12 @@ export class Model {
   /** The model of what goes on from what was found, which is durable from now on. */
   after(found: Found, expected: Expectation, loss: Loss): Model {
     const model = new Model(this.#setting);
+    model.opened = expected.opened;
     const losesNothing = this.#losesNothing(loss);
     for (const [key, log] of found.logs) {
       const history = new LogHistory(log);
-      model.#keys.set(key, { history, exists: true, deletion: undefined });
+      const sent = expected.keys.get(key)!.sent.after(log);
+      model.#keys.set(key, { history, sent, exists: true, deletion: undefined });
       for (const group of GROUPS) {
         const id = commitId(group, key);
         const next = found.committed.get(id);

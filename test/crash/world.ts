@@ -1,3 +1,4 @@
+import { inspect, isDeepStrictEqual } from "node:util";
 import { SeglogError } from "../../src/errors.js";
 import type { CommitLog } from "../../src/log/commit-log.js";
 import { type DiskImage, MemoryDisk } from "../support/memory-disk.js";
@@ -147,6 +148,7 @@ export class World {
         this.model.judge(found, expected, this.#loss) ?? (before && differenceOf(before, found));
       if (wrong !== undefined) throw new Violation(wrong);
       this.model = this.model.after(found, expected, this.#loss);
+      if (this.random.below(3) === 0) await this.#askForProducers(subject, found);
     } catch (error) {
       await subject.close().catch(() => undefined);
       throw error;
@@ -155,6 +157,19 @@ export class World {
     for (const key of subject.keys()) await this.log(key);
     this.#frozen = undefined;
     this.#loss = "process";
+  }
+
+  /** What a log knows of a producer must be what its records tell. */
+  async #askForProducers(subject: Subject, found: Found): Promise<void> {
+    for (const [key, log] of found.logs) {
+      for (const [id, known] of this.model.sent(key).knownBy(log)) {
+        const said = await (await subject.log(key)).producer(id);
+        if (isDeepStrictEqual(said, known)) continue;
+        throw new Violation(
+          `log ${key}, producer ${id}: ${inspect(said)} is known, ${inspect(known)} is stored`,
+        );
+      }
+    }
   }
 
   get isWatched(): boolean {

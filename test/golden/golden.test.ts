@@ -18,11 +18,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { leaveJournaled } from "../support/journaled-store.js";
 import { describeLog, describeStore } from "./describe.js";
 import { hasPython, readIndependently } from "./independent-reader.js";
+import { PRODUCER_ID } from "./producers-store.js";
 
 const GOLDEN = fileURLToPath(new URL("../../fixtures/golden/v0", import.meta.url));
 const LOGS = ["clean-log", "killed-log", "crafted-log", "room-log"];
 const KILLED = ["killed-log", "room-log"];
-const STORES = ["store", "journaled-store"];
+const STORES = ["store", "journaled-store", "producers-store"];
 
 let work: string;
 beforeEach(() => {
@@ -64,6 +65,27 @@ describe.each(STORES)("golden %s", (name) => {
     const copy = copyOf(name, "store");
     expect(await describeStore(copy, {})).toEqual(expected(name));
     expect(await describeStore(copy)).toEqual(expected(name));
+  });
+});
+
+describe("golden producers-store", () => {
+  it("tells what was stored of producers, in the segments and in the journal", async () => {
+    const store = await LogStore.open(copyOf("producers-store", "store"));
+    const known = () =>
+      Promise.all(["orders", "mail"].map((key) => store.producer(key, PRODUCER_ID)));
+    const before = await known();
+    expect(before).toEqual([
+      { epoch: 4, nextSequence: 1, lastOffset: 7 },
+      { epoch: 3, nextSequence: 3, lastOffset: 3 },
+    ]);
+    const producer = { id: PRODUCER_ID, epoch: 3, sequence: 1 };
+    expect(await store.appendBatch("mail", ["again", "again"], { producer })).toMatchObject({
+      baseOffset: 2,
+    });
+    await (await store.log("orders")).close();
+    await (await store.log("mail")).close();
+    expect(await known()).toEqual(before);
+    await store.close();
   });
 });
 

@@ -14,6 +14,7 @@ import { writeCraftedLog } from "./crafted-log.js";
 import { describeLog, describeStore } from "./describe.js";
 import { writeJournaledStore } from "./journaled-store.js";
 import { writeKilledLog } from "./killed-log.js";
+import { writeProducersStore } from "./producers-store.js";
 import { writeRoomLog } from "./room-log.js";
 import { writeStore } from "./store.js";
 
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
   await make("store", "store", writeStore, describeStore);
   await make("journaled-store", "store", writeJournaledStore, describeStore);
   await make("room-log", "log", writeRoomLog, describeLog);
+  await make("producers-store", "store", writeProducersStore, describeStore);
 }
 
 /** Writes one golden directory, and what the library reads from it. */

@@ -125,7 +125,7 @@ class Block:
         self.position = position
         self.codec = header[9]
         self.attributes = u16(header, 10)
-        if self.attributes & 0xE0 or self.codec > 1:
+        if self.attributes & 0xC0 or self.codec > 1:
             raise Unsupported("attributes or codec")
         self.chain = u32(header, 16)
         self.count = u32(header, 20)
@@ -479,10 +479,13 @@ def journaled_run(directory, log_id):
         if flags & 2:
             run = []
             continue
+        own_key = 41 if flags & 4 else 25
+        if len(name) < own_key:
+            continue
         own = {**record, "offset": offset}
         del own["key"]
         if flags & 1:
-            own["key"] = name[25:].hex()
+            own["key"] = name[own_key:].hex()
         if run and offset != run[-1]["offset"] + 1:
             run = []
         run.append(own)

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { JournaledProducer } from "../../src/format/journal-key.js";
 import type { LogRecord } from "../../src/format/record.js";
 import { GatheredTail } from "../../src/log/gathered-tail.js";
+import type { JournaledRecord } from "../../src/log/journaled-record.js";
 import { PendingGroup } from "../../src/log/pending.js";
 import { TailPiece } from "../../src/log/tail-piece.js";
 
@@ -15,8 +17,8 @@ function tailFor(segmentBytes: number): GatheredTail {
   });
 }
 
-function record(parts: Partial<LogRecord>): LogRecord {
-  return { offset: 0, timestamp: 1, value: new Uint8Array(0), ...parts };
+function record(parts: Partial<LogRecord>, producer?: JournaledProducer): JournaledRecord {
+  return { record: { offset: 0, timestamp: 1, value: new Uint8Array(0), ...parts }, producer };
 }
 
 describe("a tail that is gathered", () => {
@@ -30,9 +32,11 @@ describe("a tail that is gathered", () => {
     for (;;) {
       const piece = tail.take(EPOCH, next);
       if (piece === undefined) break;
-      expect(piece.end - piece.start).toBeLessThanOrEqual(1200);
+      const [batch, ...others] = piece;
+      expect(others).toEqual([]);
+      expect(batch!.end - batch!.start).toBeLessThanOrEqual(1200);
       expect(tail.take(EPOCH, next)).toBeUndefined();
-      next += piece.recordCount;
+      next += batch!.recordCount;
     }
     expect(next).toBe(FROM + 12);
   });
@@ -45,6 +49,35 @@ describe("a tail that is gathered", () => {
       expect(tail.add(record({}))).toBe(0);
       expect(tail.add(record(parts))).toBeGreaterThan(5000);
     }
+  });
+
+  it("keeps the batches of producers as they were, however long they are", () => {
+    const tail = tailFor(1000);
+    const value = new Uint8Array(300);
+    const of = (sequence: number, goesOn: boolean) => ({ id: 7n, epoch: 1, sequence, goesOn });
+    tail.add(record({ value }));
+    for (let sequence = 0; sequence < 4; sequence++) {
+      tail.add(record({ value }, of(sequence, sequence > 0)));
+    }
+    tail.add(record({ value }, of(4, false)));
+    tail.add(record({ value }));
+    tail.add(record({ value }));
+    const batches: unknown[] = [];
+    for (let next = FROM; ; ) {
+      const piece = tail.take(EPOCH, next);
+      if (piece === undefined) break;
+      for (const { recordCount, producer } of piece) {
+        batches.push([recordCount, producer?.sequence]);
+        next += recordCount;
+      }
+    }
+    expect(batches).toEqual([
+      [1, undefined],
+      [4, 0],
+      [1, 4],
+      [1, undefined],
+      [1, undefined],
+    ]);
   });
 
   it("has nothing to give where nothing was added", () => {

@@ -7,7 +7,7 @@ function indexOf(logs: string): JournalIndex {
   const next = new Map<string, number>();
   [...logs].forEach((log, place) => {
     const offset = next.get(log) ?? 0;
-    index.add(index.runFor(log), offset, place, 0);
+    index.add(index.runFor(log), offset, place, 0, false);
     next.set(log, offset + 1);
   });
   return index;
@@ -30,7 +30,7 @@ describe("the index of a journal", () => {
     expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["b"], 2]);
     index.dropBefore(2);
     expect(index.runOf("a")).toEqual({ firstOffset: 2, endOffset: 4, places: [3, 4] });
-    index.add(index.runFor("a"), 4, 5, 0);
+    index.add(index.runFor("a"), 4, 5, 0, false);
     index.settled("b", 9);
     expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a"], 5]);
   });
@@ -38,17 +38,17 @@ describe("the index of a journal", () => {
   it("begins a run anew where offsets do not follow each other", () => {
     const index = indexOf("aaa");
     index.settled("a", 3);
-    index.add(index.runFor("a"), 7, 3, 0);
+    index.add(index.runFor("a"), 7, 3, 0, false);
     expect(index.runOf("a")).toEqual({ firstOffset: 7, endOffset: 8, places: [3] });
     expect([[...index.unsettled()], index.firstUnsettledPlace()]).toEqual([["a"], 3]);
-    index.add(index.runFor("a"), 5, 4, 0);
+    index.add(index.runFor("a"), 5, 4, 0, false);
     expect(index.runOf("a")).toEqual({ firstOffset: 5, endOffset: 6, places: [4] });
   });
 
   it("gives a run that stays as it is when records are added and freed", () => {
     const index = indexOf("aa");
     const run = index.runOf("a")!;
-    index.add(index.runFor("a"), 2, 2, 0);
+    index.add(index.runFor("a"), 2, 2, 0, false);
     index.dropBefore(2);
     expect([run.firstOffset, run.endOffset, run.places.slice(0, 2)]).toEqual([0, 2, [0, 1]]);
     index.dropBefore(3);
@@ -63,7 +63,7 @@ describe("the index of a journal", () => {
     expect([freed.isDropped, forgotten.isDropped]).toEqual([true, true]);
     // It keeps no memory that grew with the journal.
     expect([freed.places, forgotten.places]).toEqual([[], []]);
-    index.add(index.runFor("a"), 2, 3, 0);
+    index.add(index.runFor("a"), 2, 3, 0, false);
     expect(index.runOf("a")).toEqual({ firstOffset: 2, endOffset: 3, places: [3] });
   });
 

@@ -2,7 +2,8 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { SeglogError } from "../../src/errors.js";
-import type { CommitLog, ProducerSequence } from "../../src/log/commit-log.js";
+import type { ProducerSequence } from "../../src/log/append-options.js";
+import type { CommitLog } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import { surveyLog } from "../../src/log/log-survey.js";
 import { salvageLog } from "../../src/log/salvage.js";
@@ -358,6 +359,19 @@ describe("what is known of producers", () => {
     await log.close();
     const again = await openLog(directory, SMALL_SEGMENTS);
     expect(await append(again, 7n, 0, 2)).toEqual([0, 1]);
+  });
+
+  test("outlives a truncation that cuts off what came behind it", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await append(log, 7n, 0, 2);
+    await fill(log, 8);
+    await log.deleteBefore(6);
+    await append(log, 7n, 2);
+    await log.truncateTo(8);
+    expect(await log.producer(7n)).toMatchObject({ nextSequence: 2, lastOffset: 1 });
+    expect(await append(log, 7n, 0, 2)).toEqual([0, 1]);
+    expect(await append(log, 7n, 2)).toEqual([8, 8]);
   });
 
   test("is told only once it is on stable storage", async () => {

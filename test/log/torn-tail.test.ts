@@ -137,8 +137,10 @@ describe("the last group torn at every byte", () => {
           epochRaised: isCut,
         });
         expect(log.epoch).toBe(isCut ? 1 : 0);
-        if (isCut) {
-          expect(readFileSync(log.recovery.quarantineFile!)).toEqual(data.subarray(start, length));
+        // A checksum, which stands first, may begin with zeros.
+        const torn = data.subarray(start, length);
+        if (isCut && torn.some((byte) => byte !== 0)) {
+          expect(readFileSync(log.recovery.quarantineFile!)).toEqual(torn);
         } else {
           expect(log.recovery.quarantineFile).toBeUndefined();
         }

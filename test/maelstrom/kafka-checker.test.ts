@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { type Body, History } from "./history.js";
-import { checkKafkaHistory } from "./kafka-checker.js";
+import { checkKafkaHistory, type Expectations } from "./kafka-checker.js";
 import type { AnomalyKind, Verdict } from "./verdict.js";
 
-/** Each step is a request with its answer; the next one begins after it. */
-type Step = readonly [request: Body, reply: Body | undefined];
+/** Each step is a request with its answer, and who asked; the next one begins after it. */
+type Step = readonly [request: Body, reply: Body | undefined, client?: string];
+
+/** The same step of another client. */
+const other = ([request, reply]: Step): Step => [request, reply, "other"];
 
 const send = (message: unknown, offset: number | undefined, key = "k"): Step => [
   { type: "send", key, msg: message },
@@ -31,14 +34,17 @@ const list = (offset?: number): Step => [
   { type: "list_committed_offsets_ok", offsets: offset === undefined ? {} : { k: offset } },
 ];
 
-function check(steps: readonly Step[], maxMessagesPerKey?: number): Verdict {
+function check(steps: readonly Step[], expectations?: Expectations): Verdict {
   const history = new History();
-  for (const [request, reply] of steps) {
-    const operation = history.invoke("c", request);
+  for (const [request, reply, client = "c"] of steps) {
+    const operation = history.invoke(client, request);
     if (reply) history.complete(operation, reply);
   }
-  return checkKafkaHistory(history, maxMessagesPerKey);
+  return checkKafkaHistory(history, expectations);
 }
+
+/** What is expected of several nodes. */
+const SEVERAL_NODES: Expectations = { realtime: false, readToEnd: true };
 
 /** All steps begin before any of them ends. */
 function checkConcurrent(steps: readonly Step[]): Verdict {
@@ -104,36 +110,39 @@ describe("checkKafkaHistory", () => {
     ],
     ["malformed-reply", "a list without offsets", [[list()[0], { type: `${list()[0].type}_ok` }]]],
     [
-      "inconsistent-offset",
+      "inconsistent-offsets",
       "two sends at one offset",
-      [send(1, undefined), send(2, 0), poll(0, [0, 1])],
+      [send(1, undefined), send(2, 0), poll(0, [0, 1]), poll(0, [0, 2])],
     ],
     ["duplicate", "one message twice", [send(1, 0), poll(0, [0, 1], [1, 1])]],
     ["phantom", "a message that nobody sent", [poll(0, [0, 1])]],
     ["phantom", "a message that is sent later", [poll(0, [0, 1]), send(1, 0)]],
     ["phantom", "a message whose send was refused", [refusedSend(1, 11), poll(0, [0, 1])]],
     ["phantom", "a message of another key", [send(1, 0, "other"), poll(0, [0, 1])]],
-    ["non-monotonic-send", "a lower offset", [send(1, 1), send(2, 0)]],
-    ["non-monotonic-poll", "offsets that fall", [send(1, 0), send(2, 1), poll(0, [1, 2], [0, 1])]],
-    ["non-monotonic-poll", "an offset below what was asked for", [send(1, 0), poll(1, [0, 1])]],
+    ["nonmonotonic-send", "a lower offset", [send(1, 1), send(2, 0)]],
     [
-      "skipped",
+      "int-nonmonotonic-poll",
+      "offsets that fall",
+      [send(1, 0), send(2, 1), poll(0, [1, 2], [0, 1])],
+    ],
+    ["nonmonotonic-poll", "an offset below what was asked for", [send(1, 0), poll(1, [0, 1])]],
+    [
+      "int-poll-skip",
       "a message inside of a poll",
       [send(1, 0), send(2, 1), send(3, 2), poll(1, [1, 2]), poll(0, [0, 1], [2, 3])],
     ],
     [
-      "skipped",
+      "poll-skip",
       "the message asked for",
       [send(1, 0), send(2, 1), poll(0, [0, 1]), poll(0, [1, 2])],
     ],
     [
-      "skipped",
+      "poll-skip",
       "a message that was never acknowledged but seen",
       [send(1, undefined), send(2, 1), poll(0, [0, 1]), poll(0, [1, 2])],
     ],
     ["stale-poll", "a message that somebody saw before", [send(1, 0), poll(0, [0, 1]), poll(0)]],
-    ["lost-write", "a message that nobody ever saw", [send(1, 0), poll(0)]],
-    ["lost-write", "a message before one that is there", [send(1, 0), send(2, 1), poll(0, [1, 2])]],
+    ["stale-poll", "a message that nobody ever saw", [send(1, 0), poll(0)]],
     ["committed-backwards", "a lost commit", [commit(5), list()]],
     ["committed-backwards", "a commit undone by a lower one", [commit(5), commit(3), list(3)]],
     ["committed-backwards", "a listed offset that is gone", [commit(5, false), list(5), list(3)]],
@@ -142,19 +151,61 @@ describe("checkKafkaHistory", () => {
     expect(new Set(kindsOf(check(steps)))).toEqual(new Set([kind]));
   });
 
+  it("finds a message that polls came past and nobody saw", () => {
+    const steps = [send(1, 0), send(2, 1), poll(0, [1, 2])];
+    expect(kindsOf(check(steps))).toEqual(["poll-skip", "lost-write"]);
+  });
+
+  it.each<[string, Step[]]>([
+    ["a poll that is out of date", [send(1, 0), other(poll(0)), poll(0, [0, 1])]],
+    ["sends of two clients", [send(1, 1), other(send(2, 0)), poll(0, [0, 2], [1, 1])]],
+    ["a list that is out of date", [commit(5), other(list()), other(list(5))]],
+    ["a commit that nobody asks for afterwards", [commit(5)]],
+    ["a lower commit of another client", [commit(5), other(commit(3)), list(5), other(list(5))]],
+  ])("accepts of several nodes %s", (_, steps) => {
+    expect(check(steps, SEVERAL_NODES).anomalies).toEqual([]);
+  });
+
+  it.each<[AnomalyKind[], string, Step[]]>([
+    [["unseen"], "a message that nobody polled", [send(1, 0), poll(0)]],
+    [
+      ["poll-skip", "lost-write", "unseen"],
+      "a message that polls came past",
+      [send(1, 0), other(send(2, 1)), other(poll(0, [1, 2]))],
+    ],
+    [
+      ["nonmonotonic-send"],
+      "sends of one client",
+      [send(1, 1), send(2, 0), poll(0, [0, 2], [1, 1])],
+    ],
+    [
+      ["committed-backwards"],
+      "a list of one client",
+      [other(commit(5)), list(5), list(3), list(5)],
+    ],
+    [["committed-backwards"], "a client's own commit", [commit(5), list(3), list(5)]],
+    [["lost-commit"], "a commit that no later list comes to", [commit(5), other(list(3))]],
+    [["committed-made-up"], "an offset that nobody committed", [commit(5), list(6)]],
+    [["phantom"], "a message that nobody sent", [poll(0, [0, 1])]],
+  ])("finds of several nodes %j: %s", (kinds, _, steps) => {
+    expect(kindsOf(check(steps, SEVERAL_NODES))).toEqual(kinds);
+  });
+
+  it("counts what is out of date", () => {
+    const steps = [send(1, 0), other(poll(0)), commit(0), other(list()), list(0), poll(0, [0, 1])];
+    expect(check(steps, SEVERAL_NODES)).toMatchObject({ stalePolls: 1, staleLists: 1 });
+  });
+
   it("finds answers that are too large", () => {
     const steps = [send(1, 0), send(2, 1), poll(0, [0, 1], [1, 2])];
-    expect(kindsOf(check(steps, 2))).toEqual([]);
-    expect(kindsOf(check(steps, 1))).toEqual(["too-many"]);
+    expect(kindsOf(check(steps, { maxMessagesPerKey: 2 }))).toEqual([]);
+    expect(kindsOf(check(steps, { maxMessagesPerKey: 1 }))).toEqual(["too-many"]);
   });
 
   it("says where", () => {
     expect(check([send("a", 0), send("b", 1), poll(0, [1, "b"])]).anomalies).toEqual([
-      {
-        kind: "lost-write",
-        key: "k",
-        detail: 'a poll from 0 reached 1 without "a" at offset 0',
-      },
+      { kind: "poll-skip", key: "k", detail: '"a" at offset 0, in a poll from 0 to 1' },
+      { kind: "lost-write", key: "k", detail: '"a" at offset 0, polls came to 1' },
     ]);
   });
 
@@ -172,6 +223,8 @@ describe("checkKafkaHistory", () => {
       acknowledged: 2,
       unseen: 1,
       polled: 2,
+      stalePolls: 0,
+      staleLists: 0,
       refused: 1,
       unanswered: 1,
     });

@@ -1,101 +1,83 @@
+import { CommitChecker } from "./commit-checker.js";
+import { Findings, HighWater } from "./findings.js";
 import type { History, Operation } from "./history.js";
-import {
-  faultOf,
-  isSend,
-  keysOf,
-  numbersOf,
-  type Pairs,
-  polledOf,
-  sendOf,
-  wasRefused,
-} from "./kafka-wire.js";
-import type { Anomaly, AnomalyKind, Verdict } from "./verdict.js";
+import { faultOf, isSend, polledOf, sendOf, wasRefused } from "./kafka-wire.js";
+import { PollChecker } from "./poll-checker.js";
+import type { Verdict } from "./verdict.js";
 
-/** What is known of one key. */
-class KeyFacts {
-  readonly messageAt = new Map<number, string>();
-  readonly offsetOf = new Map<string, number>();
-  readonly sentBy = new Map<string, Operation>();
-  readonly polled = new Set<number>();
-  /** The highest offset known to be readable at the current moment of the walk; -1 for none. */
-  readableTo = -1;
-  /** The highest offset of a send that has been acknowledged so far. */
-  acknowledgedTo = -1;
-  /** Between these the committed offset must be: acknowledged or seen, and asked for. */
-  committedFloor = -1;
-  committedCeiling = -1;
-  offsets: readonly number[] = [];
-}
-
-/** What a request must be judged by: how things stood when it was asked. */
-interface Snapshot {
-  readonly readableTo: ReadonlyMap<string, number>;
-  readonly acknowledgedTo: number;
-  readonly committedFloor: ReadonlyMap<string, number>;
+/** What is expected of a history beyond what Jepsen expects of each. */
+export interface Expectations {
+  /**
+   * Whether all clients see the same moment: a message is readable once it was acknowledged or
+   * seen, and offsets of sends, and committed offsets, follow the order of the requests of
+   * different clients, too. A single node can do that. Without it, as in Maelstrom, only what each
+   * client sees has an order, and what is out of date is merely counted. Default: true.
+   */
+  readonly realtime?: boolean;
+  /** Whether everything is read and listed in the end, so that what is missing is lost. Default: false. */
+  readonly readToEnd?: boolean;
+  /** The most messages of one key that an answer to a poll may hold. Default: any number. */
+  readonly maxMessagesPerKey?: number;
 }
 
 /**
- * Checks a history of the `kafka` workload. Beyond what the workload demands, it expects of a
- * single node that a message is readable once it was acknowledged or seen, and that offsets follow
- * the order of sends of different clients, too.
+ * Checks a history of the `kafka` workload.
  *
  * Within a key, all messages that are sent must differ.
- *
- * @param maxMessagesPerKey - The most messages of one key that an answer to a poll may hold.
  */
-export function checkKafkaHistory(
-  history: History,
-  maxMessagesPerKey = Number.POSITIVE_INFINITY,
-): Verdict {
-  return new Checker(history.operations, maxMessagesPerKey).check();
+export function checkKafkaHistory(history: History, expectations: Expectations = {}): Verdict {
+  return new Checker(history.operations, expectations).check();
 }
 
 class Checker {
   readonly #operations: readonly Operation[];
-  readonly #maxMessagesPerKey: number;
-  readonly #keys = new Map<string, KeyFacts>();
-  readonly #anomalies: Anomaly[] = [];
-  readonly #snapshots = new Map<Operation, Snapshot>();
-  #acknowledged = 0;
-  #polled = 0;
+  readonly #expected: Required<Expectations>;
+  readonly #findings = new Findings();
+  readonly #polls: PollChecker;
+  readonly #commits: CommitChecker;
+  /** By key, or client and key, the highest offset of a send that has been acknowledged so far. */
+  readonly #acknowledged = new HighWater();
+  /** What that was when a send was asked. */
+  readonly #acknowledgedBefore = new Map<Operation, number>();
 
-  constructor(operations: readonly Operation[], maxMessagesPerKey: number) {
+  constructor(operations: readonly Operation[], expectations: Expectations) {
     this.#operations = operations;
-    this.#maxMessagesPerKey = maxMessagesPerKey;
+    this.#expected = {
+      realtime: true,
+      readToEnd: false,
+      maxMessagesPerKey: Number.POSITIVE_INFINITY,
+      ...expectations,
+    };
+    this.#polls = new PollChecker(this.#findings, this.#expected);
+    this.#commits = new CommitChecker(this.#findings, this.#expected);
   }
 
   check(): Verdict {
     for (const operation of this.#operations) if (isSend(operation)) this.#recordSent(operation);
     const complete = this.#operations.filter((operation) => this.#hasGoodReply(operation));
     for (const operation of complete) this.#recordMessages(operation);
-    for (const facts of this.#keys.values()) {
+    for (const facts of this.#findings.keys.values()) {
       facts.offsets = [...facts.messageAt.keys()].sort((a, b) => a - b);
     }
     this.#walk(new Set(complete));
+    const unseen = this.#checkAllSeen();
+    if (this.#expected.readToEnd) this.#commits.checkNoneLost();
     const replies = this.#operations.map((operation) => operation.reply);
     return {
-      anomalies: this.#anomalies,
-      acknowledged: this.#acknowledged,
-      unseen: this.#countUnseen(complete),
-      polled: this.#polled,
+      anomalies: this.#findings.anomalies,
+      acknowledged: complete.filter(isSend).length,
+      unseen,
+      polled: this.#polls.polled,
+      stalePolls: this.#polls.stalePolls,
+      staleLists: this.#commits.staleLists,
       refused: replies.filter((reply) => reply?.type === "error").length,
       unanswered: replies.filter((reply) => reply === undefined).length,
     };
   }
 
-  #facts(key: string): KeyFacts {
-    const facts = this.#keys.get(key) ?? new KeyFacts();
-    this.#keys.set(key, facts);
-    return facts;
-  }
-
-  #report(kind: AnomalyKind, key: string, detail: string): void {
-    this.#anomalies.push({ kind, key, detail });
-  }
-
   #recordSent(operation: Operation): void {
     const { key, message } = sendOf(operation);
-    const { sentBy } = this.#facts(key);
+    const { sentBy } = this.#findings.of(key);
     if (sentBy.has(message)) throw new Error(`${message} is sent to key ${key} twice`);
     sentBy.set(message, operation);
   }
@@ -106,7 +88,8 @@ class Checker {
     if (reply === undefined || reply.type === "error") return false;
     const wrong = reply.type === `${request.type}_ok` ? faultOf(operation) : "another type";
     if (wrong !== undefined) {
-      this.#report("malformed-reply", "", `${wrong}: ${JSON.stringify({ request, reply })}`);
+      const detail = `${wrong}: ${JSON.stringify({ request, reply })}`;
+      this.#findings.report("malformed-reply", "", detail);
     }
     return wrong === undefined;
   }
@@ -114,39 +97,45 @@ class Checker {
   #recordMessages(operation: Operation): void {
     if (isSend(operation)) {
       const { key, message } = sendOf(operation);
-      this.#recordMessage(key, Number(operation.reply?.offset), message);
+      const offset = Number(operation.reply?.offset);
+      this.#recordMessage(key, offset, message);
+      this.#findings.of(key).acknowledged.set(message, offset);
     }
     if (operation.request.type !== "poll") return;
     for (const [key, pairs] of polledOf(operation)) {
+      const facts = this.#findings.of(key);
       for (const [offset, message] of pairs) {
         this.#recordMessage(key, offset, message);
-        this.#facts(key).polled.add(offset);
+        facts.polled.add(message);
+        facts.polledTo = Math.max(facts.polledTo, offset);
         this.#checkSent(key, offset, message, operation);
       }
     }
   }
 
   #recordMessage(key: string, offset: number, message: string): void {
-    const { messageAt, offsetOf } = this.#facts(key);
+    const { messageAt, offsetOf } = this.#findings.of(key);
     const other = messageAt.get(offset);
     if (other !== undefined && other !== message) {
-      this.#report("inconsistent-offset", key, `${other} and ${message} at offset ${offset}`);
+      const detail = `${other} and ${message} at offset ${offset}`;
+      this.#findings.report("inconsistent-offsets", key, detail);
     }
     const elsewhere = offsetOf.get(message);
     if (elsewhere !== undefined && elsewhere !== offset) {
-      this.#report("duplicate", key, `${message} at offsets ${elsewhere} and ${offset}`);
+      const detail = `${message} at offsets ${elsewhere} and ${offset}`;
+      this.#findings.report("duplicate", key, detail);
     }
     messageAt.set(offset, message);
     offsetOf.set(message, offset);
   }
 
   #checkSent(key: string, offset: number, message: string, poll: Operation): void {
-    const send = this.#facts(key).sentBy.get(message);
-    const detail = `${message} at offset ${offset}`;
-    if (!send) this.#report("phantom", key, `${detail} was never sent`);
-    else if (send.invokedAt > poll.completedAt) {
-      this.#report("phantom", key, `${detail} was sent only later`);
-    } else if (wasRefused(send)) this.#report("phantom", key, `${detail} had been refused`);
+    const send = this.#findings.of(key).sentBy.get(message);
+    const report = (what: string) =>
+      this.#findings.report("phantom", key, `${message} at offset ${offset} ${what}`);
+    if (!send) report("was never sent");
+    else if (send.invokedAt > poll.completedAt) report("was sent only later");
+    else if (wasRefused(send)) report("had been refused");
   }
 
   /** Goes through the history moment by moment, with what was known at each. */
@@ -163,120 +152,50 @@ class Checker {
   }
 
   #begin(operation: Operation): void {
-    const keys = keysOf(operation);
-    if (operation.request.type === "commit_offsets" && !wasRefused(operation)) {
-      for (const [key, offset] of numbersOf(operation.request.offsets)) {
-        const facts = this.#facts(key);
-        facts.committedCeiling = Math.max(facts.committedCeiling, offset);
-      }
-    }
-    this.#snapshots.set(operation, {
-      readableTo: new Map(keys.map((key) => [key, this.#facts(key).readableTo])),
-      acknowledgedTo: keys[0] === undefined ? -1 : this.#facts(keys[0]).acknowledgedTo,
-      committedFloor: new Map(keys.map((key) => [key, this.#facts(key).committedFloor])),
-    });
+    const { type } = operation.request;
+    if (type === "send") {
+      this.#acknowledgedBefore.set(operation, this.#acknowledged.at(...this.#orderOf(operation)));
+    } else if (type === "poll") this.#polls.begin(operation);
+    else this.#commits.begin(operation);
   }
 
   #complete(operation: Operation): void {
-    const snapshot = this.#snapshots.get(operation);
-    if (!snapshot) throw new Error("an answer came before its request");
     const { type } = operation.request;
-    if (type === "send") this.#completeSend(operation, snapshot);
-    if (type === "poll") this.#completePoll(operation, snapshot);
-    if (type === "commit_offsets") this.#completeCommit(operation);
-    if (type === "list_committed_offsets") this.#completeList(operation, snapshot);
+    if (type === "send") this.#completeSend(operation);
+    else if (type === "poll") this.#polls.complete(operation);
+    else this.#commits.complete(operation);
   }
 
-  #completeSend(operation: Operation, before: Snapshot): void {
+  /** Sends with the same order get rising offsets. */
+  #orderOf(send: Operation): readonly string[] {
+    const { key } = sendOf(send);
+    return this.#expected.realtime ? [key] : [send.client, key];
+  }
+
+  #completeSend(operation: Operation): void {
     const { key, message } = sendOf(operation);
     const offset = Number(operation.reply?.offset);
-    const facts = this.#facts(key);
-    if (offset <= before.acknowledgedTo) {
-      const detail = `${message} got offset ${offset} after ${before.acknowledgedTo} was given out`;
-      this.#report("non-monotonic-send", key, detail);
+    const before = this.#acknowledgedBefore.get(operation) ?? -1;
+    if (offset <= before) {
+      const detail = `${message} got offset ${offset} after ${before} was given out`;
+      this.#findings.report("nonmonotonic-send", key, detail);
     }
-    this.#acknowledged++;
-    facts.acknowledgedTo = Math.max(facts.acknowledgedTo, offset);
-    facts.readableTo = Math.max(facts.readableTo, offset);
+    this.#acknowledged.raise(offset, ...this.#orderOf(operation));
+    this.#polls.nowReadable(key, offset);
   }
 
-  #completePoll(operation: Operation, before: Snapshot): void {
-    const polled = polledOf(operation);
-    for (const [key, from] of numbersOf(operation.request.offsets)) {
-      const pairs = polled.get(key) ?? [];
-      const facts = this.#facts(key);
-      this.#polled += pairs.length;
-      if (pairs.length > this.#maxMessagesPerKey) {
-        this.#report("too-many", key, `${pairs.length} messages in one answer`);
-      }
-      this.#checkOrder(key, from, pairs);
-      this.#checkNothingMissing(key, from, pairs, before.readableTo.get(key) ?? -1);
-      for (const [offset] of pairs) facts.readableTo = Math.max(facts.readableTo, offset);
-    }
-  }
-
-  #checkOrder(key: string, from: number, pairs: Pairs): void {
-    let previous = from - 1;
-    for (const [offset] of pairs) {
-      if (offset <= previous) {
-        const offsets = pairs.map(([at]) => at).join(", ");
-        this.#report("non-monotonic-poll", key, `from ${from}: ${offsets}`);
-        return;
-      }
-      previous = offset;
-    }
-  }
-
-  #checkNothingMissing(key: string, from: number, pairs: Pairs, readableTo: number): void {
-    const { offsets } = this.#facts(key);
-    const seen = new Set(pairs.map(([offset]) => offset));
-    const last = Math.max(...seen, from - 1);
-    for (const offset of offsets) {
-      if (offset >= from && offset <= last && !seen.has(offset)) {
-        this.#reportMissing(key, offset, "skipped", `a poll from ${from} reached ${last}`);
+  /** Returns how many messages were acknowledged and never seen. */
+  #checkAllSeen(): number {
+    let unseen = 0;
+    for (const [key, { acknowledged, polled, polledTo }] of this.#findings.keys) {
+      for (const [message, offset] of acknowledged) {
+        if (polled.has(message)) continue;
+        unseen++;
+        const detail = `${message} at offset ${offset}, polls came to ${polledTo}`;
+        if (offset <= polledTo) this.#findings.report("lost-write", key, detail);
+        if (this.#expected.readToEnd) this.#findings.report("unseen", key, detail);
       }
     }
-    // An answer may be short, but not empty, or a client would take this for the end.
-    if (pairs.length === 0 && readableTo >= from) {
-      this.#reportMissing(key, readableTo, "stale-poll", `a poll from ${from} found nothing`);
-    }
-  }
-
-  #reportMissing(key: string, offset: number, kind: AnomalyKind, detail: string): void {
-    const { messageAt, polled } = this.#facts(key);
-    const missed = `${detail} without ${messageAt.get(offset)} at offset ${offset}`;
-    this.#report(polled.has(offset) ? kind : "lost-write", key, missed);
-  }
-
-  #completeCommit(operation: Operation): void {
-    for (const [key, offset] of numbersOf(operation.request.offsets)) {
-      const facts = this.#facts(key);
-      facts.committedFloor = Math.max(facts.committedFloor, offset);
-    }
-  }
-
-  #completeList(operation: Operation, before: Snapshot): void {
-    const listed = numbersOf(operation.reply?.offsets);
-    for (const key of keysOf(operation)) {
-      const facts = this.#facts(key);
-      const offset = listed.get(key) ?? -1;
-      const floor = before.committedFloor.get(key) ?? -1;
-      if (offset < floor) {
-        this.#report("committed-backwards", key, `${offset} is listed after ${floor}`);
-      }
-      if (offset > facts.committedCeiling) {
-        const detail = `${offset} is listed, ${facts.committedCeiling} is the most ever committed`;
-        this.#report("committed-made-up", key, detail);
-      }
-      facts.committedFloor = Math.max(facts.committedFloor, offset);
-    }
-  }
-
-  #countUnseen(complete: readonly Operation[]): number {
-    return complete.filter(
-      (operation) =>
-        isSend(operation) &&
-        !this.#facts(sendOf(operation).key).polled.has(Number(operation.reply?.offset)),
-    ).length;
+    return unseen;
   }
 }

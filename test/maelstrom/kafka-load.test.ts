@@ -29,7 +29,7 @@ async function runLoad({ kills, ...load }: Load) {
   await node.restart();
   await clients.readAll();
   await node.end();
-  return checkKafkaHistory(history, 20);
+  return checkKafkaHistory(history, { maxMessagesPerKey: 20 });
 }
 
 describe.each(SEEDS)("concurrent clients, seed %d", (seed) => {

@@ -1,13 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Body } from "./history.js";
-
-/** How a process ended. */
-export interface Exit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
+import { ProgramProcess } from "./program-process.js";
 
 /** The node ended before it answered: nobody knows whether it did what it was asked for. */
 export class NoAnswerError extends Error {}
@@ -18,16 +11,11 @@ interface Waiting {
 }
 
 /** The built node program, running as Maelstrom would run it, and its clients' side of the pipes. */
-export class NodeProcess {
-  readonly child: ChildProcess;
-  /** Resolves when the process has ended and all its output is here. */
-  readonly exit: Promise<Exit>;
+export class NodeProcess extends ProgramProcess {
   /** What came on standard output and answers no open request. Must stay empty. */
   readonly strayLines: string[] = [];
   /** The last line on standard output. */
   lastLine = "";
-  /** All of standard error so far. */
-  log = "";
   readonly #waiting = new Map<string, Waiting>();
   #lastMessageId = 0;
   #ended: NoAnswerError | undefined;
@@ -37,22 +25,12 @@ export class NodeProcess {
    * @param args - Its command line.
    */
   constructor(program: string, args: readonly string[]) {
-    this.child = spawn(process.execPath, [program, ...args], { stdio: "pipe" });
-    this.exit = new Promise((resolve) => {
-      this.child.once("close", (code, signal) => {
-        this.#ended = new NoAnswerError(`the node ended with ${code ?? signal}: ${this.log}`);
-        for (const { reject } of this.#waiting.values()) reject(this.#ended);
-        this.#waiting.clear();
-        resolve({ code, signal });
-      });
+    super(program, args, (line) => this.#take(line));
+    void this.exit.then(({ code, signal }) => {
+      this.#ended = new NoAnswerError(`the node ended with ${code ?? signal}: ${this.log}`);
+      for (const { reject } of this.#waiting.values()) reject(this.#ended);
+      this.#waiting.clear();
     });
-    if (!this.child.stdout) throw new Error("the process has no output");
-    createInterface({ input: this.child.stdout }).on("line", (line) => this.#take(line));
-    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.log += text;
-    });
-    // Writing to a process that was killed is part of the tests.
-    this.child.stdin?.on("error", () => {});
   }
 
   /** Requests that wait for an answer. */
@@ -83,22 +61,11 @@ export class NodeProcess {
     });
   }
 
-  /** Writes to standard input. */
-  write(data: string | Uint8Array): void {
-    this.child.stdin?.write(data);
-  }
-
   /** Introduces the node to a network of its own. */
   async init(): Promise<void> {
     const body = { type: "init", node_id: "n0", node_ids: ["n0"] };
     const reply = await this.request("c0", body);
     if (reply.type !== "init_ok") throw new Error(`not init_ok but ${JSON.stringify(reply)}`);
-  }
-
-  /** Closes standard input and resolves when the process has ended. */
-  async end(): Promise<Exit> {
-    this.child.stdin?.end();
-    return await this.exit;
   }
 
   /**
@@ -113,12 +80,6 @@ export class NodeProcess {
         this.child.once("close", () => resolve());
       });
     }
-  }
-
-  /** Kills the process as the machine would and resolves when it is gone. */
-  async kill(): Promise<Exit> {
-    this.child.kill("SIGKILL");
-    return await this.exit;
   }
 
   #take(line: string): void {

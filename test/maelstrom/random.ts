@@ -31,4 +31,14 @@ export class Random {
   some<T>(values: readonly T[], probability: number): T[] {
     return values.filter(() => this.next() < probability);
   }
+
+  /** `values` in another order, each order as likely as any. */
+  shuffle<T>(values: readonly T[]): T[] {
+    const shuffled = [...values];
+    for (let index = shuffled.length - 1; index > 0; index--) {
+      const other = this.below(index + 1);
+      [shuffled[index], shuffled[other]] = [shuffled[other] as T, shuffled[index] as T];
+    }
+    return shuffled;
+  }
 }

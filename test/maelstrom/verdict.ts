@@ -1,29 +1,38 @@
-/** What can be wrong with a history. */
+/** What can be wrong with a history. Most of these are Jepsen's, under Jepsen's names. */
 export type AnomalyKind =
+  /** Two messages at one offset. */
+  | "inconsistent-offsets"
+  /** One message at two offsets. */
+  | "duplicate"
+  /** A message that was acknowledged, that polls came past, and that none of them ever saw. */
+  | "lost-write"
+  /** A message that was acknowledged and that nobody saw, though everything was read in the end. */
+  | "unseen"
+  /** Offsets of one answer to a poll that do not rise. */
+  | "int-nonmonotonic-poll"
+  /** An answer to a poll that begins below what was asked for, so below what was read before. */
+  | "nonmonotonic-poll"
+  /** An answer to a poll that leaves out a message between two others. */
+  | "int-poll-skip"
+  /** An answer to a poll that leaves out a message before its first. */
+  | "poll-skip"
+  /** A send that began after another had ended, and yet got a lower offset. */
+  | "nonmonotonic-send"
+  // What follows is our own.
   /** An answer that is none to its request: another type, a member missing, a key nobody asked for. */
   | "malformed-reply"
   /** More messages of one key in one poll than there may be. */
   | "too-many"
-  /** Two messages at one offset. */
-  | "inconsistent-offset"
-  /** One message at two offsets. */
-  | "duplicate"
   /** A message that nobody had sent to that key by then, or whose sending was refused. */
   | "phantom"
-  /** A send that began after another had ended, and yet got a lower offset. */
-  | "non-monotonic-send"
-  /** Offsets of one poll that do not rise, or begin below what was asked for. */
-  | "non-monotonic-poll"
-  /** A poll that passed over a message which others saw. */
-  | "skipped"
-  /** A poll that began after a message was known to be there, and did not come to it. */
+  /** A poll that began after a message was known to be there, and found nothing. */
   | "stale-poll"
-  /** A message that was acknowledged, that polls came past, and that none of them ever saw. */
-  | "lost-write"
   /** A committed offset lower than what had been committed or listed before. */
   | "committed-backwards"
   /** A committed offset higher than anybody had tried to commit. */
-  | "committed-made-up";
+  | "committed-made-up"
+  /** A commit that was acknowledged, and that no later list has come to. */
+  | "lost-commit";
 
 export interface Anomaly {
   readonly kind: AnomalyKind;
@@ -39,6 +48,10 @@ export interface Verdict {
   readonly unseen: number;
   /** Messages in answers to polls, the same one as often as it came. */
   readonly polled: number;
+  /** Answers to polls that were empty for a key though a message was known to be there. */
+  readonly stalePolls: number;
+  /** Listed offsets that were lower than what had been committed or listed before by anybody. */
+  readonly staleLists: number;
   /** Requests that were answered with an error. */
   readonly refused: number;
   /** Requests that were never answered. */

@@ -5,6 +5,7 @@ import { failureBugs } from "./bugs/failures.js";
 import { formatBugs } from "./bugs/formats.js";
 import { indexBugs } from "./bugs/indexes.js";
 import { journalBugs } from "./bugs/journal.js";
+import { maelstromBugs } from "./bugs/maelstrom.js";
 import { orderBugs } from "./bugs/order.js";
 import { producerBugs } from "./bugs/producers.js";
 import { readerBugs } from "./bugs/readers.js";
@@ -38,6 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...serviceBugs,
   ...responseBugs,
   ...clientBugs,
+  ...maelstromBugs,
 ];
 
 /** @throws Error if no mutant has this name. */

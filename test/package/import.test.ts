@@ -75,7 +75,6 @@ describe("the built package", () => {
     expect(ofStore.map((each) => each.slice(DIST.length)).sort()).toEqual([
       "log/appended-batch.js",
       "log/polling.js",
-      "log/prepared-record.js",
       "store/key-directory.js",
       "store/name.js",
       "store/offset-pairs.js",

@@ -105,7 +105,7 @@ describe("a replay to another node", () => {
     ["phantom", "a message that is altered", every50th("return send({ ...body, msg: 'x' });")],
     ["duplicate", "a message that is there twice", every50th("send(body);")],
     [
-      "non-monotonic-poll",
+      "int-nonmonotonic-poll",
       "messages in a wrong order",
       every50th("const answer = send(body); logs[body.key].reverse(); return answer;"),
     ],

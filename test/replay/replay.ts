@@ -53,7 +53,7 @@ export async function replay(
     await withTimeout(reader.readAll(sentKeys(messages)), noProgressMs);
   });
 
-  const verdict = checkKafkaHistory(history, MAX_MESSAGES_PER_KEY);
+  const verdict = checkKafkaHistory(history, { maxMessagesPerKey: MAX_MESSAGES_PER_KEY });
   if (verdict.unseen > 0) complaints.push(`${verdict.unseen} messages could not be read back`);
   if (verdict.refused > 0) complaints.push(`${verdict.refused} requests were refused`);
   return { verdict, playedMs, inFlight, complaints };

@@ -44,7 +44,7 @@ const CALLS: readonly [string, Right, (clients: Clients, key: string) => Promise
   ["deleteBefore", "admin", ({ log }, key) => log.deleteBefore({ key, offset: 1n })],
   ["flush", "append", ({ log }, key) => log.flush({ key })],
   ["openProducer", "append", ({ log }, key) => log.openProducer({ name: key })],
-  ["getProducer", "read", ({ log }, key) => log.getProducer({ key })],
+  ["getProducer", "append", ({ log }, key) => log.getProducer({ key })],
 ];
 
 const COMLOG_CALLS: readonly [string, Right, (clients: Clients) => Promise<unknown>][] = [

@@ -91,11 +91,33 @@ describe("keys", () => {
     expect(readdirSync(join(directory, "logs"))).toEqual([]);
   });
 
-  it("are not made by a record that cannot be stored", async () => {
-    const store = await openStore(newPath(), { maxRecordBytes: 5 });
-    expect(await thrownBy(store.append("k", 5 as never))).toBeInstanceOf(TypeError);
-    expect(await codeOf(store.append("k", "too long"))).toBe("RECORD_TOO_LARGE");
-    expect(await store.append("k", "ok")).toBe(0);
+  it("are not made by what no log takes", async () => {
+    const directory = newPath();
+    const store = await openStore(directory, { maxRecordBytes: 100, maxBatchBytes: 8192 });
+    const producer = { id: -1n, epoch: 0, sequence: 0 };
+    const wrong: readonly (() => Promise<unknown>)[] = [
+      () => store.append("k", 1 as unknown as string),
+      () => store.append("k", "\ud800"),
+      () => store.append("k", { value: "v", timestamp: -1 }),
+      () => store.append("k", "x".repeat(101)),
+      () => store.append("k", "v", { producer }),
+      () => store.append("k", "v", { signal: AbortSignal.abort() }),
+      () => store.appendBatch("k", []),
+      () => store.appendBatch("k", "text" as unknown as string[]),
+      () => store.appendBatch("k", ["v", "x".repeat(101)]),
+      () =>
+        store.appendBatch(
+          "k",
+          Array.from({ length: 1000 }, () => "x"),
+        ),
+    ];
+    for (const append of wrong) expect(await thrownBy(append())).toBeInstanceOf(Error);
+    expect(store.keys()).toEqual([]);
+    expect(readdirSync(join(directory, "logs"))).toEqual([]);
+    // A key that is there refuses the same.
+    await store.append("k", "v");
+    for (const append of wrong) expect(await thrownBy(append())).toBeInstanceOf(Error);
+    expect(await textsIn(store, "k")).toEqual(["v"]);
   });
 });
 

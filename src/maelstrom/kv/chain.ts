@@ -2,6 +2,7 @@ import { MaelstromError } from "../runtime/maelstrom-error.js";
 import { type Batch, decodeBatch, encodeBatch } from "./batch.js";
 import type { KvEnvironment } from "./environment.js";
 import { Milestones } from "./milestones.js";
+import { OldBatches } from "./old-batches.js";
 import { behind, contains, type Place, type PlacedBatch } from "./place.js";
 import { RecentBatches } from "./recent-batches.js";
 import { SharedRounds } from "./shared-rounds.js";
@@ -10,9 +11,6 @@ import { SharedRounds } from "./shared-rounds.js";
 const WARY_MS = 5000;
 
 const BEGINNING: Place = { baseOffset: 0, number: 0 };
-
-/** How many batches are kept for readers that are far behind. */
-const MAX_OLD_BATCHES = 64;
 
 /**
  * One log in a linearizable key-value store: a chain of batches, each under a key that names its
@@ -35,8 +33,7 @@ export class Chain {
   #otherWriterMetAtMs = Number.NEGATIVE_INFINITY;
   /** Whether the log may have been long before this node came to know it. */
   #isNew = true;
-  /** Some that are not recent, but were read lately; the one that was read first comes first. */
-  readonly #old: PlacedBatch[] = [];
+  readonly #old = new OldBatches();
 
   /** @param key - Of the log. */
   constructor(environment: KvEnvironment, key: string) {
@@ -108,15 +105,13 @@ export class Chain {
 
   /** The batch that has a message with this offset, which is not one of the recent ones. */
   async #find(offset: number): Promise<PlacedBatch> {
-    const kept = this.#old.find((placed) => contains(placed, offset));
+    const kept = this.#old.containing(offset);
     if (kept !== undefined) return kept;
-    const before = this.#old.find((placed) => behind(placed).baseOffset === offset);
-    let place = before ? behind(before) : await this.#milestones.before(offset);
+    let place = this.#old.placeAt(offset) ?? (await this.#milestones.before(offset));
     for (;;) {
       const placed = { baseOffset: place.baseOffset, batch: await this.#readSurely(place) };
       if (contains(placed, offset)) {
-        this.#old.push(placed);
-        if (this.#old.length > MAX_OLD_BATCHES) this.#old.shift();
+        this.#old.add(placed);
         return placed;
       }
       place = behind(placed);

@@ -6,7 +6,7 @@ import { ChainAppender } from "./chain-appender.js";
 import type { KvEnvironment } from "./environment.js";
 
 /** Of how many logs something is kept in memory. */
-const MAX_LOGS = 10_000;
+const MAX_LOGS = 1000;
 
 interface Log {
   readonly chain: Chain;

@@ -5,7 +5,7 @@ import { contains, type PlacedBatch } from "./place.js";
  * How many characters of messages of a log are kept at hand; the last batch always is. When it is
  * more, half of it is forgotten: moving up what remains costs what it is long, so it is done seldom.
  */
-const MAX_CHARACTERS = 1024 * 1024;
+const MAX_CHARACTERS = 256 * 1024;
 
 /**
  * The last batches of a log, without a gap. What is forgotten stays in the store; what is here is
@@ -44,6 +44,7 @@ export class RecentBatches {
   }
 }
 
-function lengthOf({ messages }: Batch): number {
+/** How many characters the messages of a batch have together. */
+export function lengthOf({ messages }: Batch): number {
   return messages.reduce((sum, message) => sum + message.length, 0);
 }

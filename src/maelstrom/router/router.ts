@@ -90,14 +90,32 @@ export class Router {
     return !this.#options.mayServeAll || this.#reachability.isWorthAsking(owner, isRepeatable);
   }
 
+  /**
+   * Whom a request does without: owners that were silent lately, where an answer may leave out
+   * their keys and has others. It would wait for them in vain.
+   */
+  #leftOut(
+    { without }: Partition,
+    groups: ReadonlyMap<string, readonly string[]>,
+  ): ReadonlySet<string> {
+    // Where they can be served here, they are not with their owners any more.
+    if (without !== "partial" || this.#options.mayServeAll) return new Set();
+    const { nodeId } = this.#network;
+    const others = [...groups.keys()].filter((server) => server !== nodeId);
+    const silent = others.filter((owner) => !this.#reachability.isWorthAsking(owner, true));
+    return new Set(silent.length === groups.size ? [] : silent);
+  }
+
   async #fanOut(
     partition: Partition,
     handler: Handler,
     request: Request,
     groups: ReadonlyMap<string, readonly string[]>,
   ): Promise<Body> {
+    const leftOut = this.#leftOut(partition, groups);
+    const asked = [...groups].filter(([server]) => !leftOut.has(server));
     const outcomes = await Promise.all(
-      Array.from(groups, ([server, keys]) =>
+      asked.map(([server, keys]) =>
         this.#outcome(this.#serve(partition, handler, request, server, keys)),
       ),
     );

@@ -105,6 +105,18 @@ describe("appending to a chain in a key-value store", () => {
     expect(await node.read("k")).toEqual(["in doubt", "next"]);
   });
 
+  it("does not try elsewhere what it finds stored by chance", async () => {
+    const services = new MemoryServices();
+    const node = new KvNode(services);
+    const late = delayed();
+    services.fates.push(late.fate, requestLost);
+    await expect(node.append("k", "in doubt")).rejects.toMatchObject({ code: 0 });
+    late.arrive();
+    expect(await node.read("k")).toEqual(["in doubt"]);
+    await node.append("k", "next");
+    expect(await new KvNode(services).read("k")).toEqual(["in doubt", "next"]);
+  });
+
   it("does not store what was unknown and is found to be not there", async () => {
     const services = new MemoryServices();
     const node = new KvNode(services);
@@ -215,6 +227,14 @@ describe("reading a chain in a key-value store", () => {
     for (const _ of [1, 2, 3]) await writer.append("k", "x".repeat(600_000));
     expect(await writer.read("k", 10, 20)).toEqual(numbers(20, 10));
     expect(await services.count(() => writer.read("k", 30, 20))).toBe(1);
+  });
+
+  it("forgets logs that are not used, and finds them again", async () => {
+    const node = new KvNode(new MemoryServices(), { trustMs: 1e9 });
+    const keys = numbers(1500);
+    await Promise.all(keys.map((key) => node.append(key, key)));
+    for (const key of keys) expect(await node.append(key, "next")).toBe(1);
+    for (const key of keys) expect(await node.read(key)).toEqual([key, "next"]);
   });
 
   it.each<[string, Fate]>([

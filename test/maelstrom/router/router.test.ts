@@ -217,6 +217,19 @@ describe("Router, of an owner that cannot be reached", () => {
     expect(Object.keys(msgs).sort()).toEqual([a, c].sort());
   });
 
+  it("does not wait for it in the next polls, if there are others to wait for", async () => {
+    const setup = new Setup();
+    setup.failing.set("n1", "timeout");
+    await setup.ask(poll(a, b));
+    expect(setup.asked.sort()).toEqual(["n0", "n1"]);
+    await setup.ask(poll(a, b, c));
+    expect(setup.asked.sort()).toEqual(["n0", "n2"]);
+    await setup.ask(poll(b));
+    await setup.ask(send(b));
+    await setup.ask(list(a, b));
+    expect(setup.asked.filter((node) => node === "n1")).toHaveLength(3);
+  });
+
   it("says of a poll that it has changed nothing", async () => {
     const setup = new Setup();
     setup.failing.set("n1", "timeout");

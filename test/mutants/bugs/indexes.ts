@@ -74,7 +74,7 @@ export const indexBugs: readonly Mutant[] = [
   {
     name: "failed-index-fails-append",
     bug: "a roll fails since an index, which is but a hint, cannot be saved",
-    file: "log/log-writer.ts",
+    file: "log/writer-indexes.ts",
     find: "    await pool.transient(() => saveIndex(fileSystem, segment, index)).catch(() => undefined);",
     replace: "    await pool.transient(() => saveIndex(fileSystem, segment, index));",
     suite: { files: ["log/every-failure.test.ts"], pattern: "ENOSPC, from then on" },

@@ -177,7 +177,7 @@ export const journalBugs: readonly Mutant[] = [
     name: "settling-forgets-retention",
     bug: "lets segments that were filled from the journal stay for good",
     file: "log/log-writer.ts",
-    find: "      if (this.#rolled) await this.#upkeepBesideAppends();\n",
+    find: "      if (this.#upkeep.isDue) await this.#upkeep.runBesideAppends();\n",
     replace: "",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "retention" },
   },
@@ -234,10 +234,10 @@ export const journalBugs: readonly Mutant[] = [
     bug: "closes a log that was poisoned while appends of it are on their way to the journal",
     file: "log/log-writer.ts",
     find: `      await this.#journaled?.drained();
-      if (this.#poison !== undefined) throw this.#poison;
+      this.#failures.assertSound();
       await this.settle();
 `,
-    replace: `      if (this.#poison !== undefined) throw this.#poison;
+    replace: `      this.#failures.assertSound();
       await this.settle();
 `,
     suite: { files: ["store/journal.test.ts"], pattern: "given up meanwhile" },
@@ -294,8 +294,8 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journaled-records-outlive-retention",
     bug: "a time limit does not hold for records that stand in the journal",
-    file: "log/log-writer.ts",
-    find: "        await this.settle().catch((error: SeglogError) => this.options.onError(error));\n",
+    file: "log/log-upkeep.ts",
+    find: "        await this.#log.settle().catch((error: SeglogError) => options.onError(error));\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "older than retention allows" },
   },
@@ -395,14 +395,14 @@ export const journalBugs: readonly Mutant[] = [
     name: "unreadable-journal-poisons-logs",
     bug: "gives logs up because what is to be moved to them could not be read",
     file: "log/log-writer.ts",
-    find: "this.#poison === undefined && error instanceof SeglogError;",
-    replace: "this.#poison !== undefined && error instanceof SeglogError;",
+    find: "this.#failures.poison === undefined && error instanceof SeglogError;",
+    replace: "this.#failures.poison !== undefined && error instanceof SeglogError;",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "does no harm" },
   },
   {
     name: "cut-of-full-disk-is-not-synced",
     bug: "what was refused for lack of space comes back after a power cut",
-    file: "log/log-writer.ts",
+    file: "log/active-end.ts",
     find: "      await file.truncate(endPosition);\n      await file.datasync();\n",
     replace: "      await file.truncate(endPosition);\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "come back after a power cut" },
@@ -410,9 +410,9 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "full-disk-stops-upkeep",
     bug: "retention frees nothing on a disk that is full",
-    file: "log/log-writer.ts",
-    find: "await this.settle().catch((error: SeglogError) => this.options.onError(error));",
-    replace: "await this.settle();",
+    file: "log/log-upkeep.ts",
+    find: "await this.#log.settle().catch((error: SeglogError) => options.onError(error));",
+    replace: "await this.#log.settle();",
     suite: { files: ["store/journal.test.ts"], pattern: "is full" },
   },
   {

@@ -6,15 +6,15 @@ export const orderBugs: readonly Mutant[] = [
     name: "acknowledge-early",
     bug: "resolves appends before their sync",
     file: "log/log-writer.ts",
-    find: '      if (this.options.durability === "always") await this.#sync();\n      else this.#syncAhead();\n      answer = this.#publish(unsynced);\n    } catch (error) {',
+    find: '      if (this.options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n      answer = this.#publication.publish(unsynced);\n    } catch (error) {',
     replace:
-      '      this.#acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#sync();\n      else this.#syncAhead();\n    } catch (error) {',
+      '      this.#publication.acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n    } catch (error) {',
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
   },
   {
     name: "publish-early",
     bug: "shows readers what is written and not yet synced",
-    file: "log/log-writer.ts",
+    file: "log/active-end.ts",
     find: "    this.#written = after;\n",
     replace:
       "    this.#written = after;\n    this.#published = this.#written;\n    this.#tellReaders();\n",
@@ -24,8 +24,9 @@ export const orderBugs: readonly Mutant[] = [
     name: "acknowledge-before-roll-is-synced",
     bug: "resolves appends of a segment that is about to be sealed before its sync",
     file: "log/log-writer.ts",
-    find: "          await this.#sync();\n          this.#acknowledge(unsynced);\n",
-    replace: "          this.#acknowledge(unsynced);\n          await this.#sync();\n",
+    find: "          await this.#end.sync();\n          this.#publication.acknowledge(unsynced);\n",
+    replace:
+      "          this.#publication.acknowledge(unsynced);\n          await this.#end.sync();\n",
     suite: { files: ["log/durability.test.ts"], pattern: "goes on in the next segment" },
   },
   {
@@ -93,14 +94,14 @@ export const orderBugs: readonly Mutant[] = [
     name: "delete-before-start-is-durable",
     bug: "deletes segments before the new start offset is durable",
     file: "log/log-writer.ts",
-    find: "        await this.#replaceMetadata({ startOffset: offset });",
+    find: "        await this.#metadata.replace({ startOffset: offset });",
     replace: `        for (const segment of this.#segments.slice(0, -1)) {
           const next = this.#segments[this.#segments.indexOf(segment) + 1]!;
           if (next.baseOffset <= offset) {
             await removeSegment(this.#environment.fileSystem, segment);
           }
         }
-        await this.#replaceMetadata({ startOffset: offset });`,
+        await this.#metadata.replace({ startOffset: offset });`,
     suite: { files: ["log/retention.test.ts"], pattern: "makes the new start durable" },
   },
   {
@@ -115,8 +116,8 @@ export const orderBugs: readonly Mutant[] = [
     name: "truncate-before-bound-is-durable",
     bug: "cuts files before the truncation is recorded",
     file: "log/log-writer.ts",
-    find: "      { epoch, truncation: bound, end:",
-    replace: "      { epoch, truncation: undefined, end:",
+    find: "        truncation: bound,\n",
+    replace: "        truncation: undefined,\n",
     suite: { files: ["log/truncation.test.ts"], pattern: "carried out by the next open" },
   },
   {
@@ -157,8 +158,8 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-first-write",
     bug: "the marker of a clean close still holds while records are appended",
-    file: "log/log-writer.ts",
-    find: "    if (!this.#metadata.clean && !hasProducers) return;\n",
+    file: "log/metadata-keeper.ts",
+    find: "    if (!this.#now.clean && !hasProducers) return;\n",
     replace: "    if (this.directory !== undefined) return;\n",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "is void before the first write" },
   },
@@ -166,15 +167,15 @@ export const orderBugs: readonly Mutant[] = [
     name: "marker-outlives-truncation",
     bug: "the marker of a clean close still holds while the log is truncated",
     file: "log/log-writer.ts",
-    find: "      await this.#beginSession();\n      await this.#takeRoomBack();\n",
-    replace: "      await this.#takeRoomBack();\n",
+    find: "      await this.#metadata.beginSession(this.#end.durable);\n      await this.#end.takeRoomBack();\n",
+    replace: "      await this.#end.takeRoomBack();\n",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by truncateTo" },
   },
   {
     name: "marker-outlives-deletion",
     bug: "the marker of a clean close still holds when the start offset moves",
     file: "log/log-writer.ts",
-    find: "        await this.#beginSession();\n        // A crash must not leave",
+    find: "        await this.#metadata.beginSession(this.#end.durable);\n        // A crash must not leave",
     replace: "        // A crash must not leave",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by deleteBefore" },
   },
@@ -182,8 +183,8 @@ export const orderBugs: readonly Mutant[] = [
     name: "marker-outlives-roll-by-age",
     bug: "the marker of a clean close still holds when a segment is sealed for its age",
     file: "log/log-writer.ts",
-    find: "          await this.#beginSession();\n          await this.#takeRoomBack();\n",
-    replace: "          await this.#takeRoomBack();\n",
+    find: "      await this.#metadata.beginSession(this.#end.durable);\n      await this.#end.takeRoomBack();\n      await",
+    replace: "      await this.#end.takeRoomBack();\n      await",
     suite: { files: ["log/durable-order.test.ts"], pattern: "grows old" },
   },
 ];

@@ -178,8 +178,8 @@ export const readerBugs: readonly Mutant[] = [
     name: "reopen-at-each-revision",
     bug: "a reader opens the active segment anew whenever its writer replaces log.meta",
     file: "log/log-writer.ts",
-    find: "        revision: this.#openedRevision,",
-    replace: "        revision: this.#metadata.revision,",
+    find: "    return this.#metadata.openedRevision;\n",
+    replace: "    return this.#metadata.now.revision;\n",
     suite: { files: ["log/following.test.ts"], pattern: "because the start moved" },
   },
   {

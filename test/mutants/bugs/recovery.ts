@@ -129,8 +129,8 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "session-claims-to-be-synced",
     bug: 'a session under "os" says that it acknowledges only what is synced',
-    file: "log/log-writer.ts",
-    find: '      synced: this.options.durability === "always",\n',
+    file: "log/metadata-keeper.ts",
+    find: "      synced: this.#isSynced,\n",
     replace: "      synced: true,\n",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "of one after a clean close session" },
   },

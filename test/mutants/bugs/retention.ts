@@ -77,9 +77,9 @@ export const retentionBugs: readonly Mutant[] = [
   {
     name: "retention-after-close",
     bug: "retention deletes files of a log that was closed",
-    file: "log/log-writer.ts",
-    find: "    if (this.#poison !== undefined || this.#closed !== undefined) return;",
-    replace: "    if (this.#poison !== undefined) return;",
+    file: "log/log-upkeep.ts",
+    find: "    if (this.#failures.poison !== undefined || this.#log.isClosed) return;",
+    replace: "    if (this.#failures.poison !== undefined) return;",
     suite: { files: ["log/retention.test.ts"], pattern: "while the log closes" },
   },
 ];

@@ -73,7 +73,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "blocks-claim-too-much",
     bug: "blocks say that all before them was durable when it was only written",
-    file: "log/log-writer.ts",
+    file: "log/active-end.ts",
     find: "const durableEndOffset = this.#durable.endOffset;",
     replace: "const durableEndOffset = before.endOffset;",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: 1" },
@@ -81,7 +81,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "blocks-claim-nothing",
     bug: "blocks never say that anything before them was durable",
-    file: "log/log-writer.ts",
+    file: "log/active-end.ts",
     find: "const durableEndOffset = this.#durable.endOffset;",
     replace: "const durableEndOffset = 0;",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: CORRUPTION" },

@@ -6,7 +6,7 @@ export const truncationBugs: readonly Mutant[] = [
     name: "stale-bound-in-memory",
     bug: "keeps the bound of a truncation in log.meta after it is carried out",
     file: "log/log-writer.ts",
-    find: "    this.#metadata = { ...this.#metadata, truncation: undefined, end: this.#durable };\n",
+    find: "    this.#metadata.noteTruncated(this.#end.durable);\n",
     replace: "",
     suite: { files: ["log/truncation.test.ts"], pattern: "leaves no bound" },
   },

@@ -1,11 +1,11 @@
-import type { RecordInput } from "../format/record.js";
+import type { RecordInput } from "./record.js";
 import {
   encodedLength,
   needsStructure,
   prepareRecord,
   type StructuredRecord,
   utf8Length,
-} from "../format/record-codec.js";
+} from "./record-codec.js";
 
 /** A record that was checked. `byteLength` is what it will take in a block. */
 export interface PreparedRecord {
