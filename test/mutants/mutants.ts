@@ -1,6 +1,7 @@
 import { clientBugs } from "./bugs/client.js";
 import { commitBugs } from "./bugs/commits.js";
 import { directoryBugs } from "./bugs/directories.js";
+import { doorBugs } from "./bugs/doors.js";
 import { failureBugs } from "./bugs/failures.js";
 import { formatBugs } from "./bugs/formats.js";
 import { indexBugs } from "./bugs/indexes.js";
@@ -38,6 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...roomBugs,
   ...serviceBugs,
   ...responseBugs,
+  ...doorBugs,
   ...clientBugs,
   ...maelstromBugs,
 ];
