@@ -38,8 +38,8 @@ export interface ServerLimits {
   readonly maxResponseBytesInFlight?: number | undefined;
   /**
    * How long a request waits for room in {@link maxBytesInFlight}, and for how long, while others
-   * wait for room in {@link maxResponseBytesInFlight}, nothing may be taken of a response. Default
-   * 1000.
+   * wait for room in {@link maxResponseBytesInFlight}, nothing may be taken of a response; less than
+   * 250 counts as 250 there. Default 1000.
    */
   readonly roomMs?: number | undefined;
   /** For how long nothing may be taken of a response, whoever waits. Default 120,000. */

@@ -207,7 +207,7 @@ function stalledError({ reason, bytes, idleMs }: StalledResponse): SeglogError {
       : "which is longer than stallMs";
   return new SeglogError(
     "LIMIT_EXCEEDED",
-    `Nothing of a response was taken for ${Math.round(idleMs)} ms, ${why}. It held ${bytes} ` +
+    `Nothing of a response was taken for ${idleMs} ms, ${why}. It held ${bytes} ` +
       "bytes and was ended. Call again, and go on where you were.",
   );
 }

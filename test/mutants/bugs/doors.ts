@@ -43,7 +43,7 @@ export const doorBugs: readonly Mutant[] = [
     suite: { files: ["server/front.test.ts"], pattern: "of any other may not" },
   },
   {
-    name: "host-not-asked-over-http2",
+    name: "authority-not-asked",
     bug: "answers to any name of its host over HTTP/2",
     file: "server/host-names.ts",
     find: 'headers[":authority"] ?? headers.host',
