@@ -4,9 +4,12 @@ import type { ResponseRoom } from "./response-room.js";
 
 /**
  * How much goes to the network at a time, so that it shows whether a caller takes anything of a long
- * message.
+ * message: little, and twice as much after each slice that was taken quickly, since slices cost time.
  */
-const SLICE_BYTES = 128 * 1024;
+const LEAST_SLICE_BYTES = 64 * 1024;
+const MOST_SLICE_BYTES = 1024 * 1024;
+/** At this pace the longest slice takes a third of a second. */
+const QUICK_BYTES_PER_MS = 3 * 1024;
 /** Bodies of messages behind their lengths. Any other is one message without. */
 const FRAMED = /^application\/(grpc|connect\+)/;
 
@@ -23,6 +26,7 @@ export async function writeResponse(
   room: Pick<ResponseRoom, "send" | "progress">,
 ): Promise<void> {
   const isFramed = FRAMED.test(header?.get("content-type") ?? "");
+  let sliceBytes = LEAST_SLICE_BYTES;
   let isClosed = response.destroyed;
   response.once("close", () => {
     isClosed = true;
@@ -35,11 +39,17 @@ export async function writeResponse(
     if (isClosed) return;
     begin();
     const done = room.send(piece.length, isFramed);
-    for (let start = 0; start < piece.length; start += SLICE_BYTES) {
-      const slice = piece.subarray(start, start + SLICE_BYTES);
-      const isLast = start + SLICE_BYTES >= piece.length;
-      const taken = isLast ? done : () => room.progress();
-      if (!write(response, slice, taken)) await drained(response);
+    for (let start = 0; start < piece.length; ) {
+      const slice = piece.subarray(start, start + sliceBytes);
+      start += slice.length;
+      const taken = start === piece.length ? done : () => room.progress();
+      const givenAt = performance.now();
+      if (!write(response, slice, taken)) {
+        await drained(response);
+        const quickMs = slice.length / QUICK_BYTES_PER_MS;
+        const isQuick = performance.now() - givenAt < quickMs;
+        sliceBytes = isQuick ? Math.min(2 * sliceBytes, MOST_SLICE_BYTES) : LEAST_SLICE_BYTES;
+      }
       if (isClosed) return;
     }
   }
