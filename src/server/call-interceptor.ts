@@ -2,6 +2,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { ACCESS } from "./access.js";
 import { type FailureObserver, statusOf, tellFailure } from "./call-failure.js";
 import type { ServerMetrics } from "./metrics.js";
+import { RESPONSE_ROOM } from "./response-room.js";
 
 /** What follows each call. */
 export interface CallObserver extends FailureObserver {
@@ -28,8 +29,12 @@ export function callInterceptor(observer: CallObserver): Interceptor {
 
     try {
       const response = await next(request);
-      if (response.stream) return { ...response, message: followed(response.message, end) };
-      end();
+      const room = request.contextValues.get(RESPONSE_ROOM);
+      if (response.stream) {
+        const endStream = (error?: unknown) => end(error ?? room.failure);
+        return { ...response, message: followed(response.message, endStream) };
+      }
+      room.whenTaken(() => end(room.failure));
       return response;
     } catch (error) {
       end(error);

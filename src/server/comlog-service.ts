@@ -4,6 +4,8 @@ import { toConnectError } from "../wire/failure.js";
 import type { BatchRecords, ComLogRpc } from "../wire/generated/api/comlog_pb.js";
 import { MAX_BATCH_RECORDS } from "../wire/pack.js";
 import { assertMay } from "./permission.js";
+import { readInRoom } from "./response-cost.js";
+import { RESPONSE_ROOM } from "./response-room.js";
 import type { ServiceContext } from "./service-context.js";
 
 /** ComLog stores a record behind its length in 8 bytes, and counts those. */
@@ -83,7 +85,10 @@ export function comlogService(
       if (log === undefined || offset < startOffset || offset >= endOffset) {
         throw new OffsetOutOfRangeError(offset, startOffset, endOffset);
       }
-      const { value: record } = await log.read(offset);
+      const room = call.values.get(RESPONSE_ROOM);
+      const read = async () => ({ records: [await log.read(offset)] });
+      const { records } = await readInRoom(room, 0, call.signal, read);
+      const record = records[0]!.value;
       return { record, nbrOfReadBytes: BigInt(record.length + LENGTH_BYTES) };
     },
 

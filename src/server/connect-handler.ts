@@ -1,3 +1,4 @@
+import { constants } from "node:http2";
 import {
   Code,
   ConnectError,
@@ -11,7 +12,10 @@ import type { ByteBudget } from "./byte-budget.js";
 import type { NodeRequest, NodeResponse } from "./listener.js";
 import { hasElements, openBody } from "./open-body.js";
 import { RequestBody, refusedBody } from "./request-body.js";
+import type { ResponseBudget } from "./response-budget.js";
+import { RESPONSE_ROOM, type StalledResponse } from "./response-room.js";
 import { writeResponse } from "./response-writer.js";
+import { explainMediaType } from "./wrong-media-type.js";
 
 /**
  * Requests may be compressed, responses are not: most clients offer to take them so, and few know
@@ -29,10 +33,14 @@ export interface ConnectHandlerOptions {
   readonly maxMessageBytes: number;
   /** For the messages that are being received. */
   readonly budget: ByteBudget;
+  /** For the responses. */
+  readonly responses: ResponseBudget;
   /** How long a message may take, see {@link RequestBody}; whoever is slower is cut off. */
   readonly messageMs: number;
   /** Told of a call that broke off outside of its service; that is the caller's doing, mostly. */
   readonly onBroken: (method: string, error: ConnectError) => void;
+  /** Told of a response that was ended because its caller took nothing of it. */
+  readonly onStalled: (method: string, response: StalledResponse) => void;
 }
 
 /**
@@ -49,7 +57,7 @@ export type ConnectHandler = (
 
 /** Makes what speaks gRPC, gRPC-Web and Connect. */
 export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
-  const { budget, messageMs, onBroken } = options;
+  const { budget, responses, messageMs, onBroken, onStalled } = options;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     compressMinBytes: NEVER_COMPRESS_MIN_BYTES,
@@ -65,6 +73,13 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (handler === undefined) return false;
+    const connection = "stream" in request ? request.stream.session : request.socket;
+    const room = responses.open(connection ?? request, (stalled) => {
+      breakOff(response);
+      onStalled(path, stalled);
+    });
+    response.on("close", () => room.close());
+    values.set(RESPONSE_ROOM, room);
     const handle = async () => {
       const call = universalRequestFromNodeRequest(request, response, undefined, values);
       const pieces = call.body as AsyncIterable<Uint8Array>;
@@ -81,9 +96,11 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
         const { input } = handler.method;
         const raw = { ...call, body };
         const opened = hasElements(input) ? openBody(raw, input, options.maxMessageBytes) : raw;
-        await writeResponse(await handler(opened), response);
+        await writeResponse(explainMediaType(await handler(opened)), response, room);
       } finally {
         received.release();
+        // What was taken for a message that nobody came to write.
+        room.settle(0);
       }
     };
     handle().catch((reason: unknown) => {
@@ -92,4 +109,11 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
     });
     return true;
   };
+}
+
+/** Ends a response amid a message, so that over HTTP/2 its caller learns that it was a limit. */
+function breakOff(response: NodeResponse): void {
+  if ("stream" in response) response.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  // What waits to be sent would stay for as long as the connection.
+  response.destroy();
 }

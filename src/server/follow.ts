@@ -9,6 +9,8 @@ import {
 import { toSafeInteger } from "../wire/integers.js";
 import { toStoredRecords } from "../wire/stored-records.js";
 import { FollowedKey } from "./followed-key.js";
+import { readInRoom } from "./response-cost.js";
+import type { CallRoom } from "./response-room.js";
 import type { ServiceContext } from "./service-context.js";
 import { StreamLife } from "./stopping.js";
 import { Turns } from "./turns.js";
@@ -29,19 +31,28 @@ export interface FollowOrder
 /**
  * Records of several keys as they come, a response for one key at a time, in turns.
  *
- * Nothing is read before it is asked for, so a stream whose reader is slow has one response in
- * memory, however many keys it follows.
+ * Nothing is read before it is asked for, and before there is room for it, so a stream whose reader
+ * is slow has one response in memory, however many keys it follows.
  */
 export async function* follow(
   { store, limits, stopping }: Pick<ServiceContext, "store" | "limits" | "stopping">,
   order: FollowOrder,
   caller: AbortSignal,
+  room: CallRoom,
 ): AsyncGenerator<Response, void, void> {
   checkOrder(order);
   const life = new StreamLife(caller, stopping);
   const { signal } = life;
   const { maxBytes, acceptPacks } = order;
   const readLimits = { maxBytes, maxRecords: limits.maxPollRecords };
+  // What a stream has at hand while its reader is slow is the response alone, not the records.
+  const respond = async (followed: FollowedKey): Promise<Response | undefined> => {
+    const read = () => followed.look(readLimits);
+    const { records, isMoved, endOffset } = await readInRoom(room, maxBytes, signal, read);
+    followed.passed(records);
+    if (records.length === 0 && !isMoved) return undefined;
+    return { ...toResponse(followed, endOffset), ...toStoredRecords(records, acceptPacks) };
+  };
   try {
     const turns = new Turns<FollowedKey>(signal);
     for await (const { followed, endOffset } of begin(store, order)) {
@@ -51,14 +62,14 @@ export async function* follow(
     }
     for (;;) {
       const followed = await turns.next();
-      const { records, isMoved, endOffset } = await followed.look(readLimits);
-      if (records.length > 0 || isMoved) {
-        yield { ...toResponse(followed, endOffset), ...toStoredRecords(records, acceptPacks) };
-        turns.add(followed);
-      } else {
+      const response = await respond(followed);
+      const goOn = () => turns.add(followed);
+      if (response === undefined) {
         // Why it failed is told by the next look.
-        const goOn = () => turns.add(followed);
         followed.changed(signal).then(goOn, goOn);
+      } else {
+        yield response;
+        goOn();
       }
     }
   } finally {

@@ -59,7 +59,7 @@ export class FollowedKey {
   }
 
   /**
-   * Reads what there is, if there is anything, and goes on behind it.
+   * Reads what there is, if there is anything; {@link passed} goes on behind it.
    *
    * @throws SeglogError `LOG_TRUNCATED` if offsets may name other records than before;
    *   OffsetOutOfRangeError if the place is no longer in the log, and the start says so.
@@ -70,9 +70,13 @@ export class FollowedKey {
     this.#assertEpoch(this.#log);
     const { endOffset } = this.#bounds();
     if (records === undefined) return { records: [], isMoved: true, endOffset };
+    return { records, isMoved: false, endOffset };
+  }
+
+  /** Goes on behind records of {@link look}. */
+  passed(records: readonly LogRecord[]): void {
     const last = records[records.length - 1];
     if (last !== undefined) this.#nextOffset = last.offset + 1;
-    return { records, isMoved: false, endOffset };
   }
 
   /** Resolves when there may be more to read. */

@@ -4,6 +4,8 @@ import { toSafeInteger } from "../wire/integers.js";
 import { ACCESS } from "./access.js";
 import { isCurrent, takenBack } from "./generation.js";
 import { assertMay } from "./permission.js";
+import { bytesOfNames } from "./response-cost.js";
+import { RESPONSE_ROOM } from "./response-room.js";
 import type { ServiceContext } from "./service-context.js";
 
 /** The calls for what consumer groups have committed. */
@@ -37,11 +39,15 @@ export function groupCalls({
 
     async committed({ group, keys }, call) {
       const access = call.values.get(ACCESS);
+      const room = call.values.get(RESPONSE_ROOM);
+      const most = keys.length === 0 ? store.keys().length : keys.length;
+      await room.take(bytesOfNames(most), call.signal);
       const asked = keys.filter((key) => access.may("read", key));
       const found = await store.group(group).committed(keys.length === 0 ? undefined : asked);
       const offsets = [...found]
         .filter(([key]) => access.may("read", key))
         .map(([key, next]) => [key, BigInt(next)] as const);
+      room.settle(bytesOfNames(offsets.length));
       return { offsets: Object.fromEntries(offsets) };
     },
 

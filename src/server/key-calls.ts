@@ -6,6 +6,8 @@ import type { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { toSafeInteger } from "../wire/integers.js";
 import { ACCESS, type Right } from "./access.js";
 import { assertMay } from "./permission.js";
+import { bytesOfNames } from "./response-cost.js";
+import { RESPONSE_ROOM } from "./response-room.js";
 import type { ServiceContext } from "./service-context.js";
 import { smallest } from "./smallest.js";
 
@@ -26,19 +28,23 @@ export function keyCalls({
     throw new SeglogError("KEY_NOT_FOUND", `There is no key ${describe(key)}.`);
   };
   return {
-    listKeys({ prefix, pageSize, pageToken }, call) {
+    async listKeys({ prefix, pageSize, pageToken }, call) {
       const access = call.values.get(ACCESS);
       const size = Math.min(pageSize === 0 ? DEFAULT_PAGE_SIZE : pageSize, limits.maxPageKeys);
+      const room = call.values.get(RESPONSE_ROOM);
+      await room.take(bytesOfNames(Math.min(size, store.keys().length)), call.signal);
       // A token is the last key of the page before: keys that come and go in between do no harm.
       const rest = store
         .keys()
         .filter((key) => key > pageToken && key.startsWith(prefix) && access.may("read", key));
       const keys = smallest(rest, size);
+      room.settle(bytesOfNames(keys.length));
       return { keys, nextPageToken: rest.length > size ? keys[size - 1]! : "" };
     },
 
     async metadata({ key }, call) {
       const log = await logOf(key, "read", call);
+      await call.values.get(RESPONSE_ROOM).take(bytesOfNames(log.segmentCount), call.signal);
       const segments = log.segments().map(({ baseOffset, endOffset, bytes }) => ({
         baseOffset: BigInt(baseOffset),
         endOffset: BigInt(endOffset),

@@ -30,8 +30,20 @@ export interface ServerLimits {
    * least {@link maxMessageBytes}.
    */
   readonly maxBytesInFlight?: number | undefined;
-  /** How long a request waits for room in {@link maxBytesInFlight}. Default 1000. */
+  /**
+   * Bytes that responses hold, over all connections, from before they are read from the store until
+   * the network has taken them. Beyond it no more are read, and after {@link roomMs} a response of
+   * which its caller takes nothing is ended. One alone may be longer. Default 256 MiB.
+   */
+  readonly maxResponseBytesInFlight?: number | undefined;
+  /**
+   * How long a request waits for room in {@link maxBytesInFlight}, and for how long, while others
+   * wait for room in {@link maxResponseBytesInFlight}, nothing may be taken of a response; less than
+   * 250 counts as 250 there. Default 1000.
+   */
   readonly roomMs?: number | undefined;
+  /** For how long nothing may be taken of a response, whoever waits. Default 120,000. */
+  readonly stallMs?: number | undefined;
   /**
    * How long a request may take from its headers to its end, and in a stream of messages each of
    * them from its first byte to its last; whoever is slower is cut off. Default 60,000.
@@ -79,7 +91,13 @@ const BOUNDS: Readonly<Record<keyof ServerLimits, Bounds>> = {
   maxConnections: { least: 1, most: 1_000_000, otherwise: 2000 },
   maxStreamsPerConnection: { least: 1, most: 100_000, otherwise: 128 },
   maxBytesInFlight: { least: KIB, most: Number.MAX_SAFE_INTEGER, otherwise: 256 * MIB },
+  maxResponseBytesInFlight: {
+    least: KIB,
+    most: Number.MAX_SAFE_INTEGER,
+    otherwise: 256 * MIB,
+  },
   roomMs: { least: 0, most: MAX_TIMER_MS, otherwise: 1000 },
+  stallMs: { least: 1, most: MAX_TIMER_MS, otherwise: 120_000 },
   messageMs: { least: 1, most: MAX_TIMER_MS, otherwise: 60_000 },
   maxPollBytes: { least: 1, most: GIB, otherwise: 4 * MIB },
   maxPollRecords: { least: 1, most: 10_000_000, otherwise: 10_000 },

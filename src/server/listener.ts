@@ -36,6 +36,8 @@ export interface ListenerOptions {
   readonly handle: (request: NodeRequest, response: NodeResponse, isTurnedAway: boolean) => void;
   /** Told of connections that end before they have begun: those too many, and failed handshakes. */
   readonly onRefused: (reason: string) => void;
+  /** Told, too, of a client that speaks TLS where there is none: somebody has set it up wrongly. */
+  readonly onUnexpectedTls: () => void;
 }
 
 /** How many connections above the limit are told of it at a time; more are closed without a word. */
@@ -165,7 +167,10 @@ export class Listener {
     if (context === undefined) {
       return net.createServer(sockets, (socket) => {
         const connection = this.#accept(socket);
-        sniffProtocol(socket, (protocol) => this.#use(protocol, socket, connection));
+        sniffProtocol(socket, (greeting) => {
+          if (greeting === "tls") this.#refuseTls(connection);
+          else this.#use(greeting, socket, connection);
+        });
       });
     }
     const isMutual = context.ca !== undefined;
@@ -202,6 +207,13 @@ export class Listener {
     socket.on("close", () => this.#connections.delete(connection));
     if (this.#closing !== undefined) connection.destroy();
     return connection;
+  }
+
+  /** What it would understand of an answer in clear text is that something is wrong. */
+  #refuseTls(connection: Connection): void {
+    connection.destroy();
+    this.#options.onRefused("it speaks TLS, and the server does not");
+    this.#options.onUnexpectedTls();
   }
 
   #use(protocol: Protocol, socket: Socket, connection: Connection): void {

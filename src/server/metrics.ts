@@ -3,6 +3,7 @@ import type { LogStore } from "../store/log-store.js";
 import { LagSampler } from "./lag-sampler.js";
 import type { FileMeter } from "./metered-file-system.js";
 import { registerProcessMetrics } from "./process-metrics.js";
+import type { StallReason } from "./response-room.js";
 
 /** From a call that is answered from memory to one that waits for a slow disk. */
 const CALL_SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
@@ -15,6 +16,7 @@ export interface MeteredServer {
   readonly maxLagSeries: number;
   connections(): number;
   bytesInFlight(): number;
+  responseBytesInFlight(): number;
 }
 
 /**
@@ -53,6 +55,12 @@ export class ServerMetrics {
     name: "seglog_calls_refused_total",
     help: "Calls that were refused before their service has seen them, by code.",
     labelNames: ["code"],
+    ...this.#only,
+  });
+  readonly #stalledResponses = new Counter({
+    name: "seglog_responses_ended_total",
+    help: "Responses that were ended because their callers took nothing of them, by reason.",
+    labelNames: ["reason"],
     ...this.#only,
   });
   readonly #callsUnderWay = this.#gauge("seglog_calls_under_way", "Calls that have not ended.");
@@ -120,14 +128,24 @@ export class ServerMetrics {
     this.#refusedCalls.inc({ code });
   }
 
+  responseEnded(reason: StallReason): void {
+    this.#stalledResponses.inc({ reason });
+  }
+
   connectionRefused(): void {
     this.#refused.inc();
   }
 
   /** Adds what is asked of a running server; once. */
-  watch({ store, maxLagSeries, connections, bytesInFlight }: MeteredServer): void {
+  watch(server: MeteredServer): void {
+    const { store, maxLagSeries, connections, bytesInFlight, responseBytesInFlight } = server;
     this.#gauge("seglog_connections", "Connections that are open.", connections);
     this.#gauge("seglog_bytes_in_flight", "Bytes of requests on their way.", bytesInFlight);
+    this.#gauge(
+      "seglog_response_bytes_in_flight",
+      "Bytes that responses hold which the network has not taken.",
+      responseBytesInFlight,
+    );
     this.#gauge("seglog_keys", "Keys of the store.", () => store.keys().length);
     this.#gauge("seglog_segments", "Segments of the logs that are open.", () =>
       store.openLogs().reduce((sum, [, log]) => sum + log.segmentCount, 0),

@@ -4,6 +4,8 @@ import { toSafeInteger } from "../wire/integers.js";
 import { toStoredRecords } from "../wire/stored-records.js";
 import { follow } from "./follow.js";
 import { assertMay } from "./permission.js";
+import { readInRoom } from "./response-cost.js";
+import { RESPONSE_ROOM } from "./response-room.js";
 import type { ServiceContext } from "./service-context.js";
 
 const DEFAULT_RECORDS = 500;
@@ -17,10 +19,14 @@ export function readCalls(
   return {
     async read({ key, offset, maxRecords, maxBytes, acceptPacks }, call) {
       assertMay(call, "read", key);
-      const found = await store.read(key, toSafeInteger(offset, "offset"), {
+      const from = toSafeInteger(offset, "offset");
+      const readLimits = {
         maxRecords: Math.min(maxRecords ?? DEFAULT_RECORDS, limits.maxPollRecords),
         maxBytes: Math.min(maxBytes ?? DEFAULT_BYTES, limits.maxPollBytes),
-      });
+      };
+      const room = call.values.get(RESPONSE_ROOM);
+      const read = () => store.read(key, from, readLimits);
+      const found = await readInRoom(room, readLimits.maxBytes, call.signal, read);
       return {
         ...toStoredRecords(found.records, acceptPacks),
         nextOffset: BigInt(found.nextOffset),
@@ -31,7 +37,8 @@ export function readCalls(
     follow(request, call) {
       for (const { key } of request.keys) assertMay(call, "read", key);
       const maxBytes = Math.min(request.maxBytes ?? DEFAULT_BYTES, limits.maxPollBytes);
-      return follow(context, { ...request, maxBytes }, call.signal);
+      const room = call.values.get(RESPONSE_ROOM);
+      return follow(context, { ...request, maxBytes }, call.signal, room);
     },
   };
 }

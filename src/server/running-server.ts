@@ -13,6 +13,7 @@ import { routeHealth } from "./health-service.js";
 import { Listener } from "./listener.js";
 import { failureFields } from "./logging.js";
 import type { ServerMetrics } from "./metrics.js";
+import { ResponseBudget } from "./response-budget.js";
 import { serviceRoutes } from "./routes.js";
 import type { SeglogServer } from "./seglog-server.js";
 import type { ResolvedServeOptions } from "./serve-options.js";
@@ -36,14 +37,21 @@ export interface ServerSetting
 export class RunningServer implements SeglogServer {
   readonly #setting: ServerSetting;
   readonly #budget: ByteBudget;
+  readonly #responses: ResponseBudget;
   readonly #stopping = new AbortController();
   #listener!: Listener;
   #closing: Promise<void> | undefined;
+  #hasWarnedOfTls = false;
 
   private constructor(setting: ServerSetting) {
     const { limits } = setting;
     this.#setting = setting;
     this.#budget = new ByteBudget(limits.maxBytesInFlight, limits.roomMs);
+    this.#responses = new ResponseBudget({
+      maxBytes: limits.maxResponseBytesInFlight,
+      roomMs: limits.roomMs,
+      stallMs: limits.stallMs,
+    });
     // Every stream listens.
     setMaxListeners(0, this.#stopping.signal);
   }
@@ -108,8 +116,13 @@ export class RunningServer implements SeglogServer {
       routes: (router) => this.#route(router),
       maxMessageBytes: limits.maxMessageBytes,
       budget: this.#budget,
+      responses: this.#responses,
       messageMs: limits.messageMs,
       onBroken: (method, error) => logger.debug({ method, ...failureFields(error) }, "call broken"),
+      onStalled: (method, response) => {
+        metrics.responseEnded(response.reason);
+        logger.debug({ method, ...response }, "response ended, its caller took nothing of it");
+      },
     });
     const front = new Front({
       handleCall,
@@ -133,13 +146,25 @@ export class RunningServer implements SeglogServer {
         metrics.connectionRefused();
         logger.debug({ reason }, "connection refused");
       },
+      onUnexpectedTls: () => this.#warnOfTls(),
     });
     metrics.watch({
       store,
       maxLagSeries: limits.maxLagSeries,
       connections: () => this.#listener.connections,
       bytesInFlight: () => this.#budget.taken,
+      responseBytesInFlight: () => this.#responses.taken,
     });
+  }
+
+  /** Once, or whoever likes could fill a disk with it. */
+  #warnOfTls(): void {
+    if (this.#hasWarnedOfTls) return;
+    this.#hasWarnedOfTls = true;
+    this.#setting.logger.warn(
+      { url: this.url },
+      "a client spoke TLS to this server, which has no certificate: give it one, or call http://",
+    );
   }
 
   #route(router: ConnectRouter): void {

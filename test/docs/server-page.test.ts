@@ -31,7 +31,13 @@ describe("docs/server.md", () => {
   it("has a row for each metric, with its type", async () => {
     const metrics = new ServerMetrics();
     const store = await openStore(newPath());
-    metrics.watch({ store, maxLagSeries: 1, connections: () => 0, bytesInFlight: () => 0 });
+    metrics.watch({
+      store,
+      maxLagSeries: 1,
+      connections: () => 0,
+      bytesInFlight: () => 0,
+      responseBytesInFlight: () => 0,
+    });
     const types = [...(await metrics.text()).matchAll(/^# TYPE (\w+) (\w+)$/gm)];
     const rows = types.map(([, name, type]) => `| \`${name}\` | ${type} |`);
     expect(rows.filter((row) => !page.includes(row))).toEqual([]);

@@ -1,6 +1,7 @@
 import { clientBugs } from "./bugs/client.js";
 import { commitBugs } from "./bugs/commits.js";
 import { directoryBugs } from "./bugs/directories.js";
+import { doorBugs } from "./bugs/doors.js";
 import { failureBugs } from "./bugs/failures.js";
 import { formatBugs } from "./bugs/formats.js";
 import { indexBugs } from "./bugs/indexes.js";
@@ -10,6 +11,7 @@ import { orderBugs } from "./bugs/order.js";
 import { producerBugs } from "./bugs/producers.js";
 import { readerBugs } from "./bugs/readers.js";
 import { recoveryBugs } from "./bugs/recovery.js";
+import { responseBugs } from "./bugs/responses.js";
 import { retentionBugs } from "./bugs/retention.js";
 import { roomBugs } from "./bugs/room.js";
 import { serviceBugs } from "./bugs/services.js";
@@ -36,6 +38,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...producerBugs,
   ...roomBugs,
   ...serviceBugs,
+  ...responseBugs,
+  ...doorBugs,
   ...clientBugs,
   ...maelstromBugs,
 ];

@@ -71,8 +71,17 @@ export class ServingProcess {
 
   /** Memory that it has resident. */
   get residentMib(): number {
+    return this.#memoryMib("VmRSS");
+  }
+
+  /** The most memory that it has had resident since it was started. */
+  get mostResidentMib(): number {
+    return this.#memoryMib("VmHWM");
+  }
+
+  #memoryMib(name: string): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)![1]) / 1024;
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -10,6 +10,7 @@ import { ByteBudget } from "../../src/server/byte-budget.js";
 import { connectHandler } from "../../src/server/connect-handler.js";
 import { routeHealth } from "../../src/server/health-service.js";
 import { checkElements } from "../../src/server/message-elements.js";
+import { ResponseBudget } from "../../src/server/response-budget.js";
 import { ServingStatus } from "../../src/server/serving-status.js";
 import { Health } from "../../src/wire/generated/grpc/health/v1/health_pb.js";
 import {
@@ -33,8 +34,10 @@ async function openPort(routes: Routes): Promise<string> {
     routes,
     maxMessageBytes: 4_000_000,
     budget: new ByteBudget(8_000_000, 0),
+    responses: new ResponseBudget({ maxBytes: 8_000_000, roomMs: 1000, stallMs: 20_000 }),
     messageMs: 20_000,
     onBroken: () => undefined,
+    onStalled: () => undefined,
   });
   const { port } = await openListener({
     handle: (request, response) => {

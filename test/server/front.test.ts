@@ -15,6 +15,7 @@ import { Front } from "../../src/server/front.js";
 import { routeHealth } from "../../src/server/health-service.js";
 import type { ServerLimits } from "../../src/server/limits.js";
 import { ServerMetrics } from "../../src/server/metrics.js";
+import { ResponseBudget } from "../../src/server/response-budget.js";
 import { serviceRoutes } from "../../src/server/routes.js";
 import { ServingStatus } from "../../src/server/serving-status.js";
 import { Tokens } from "../../src/server/tokens.js";
@@ -69,8 +70,10 @@ async function openFront({ hasTokens = false, limits = {}, messageMs = 20_000 }:
       },
       maxMessageBytes: 100_000,
       budget,
+      responses: new ResponseBudget({ maxBytes: 8_000_000, roomMs: 1000, stallMs: 20_000 }),
       messageMs,
       onBroken: () => undefined,
+      onStalled: () => undefined,
     }),
     accessOf: (header) => (hasTokens ? TOKENS.accessOf(header) : FULL_ACCESS),
     origins: new Set(["https://page.example"]),

@@ -52,6 +52,16 @@ describe("a budget of bytes", () => {
     expect(order).toEqual(["large", "small"]);
   });
 
+  it("gives nothing past those who wait", async () => {
+    const budget = new ByteBudget(10, 20_000);
+    const giveBack = await budget.take(5);
+    const large = budget.take(6);
+    expect(budget.tryTake(2)).toBe(false);
+    giveBack();
+    await large;
+    expect(budget.tryTake(2)).toBe(true);
+  });
+
   it("refuses what gets no room in time, and what can get none", async () => {
     const budget = new ByteBudget(10, 1);
     await budget.take(10);

@@ -56,13 +56,22 @@ describe("one port", () => {
     },
   );
 
+  it("closes on one who speaks TLS to it, and tells of it", async () => {
+    const told: string[] = [];
+    const listener = await openListener({
+      onRefused: (reason) => told.push(reason),
+      onUnexpectedTls: () => told.push("TLS"),
+    });
+    const socket = await dial(listener.port);
+    socket.write(Buffer.from("\x16\x03\x01\x02\x00\x01", "latin1"));
+    expect(await received(socket)).toBe("");
+    expect(told).toEqual(["it speaks TLS, and the server does not", "TLS"]);
+    await emptied(listener);
+  });
+
   it("answers garbage as HTTP/1.1 does, and lives on", async () => {
     const listener = await openListener();
-    for (const garbage of [
-      "\0\0\0\0\r\n\r\n",
-      "PRI * HTTP/2.0\r\n\r\nXX",
-      "\x16\x03\x01\x02\x00\x01",
-    ]) {
+    for (const garbage of ["\0\0\0\0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nXX"]) {
       const socket = await dial(listener.port);
       socket.write(Buffer.from(garbage, "latin1"));
       expect(await received(socket)).toMatch(/^HTTP\/1\.1 400 /);

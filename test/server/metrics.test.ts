@@ -15,7 +15,13 @@ async function metered() {
   const environment = createEnvironment(new MeteredFileSystem(files, metrics.fileMeter), 64);
   const store = await LogStore.openOn(environment, "/data");
   onTestFinished(() => store.close().catch(() => undefined));
-  metrics.watch({ store, maxLagSeries: 2, connections: () => 3, bytesInFlight: () => 4 });
+  metrics.watch({
+    store,
+    maxLagSeries: 2,
+    connections: () => 3,
+    bytesInFlight: () => 4,
+    responseBytesInFlight: () => 4,
+  });
   return { metrics, store, files };
 }
 

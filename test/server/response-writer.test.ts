@@ -6,6 +6,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import type { NodeRequest, NodeResponse } from "../../src/server/listener.js";
 import { writeResponse } from "../../src/server/response-writer.js";
 
+const NO_ROOM = { send: () => () => undefined, progress: () => undefined };
+
 /** A body without an end, and how much of it was taken. */
 class EndlessBody {
   pieces = 0;
@@ -37,7 +39,10 @@ async function answering(server: Server, body: AsyncIterable<Uint8Array>) {
     server.once("request", (_: NodeRequest, response: NodeResponse) => {
       response.on("error", () => undefined);
       const trailer = new Headers({ "x-status": "done" });
-      writeResponse({ status: 200, header, body, trailer }, response).then(resolve, reject);
+      writeResponse({ status: 200, header, body, trailer }, response, NO_ROOM).then(
+        resolve,
+        reject,
+      );
     });
   });
   server.listen(0, "127.0.0.1");

@@ -39,6 +39,18 @@ describe("a server", () => {
     expect((await store.read("k", 0)).records).toHaveLength(2);
   });
 
+  it("tells whoever forgets the content type which there are", async () => {
+    const { server } = await started({ directory: newPath() });
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    for (const method of ["Append", "Follow"]) {
+      const url = `${server.url}/seglog.v1.LogService/${method}`;
+      const answer = await fetch(url, { method: "POST", headers, body: "{}" });
+      expect(answer.status).toBe(415);
+      expect(answer.headers.get("content-type")).toBe("text/plain");
+      expect(await answer.text()).toMatch(/application\/json.* Nothing was done\.\n$/);
+    }
+  });
+
   it("serves a store that is open, and leaves it open", async () => {
     const store = await openStore(newPath());
     const { server, client } = await started({ store });
@@ -155,6 +167,17 @@ describe("what a server counts and tells", () => {
     expect(
       lines.filter((line) => line.startsWith("info")).map((line) => line.split(" ")[1]),
     ).toEqual(["serving", "stopping", "stopped"]);
+  });
+
+  it("has one warning of clients that speak TLS where there is none", async () => {
+    const warnings: string[] = [];
+    const warn = (_: object, message: string) => void warnings.push(message);
+    const logger = { debug: () => undefined, info: () => undefined, warn };
+    const { server } = await started({ directory: newPath(), logger });
+    for (let time = 0; time < 2; time++) {
+      await expect(fetch(server.url.replace("http:", "https:"))).rejects.toThrow("fetch failed");
+    }
+    expect(warnings).toEqual([expect.stringContaining("spoke TLS")]);
   });
 });
 

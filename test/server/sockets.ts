@@ -22,6 +22,7 @@ export async function openListener(given: Given = {}): Promise<Listener> {
       response.end(`${request.httpVersion} ${request.url}`);
     },
     onRefused: () => undefined,
+    onUnexpectedTls: () => undefined,
     ...given,
     limits: resolveLimits({ shutdownMs: 200, ...given.limits }),
   });
