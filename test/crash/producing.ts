@@ -7,7 +7,7 @@ import { Violation, type World } from "./world.js";
 
 /** Of producers that have no name. */
 const IDS = [1n, 2n] as const;
-export const PRODUCER_NAME = "named";
+const PRODUCER_NAME = "named";
 
 const decoder = new TextDecoder();
 
