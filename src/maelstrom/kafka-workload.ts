@@ -1,7 +1,8 @@
 import type { LogRecord, ReadOptions } from "../index.js";
 import { PendingWork } from "./pending-work.js";
+import { malformed, readKey, readKeys, readOffsets } from "./request-body.js";
 import type { Handler } from "./runtime/handler.js";
-import { isObject, type Json, JsonText } from "./runtime/json.js";
+import { type Json, JsonText } from "./runtime/json.js";
 import { MaelstromError } from "./runtime/maelstrom-error.js";
 import type { Body, Request } from "./runtime/protocol.js";
 
@@ -73,8 +74,7 @@ export class KafkaWorkload {
   }
 
   async #send(request: Request): Promise<Body> {
-    const { key } = request.body;
-    if (typeof key !== "string") throw malformed("key must be a string");
+    const key = readKey(request);
     const message = request.bodyText("msg");
     if (message === undefined) throw malformed("msg is missing");
     if (message.length > MAX_MESSAGE_CHARACTERS) {
@@ -139,32 +139,6 @@ function rotate(keys: readonly string[], turns: number): string[] {
   return [...keys.slice(first), ...keys.slice(0, first)];
 }
 
-function readOffsets(request: Request): Map<string, number> {
-  const { offsets } = request.body;
-  if (!isObject(offsets)) throw malformed("offsets must be an object");
-  const result = new Map<string, number>();
-  for (const [key, offset] of Object.entries(offsets)) {
-    if (!isOffset(offset)) {
-      throw malformed(`the offset of key ${JSON.stringify(key)} must be an integer from 0 on`);
-    }
-    result.set(key, offset);
-  }
-  return result;
-}
-
-/** The highest safe integer is left out: the offset behind it could not be told apart. */
-function isOffset(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0 && value !== Number.MAX_SAFE_INTEGER;
-}
-
-function readKeys(request: Request): string[] {
-  const { keys } = request.body;
-  if (!Array.isArray(keys) || !keys.every((key) => typeof key === "string")) {
-    throw malformed("keys must be an array of strings");
-  }
-  return keys;
-}
-
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Whatever else may have written to the store, only JSON goes out. */
@@ -177,8 +151,4 @@ function decodeMessage(key: string, record: Message): JsonText {
     const place = `offset ${record.offset} of key ${JSON.stringify(key)}`;
     throw new MaelstromError("crash", `What stands at ${place} is not JSON.`, { cause: error });
   }
-}
-
-function malformed(message: string): MaelstromError {
-  return new MaelstromError("malformedRequest", message);
 }

@@ -1,4 +1,5 @@
-import { isObject, type Json, JsonText } from "../runtime/json.js";
+import { readKey, readKeys, readOffsets } from "../request-body.js";
+import { isObject, JsonText } from "../runtime/json.js";
 import { show } from "../runtime/log-text.js";
 import { MaelstromError } from "../runtime/maelstrom-error.js";
 import { memberText } from "../runtime/member-text.js";
@@ -6,8 +7,11 @@ import type { Body, Content, Request } from "../runtime/protocol.js";
 
 /** How the requests of one type are taken apart by keys, and their answers put together. */
 export interface Partition {
-  /** The keys that a request is about; `undefined` if it is malformed. */
-  readonly keysOf: (request: Request) => readonly string[] | undefined;
+  /**
+   * The keys that a request is about. Throws MaelstromError `malformedRequest` if anything is wrong
+   * with any of them: otherwise the owners of the others would do their part.
+   */
+  readonly keysOf: (request: Request) => readonly string[];
   /** What of a request is about some of its keys. */
   readonly partOf: (request: Request, keys: readonly string[]) => Body;
   /** The member that an answer has; where there can be several keys, with something for each. */
@@ -28,7 +32,7 @@ export const PARTITIONS: ReadonlyMap<string, Partition> = new Map<string, Partit
   [
     "send",
     {
-      keysOf: ({ body: { key } }) => (typeof key === "string" ? [key] : undefined),
+      keysOf: (request) => [readKey(request)],
       // A send has one key, so its only part is the whole, its message as it was written.
       partOf: ({ body: { key }, bodyText }) => {
         const message = bodyText("msg");
@@ -46,8 +50,7 @@ export const PARTITIONS: ReadonlyMap<string, Partition> = new Map<string, Partit
   [
     "list_committed_offsets",
     {
-      keysOf: ({ body: { keys } }) =>
-        Array.isArray(keys) && keys.every((key) => typeof key === "string") ? keys : undefined,
+      keysOf: readKeys,
       partOf: (_, keys) => ({ type: "list_committed_offsets", keys }),
       answered: "offsets",
       // A key that is left out has no committed offset: a consumer would begin anew.
@@ -60,10 +63,10 @@ export const PARTITIONS: ReadonlyMap<string, Partition> = new Map<string, Partit
 
 function byOffsets(type: string): Pick<Partition, "keysOf" | "partOf" | "isRepeatable"> {
   return {
-    keysOf: ({ body: { offsets } }) => (isObject(offsets) ? Object.keys(offsets) : undefined),
-    partOf: ({ body: { offsets } }, keys) => {
-      const all = offsets as Readonly<Record<string, Json>>;
-      return { type, offsets: new Map(keys.map((key) => [key, all[key] ?? null])) };
+    keysOf: (request) => [...readOffsets(request).keys()],
+    partOf: (request, keys) => {
+      const all = readOffsets(request);
+      return { type, offsets: new Map(keys.map((key) => [key, all.get(key) ?? 0])) };
     },
     isRepeatable: true,
   };

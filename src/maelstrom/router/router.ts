@@ -78,8 +78,7 @@ export class Router {
           return await handler.handle(request);
         }
         const keys = partition.keysOf(request);
-        // What is wrong with a malformed one, the handler tells.
-        if (keys === undefined || keys.length === 0) return await handler.handle(request);
+        if (keys.length === 0) return await handler.handle(request);
         const groups = this.#groups(this.#askedFor(request, keys));
         if (groups.size === 1 && groups.get(this.#network.nodeId)?.length === keys.length) {
           return await handler.handle(request);

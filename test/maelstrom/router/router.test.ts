@@ -187,14 +187,22 @@ describe("Router", () => {
     expect(setup.asked).toEqual(["n0", "n0"]);
   });
 
-  it.each([`"type":"poll"`, `"type":"send","key":5,"msg":1`, `"type":"poll","offsets":{}`])(
-    "leaves {%s} to the handler",
-    async (body) => {
-      const setup = new Setup();
-      await setup.ask(body);
-      expect(setup.asked).toEqual(["n0"]);
-    },
-  );
+  it.each([
+    `"type":"poll"`,
+    `"type":"send","key":5,"msg":1`,
+    `"type":"commit_offsets","offsets":{"${a}":1,"${b}":2,"${c}":-1}`,
+    `"type":"list_committed_offsets","keys":["${b}",5]`,
+  ])("refuses {%s} before anybody does a part of it", async (body) => {
+    const setup = new Setup();
+    expect(await setup.ask(body)).toBe(12);
+    expect(setup.asked).toEqual([]);
+  });
+
+  it("answers a poll of nothing", async () => {
+    const setup = new Setup();
+    expect(await setup.ask(`"type":"poll","offsets":{}`)).toBe(`{"type":"poll_ok","msgs":{}}`);
+    expect(setup.asked).toEqual(["n0"]);
+  });
 });
 
 describe("Router, of an owner that cannot be reached", () => {
