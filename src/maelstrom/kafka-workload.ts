@@ -16,7 +16,7 @@ const POLL_MESSAGES_PER_KEY = 20;
 const POLL_BYTES = 1024 * 1024;
 
 /** How many keys of a poll are read at the same time. */
-const KEYS_AT_A_TIME = 16;
+const KEYS_AT_A_TIME = 64;
 
 /**
  * The longest message, in characters of JSON. It fits into the line of every answer, also where it
@@ -95,12 +95,14 @@ export class KafkaWorkload {
     // Each poll begins with another key, so that a full answer leaves out none of them for ever.
     const rest = rotate(keys, this.#polls++);
     while (rest.length > 0 && bytesLeft > 0) {
-      const limits = { maxRecords: POLL_MESSAGES_PER_KEY, maxBytes: bytesLeft };
+      const some = rest.splice(0, KEYS_AT_A_TIME);
+      const maxBytes = Math.ceil(bytesLeft / some.length);
+      const limits = { maxRecords: POLL_MESSAGES_PER_KEY, maxBytes };
       const read = async (key: string) => {
         const { records } = await this.#logs.read(key, offsets.get(key) ?? 0, limits);
         return [key, records] as const;
       };
-      for (const [key, records] of await Promise.all(rest.splice(0, KEYS_AT_A_TIME).map(read))) {
+      for (const [key, records] of await Promise.all(some.map(read))) {
         for (const record of records) {
           if (bytesLeft <= 0) break;
           messages.get(key)?.push([record.offset, decodeMessage(key, record)]);

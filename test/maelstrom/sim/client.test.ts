@@ -22,7 +22,7 @@ class Conversation {
       nemesis: new Nemesis({ network, nodes: ["n0"], random, intervalMs: 1 }),
       history: new History(),
       tally: new Tally(),
-      workload: new Workload(random),
+      workload: new Workload(random, 16),
       random,
       timeoutMs: 5_000,
       listsAfterCommit,

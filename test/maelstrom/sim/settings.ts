@@ -22,6 +22,7 @@ interface Flags {
   readonly latencyDist: LatencyDistribution;
   readonly rate: number;
   readonly concurrency: (nodes: number) => number;
+  readonly maxWritesPerKey: number;
   readonly timeLimit: number;
   readonly recoveryTime: number;
   readonly seed: number;
@@ -58,6 +59,7 @@ export function readSettings(args: readonly string[]): Settings {
       latencyDistribution: flags.latencyDist,
       rate: flags.rate,
       concurrency: flags.concurrency(flags.nodes),
+      writesPerKey: flags.maxWritesPerKey,
       timeLimitMs: flags.timeLimit * 1000,
       recoveryMs: flags.recoveryTime * 1000,
       finalMs: 10_000,
@@ -92,6 +94,7 @@ function createCommand(): Command {
         .argParser(clients)
         .default((nodes: number) => 2 * nodes, "2n"),
     )
+    .option("--max-writes-per-key <number>", "how long logs get", integerFrom(1), 16)
     .option("--time-limit <seconds>", "how long the clients work", positive, 20)
     .option("--recovery-time <seconds>", "how long they rest before they read all", notNegative, 10)
     .option("--seed <number>", "of all that is left to chance", integerFrom(0), chosenSeed())

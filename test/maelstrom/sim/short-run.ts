@@ -16,6 +16,7 @@ export function shortRun(
     latencyDistribution: "exponential",
     rate: 1000,
     concurrency: 6,
+    writesPerKey: 16,
     timeLimitMs: 2_000,
     recoveryMs: 0,
     // As long as it takes on a machine that has other things to do; it ends when all is there.

@@ -26,6 +26,8 @@ export interface SimulationOptions {
   readonly rate: number;
   /** Clients at a time. */
   readonly concurrency: number;
+  /** How often a key is written to until another takes its place. */
+  readonly writesPerKey: number;
   readonly timeLimitMs: number;
   /** How long nothing is asked after the last partition, before everything is read. */
   readonly recoveryMs: number;
@@ -81,7 +83,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const nemesis = new Nemesis({ network, nodes, random: random(1), intervalMs });
   const history = new History();
   const tally = new Tally();
-  const workload = new Workload(random(2));
+  const workload = new Workload(random(2), options.writesPerKey);
   const surroundings: ClientSurroundings = {
     network,
     nemesis,

@@ -4,7 +4,7 @@ import { type Task, Workload } from "./workload.js";
 
 /** What clients are to do, if everything that is sent is acknowledged at once, and nobody polls. */
 function tasks(count: number, seed = 1): Task[] {
-  const workload = new Workload(new Random(seed));
+  const workload = new Workload(new Random(seed), 16);
   return Array.from({ length: count }, () => {
     const task = workload.next();
     if (task.type === "send") workload.sent(task.key, task.message - 1);
@@ -44,7 +44,7 @@ describe("Workload", () => {
   it("assigns keys with messages that nobody has read, too, but no others", () => {
     const assigned = tasks(2_000).flatMap((task) => (task.type === "assign" ? [task.keys] : []));
     expect(Math.max(...assigned.map((keys) => keys.length))).toBeGreaterThan(10);
-    const workload = new Workload(new Random(1));
+    const workload = new Workload(new Random(1), 16);
     workload.sent("42", 7);
     workload.read("42", 7);
     const rest = Array.from({ length: 2_000 }, () => workload.next());
@@ -58,7 +58,7 @@ describe("Workload", () => {
   });
 
   it("remembers what is there to be read and listed", () => {
-    const workload = new Workload(new Random(1));
+    const workload = new Workload(new Random(1), 16);
     workload.sent("a", 3);
     workload.sent("a", 1);
     workload.read("b", 5);

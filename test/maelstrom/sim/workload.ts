@@ -1,8 +1,7 @@
 import type { Random } from "../random.js";
 
-/** Keys that are written to at the same time, and how often each is until another takes its place. */
+/** Keys that are written to at the same time. */
 const ACTIVE_KEYS = 10;
-const WRITES_PER_KEY = 16;
 
 /** How often a client is given other keys instead of what it was to do. */
 const ASSIGN_PROBABILITY = 1 / 64;
@@ -23,6 +22,7 @@ export type Task =
  */
 export class Workload {
   readonly #random: Random;
+  readonly #writesPerKey: number;
   readonly #activeKeys = Array.from({ length: ACTIVE_KEYS }, (_, key) => key);
   #nextKey = ACTIVE_KEYS;
   readonly #written = new Map<number, number>();
@@ -31,8 +31,10 @@ export class Workload {
   readonly #highestRead = new Map<string, number>();
   readonly #highestCommitted = new Map<string, number>();
 
-  constructor(random: Random) {
+  /** @param writesPerKey - How often a key is written to until another takes its place. */
+  constructor(random: Random, writesPerKey: number) {
     this.#random = random;
+    this.#writesPerKey = writesPerKey;
   }
 
   /** By key, the highest offset that is known to have a message. */
@@ -85,7 +87,7 @@ export class Workload {
       // The key with number i is 2^i times as likely as the one with number 0.
       const place = Math.floor(Math.log2(1 + this.#random.next() * (2 ** ACTIVE_KEYS - 1)));
       const key = this.#activeKeys[place] as number;
-      if (!writes || (this.#written.get(key) ?? 0) < WRITES_PER_KEY) return key;
+      if (!writes || (this.#written.get(key) ?? 0) < this.#writesPerKey) return key;
       this.#activeKeys[place] = this.#nextKey++;
     }
   }
