@@ -17,7 +17,9 @@ import { readUint64, viewOf } from "./uint64.js";
  *   25, 41    rest   the record's own key, with bit 0
  *
  * A block of the journal in which a key has bit 2 says so in its header (`keysNameProducers`), so
- * that nobody reads it who does not know of it. All records of a batch with bit 2 follow each other.
+ * that nobody reads it who does not know of it. All records of a batch with bit 2 follow each other,
+ * at most 64, with the same id and epoch, and each with the next sequence; a record with bit 3 for
+ * which that does not hold begins a batch. Bit 3 without bit 2 says nothing.
  *
  * A mark says that what stands before it of this log no longer counts: all of it is in the log's
  * segments, or was there and is deleted.
@@ -34,6 +36,9 @@ const FLAG_KEY = 1;
 const FLAG_MARK = 2;
 const FLAG_PRODUCER = 4;
 const FLAG_GOES_ON = 8;
+
+/** No batch of a producer in a journal has more records. */
+export const MOST_BATCH_RECORDS = 64;
 
 /** For keys that are copied before the next one is made. */
 const sharedKey = new Uint8Array(JOURNAL_KEY_BYTES);
@@ -58,6 +63,21 @@ export interface JournalKey {
   readonly producer: JournaledProducer | undefined;
   /** The record's own key. */
   readonly key: Uint8Array | undefined;
+}
+
+/**
+ * Whether a record goes on with the batch that the record before it in its log is of. One that says
+ * so and cannot begins a batch.
+ */
+export function continuesBatch(
+  before: BlockProducer | undefined,
+  recordsBefore: number,
+  record: JournaledProducer | undefined,
+): boolean {
+  if (before === undefined || record === undefined || !record.goesOn) return false;
+  const isNext = record.sequence === before.sequence + recordsBefore;
+  const isSame = record.id === before.id && record.epoch === before.epoch;
+  return isSame && isNext && recordsBefore < MOST_BATCH_RECORDS;
 }
 
 /** The text by which {@link JournalKey.log} names a log. */

@@ -2,6 +2,9 @@ import type { JournaledRecord } from "./journaled-record.js";
 import type { PendingBatch } from "./pending.js";
 import type { TailPiece } from "./tail-piece.js";
 
+/** What a batch of a producer takes beside its records, about. */
+export const PRODUCERS_BATCH_BYTES = 450;
+
 /**
  * The tail of a log as it stood in the journal at some moment, gathered to be written to the log's
  * segments. Whatever has become of the log since: with the same epoch, an offset names the same
@@ -42,16 +45,22 @@ export class GatheredTail {
     this.#endOffset++;
     const last = this.#pieces.at(-1);
     const before = last?.bufferBytes ?? 0;
-    if (last?.add(record)) return last.bufferBytes - before;
+    const batchBytes = record.producer?.goesOn === false ? PRODUCERS_BATCH_BYTES : 0;
+    if (last?.add(record)) return last.bufferBytes - before + batchBytes;
     const piece = this.#newPiece(this.#endOffset - 1);
     piece.add(record);
     this.#pieces.push(piece);
-    return piece.bufferBytes;
+    return piece.bufferBytes + batchBytes;
   }
 
   /** The next piece, if it is of this epoch and begins at this offset; it is given once. */
   take(epoch: number, from: number): readonly PendingBatch[] | undefined {
-    if (epoch !== this.#epoch || this.#pieces[0]?.firstOffset !== from) return undefined;
-    return this.#pieces.shift()!.finish();
+    const [piece] = this.#pieces;
+    if (epoch !== this.#epoch || piece?.firstOffset !== from) return undefined;
+    // The rest of its last batch may not have been gathered, and batches are not divided.
+    const isCutShort = this.#pieces.length === 1 && this.#endOffset < this.wantedEnd;
+    if (isCutShort && piece.endsWithProducers) return undefined;
+    this.#pieces.shift();
+    return piece.finish();
   }
 }

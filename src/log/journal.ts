@@ -6,7 +6,7 @@ import type { RecordInput } from "../format/record.js";
 import type { AppendQueue } from "./append-queue.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import type { LogEnvironment } from "./environment.js";
-import type { GatheredTail } from "./gathered-tail.js";
+import { type GatheredTail, PRODUCERS_BATCH_BYTES } from "./gathered-tail.js";
 import { JournalIndex } from "./journal-index.js";
 import { type Gathering, gatherTails } from "./journal-pass.js";
 import { missingBeforeJournal } from "./log-tail.js";
@@ -335,7 +335,8 @@ export class Journal {
     const portions: string[][] = [];
     let portionBytes = Number.POSITIVE_INFINITY;
     for (const name of this.index.unsettled()) {
-      const bytes = TAIL_BYTES + this.index.unsettledCount(name) * recordBytes;
+      const batchBytes = this.index.hasProducers(name) ? PRODUCERS_BATCH_BYTES : 0;
+      const bytes = TAIL_BYTES + this.index.unsettledCount(name) * (recordBytes + batchBytes);
       if (portionBytes + bytes > GATHERED_BYTES * FILLED_SHARE) {
         portions.push([]);
         portionBytes = 0;

@@ -1,5 +1,5 @@
 import type { BlockProducer } from "../format/block-header.js";
-import type { JournaledProducer } from "../format/journal-key.js";
+import { continuesBatch, type JournaledProducer } from "../format/journal-key.js";
 import type { ProducerState } from "../format/producer-snapshot.js";
 import { afterBatch, extended } from "./producer-states.js";
 
@@ -42,8 +42,12 @@ export class JournaledProducers {
     inSegments: ProducerState | undefined,
   ): void {
     const before = this.#states.get(producer.id);
-    if (producer.goesOn && before !== undefined) this.#put(producer.id, extended(before, 1));
-    else this.note(producer, 1, offset, inSegments);
+    const last = before?.batches.at(-1);
+    const isNext = last !== undefined && last.baseOffset + last.recordCount === offset;
+    const batch = isNext ? { ...producer, ...last, epoch: before!.epoch } : undefined;
+    if (before !== undefined && continuesBatch(batch, last?.recordCount ?? 0, producer)) {
+      this.#put(producer.id, extended(before, 1));
+    } else this.note(producer, 1, offset, inSegments);
   }
 
   /** The segments have all batches that end at `endOffset` or before it. */

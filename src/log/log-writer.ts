@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import type { BlockProducer } from "../format/block-header.js";
-import { journalName } from "../format/journal-key.js";
+import { journalName, MOST_BATCH_RECORDS } from "../format/journal-key.js";
 import type { LogEnd } from "../format/log-metadata.js";
 import { prepare } from "../format/prepared-record.js";
 import type { ProducerState } from "../format/producer-snapshot.js";
@@ -43,8 +43,6 @@ import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./trun
 import { type IndexedLog, WriterIndexes } from "./writer-indexes.js";
 import type { PublishedSlots } from "./writer-session.js";
 
-/** Larger batches go to the segments at once. */
-const MOST_JOURNALED = 64;
 /** So many records are read from the journal, one by one, before something else gets a turn. */
 const TAIL_TURN_RECORDS = 200;
 
@@ -235,19 +233,23 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     signal: AbortSignal | undefined,
     producer: BlockProducer | undefined,
   ): Promise<number> {
-    if (!this.#mayJournal() || !this.#isKnownToFollow(producer, 1)) {
+    if (!this.#mayJournal()) {
       return producer === undefined
         ? this.queue.append(record, signal)
         : this.queue.appendBatch([record], signal, producer).then(firstOffset);
     }
     const prepared = prepare(record);
-    if (!this.#mayTake(prepared.byteLength, this.options.maxRecordBytes)) {
+    const { byteLength } = prepared;
+    if (!this.#mayTake(byteLength, this.options.maxRecordBytes, producer, 1)) {
       return producer === undefined
         ? this.queue.appendPrepared(prepared, signal)
         : this.queue.appendPreparedBatch([prepared], signal, producer).then(firstOffset);
     }
-    const journaled = this.#journaledFor(producer, 1);
-    return journaled.append(prepared, prepared.timestamp ?? this.timestamp(), producer);
+    const journaled = this.#journaled!;
+    const { nextOffset } = journaled;
+    const appended = journaled.append(prepared, prepared.timestamp ?? this.timestamp(), producer);
+    this.#noteJournaled(producer, 1, nextOffset);
+    return appended;
   }
 
   /** See `CommitLog.appendBatch`. */
@@ -257,27 +259,33 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     producer: BlockProducer | undefined,
   ): Promise<AppendedBatch> {
     const { length } = records;
-    const isFew = length > 0 && length <= MOST_JOURNALED;
-    if (!isFew || !this.#mayJournal() || !this.#isKnownToFollow(producer, length)) {
+    // Larger batches go to the segments at once.
+    const isFew = length > 0 && length <= MOST_BATCH_RECORDS;
+    if (!isFew || !this.#mayJournal()) {
       return this.queue.appendBatch(records, signal, producer);
     }
     const prepared = records.map(prepare);
     const byteLength = prepared.reduce((sum, each) => sum + each.byteLength, 0);
     const { maxRecordBytes, maxBatchBytes } = this.options;
-    if (!this.#mayTake(byteLength, Math.min(maxRecordBytes, maxBatchBytes))) {
+    const mostBytes = Math.min(maxRecordBytes, maxBatchBytes);
+    if (!this.#mayTake(byteLength, mostBytes, producer, length)) {
       return this.queue.appendPreparedBatch(prepared, signal, producer);
     }
-    const journaled = this.#journaledFor(producer, length);
-    return journaled.appendBatch(prepared, this.timestamp(), producer);
+    const journaled = this.#journaled!;
+    const { nextOffset } = journaled;
+    const appended = journaled.appendBatch(prepared, this.timestamp(), producer);
+    this.#noteJournaled(producer, length, nextOffset);
+    return appended;
   }
 
-  /** What an append goes to that is noted as its producer's, if it has one. */
-  #journaledFor(producer: BlockProducer | undefined, recordCount: number): JournaledAppends {
-    const journaled = this.#journaled!;
-    if (producer !== undefined) {
-      this.#producers.noteJournaled(producer, recordCount, journaled.nextOffset);
-    }
-    return journaled;
+  /** Once it is certain that it is on its way: what is noted is answered if it is sent again. */
+  #noteJournaled(
+    producer: BlockProducer | undefined,
+    recordCount: number,
+    baseOffset: number,
+  ): void {
+    if (producer === undefined || this.#journaled!.nextOffset === baseOffset) return;
+    this.#producers.noteJournaled(producer, recordCount, baseOffset);
   }
 
   /**
@@ -311,9 +319,22 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     );
   }
 
-  /** What may be too long is left to the queue, which says so. */
-  #mayTake(byteLength: number, mostBytes: number): boolean {
-    return byteLength <= mostBytes && this.#journaled!.mayTake(byteLength);
+  /**
+   * Whether the journal takes what is prepared by now, for which code of the caller may have run,
+   * and appended. What may be too long, or not follow, is left to the queue, which says so.
+   */
+  #mayTake(
+    byteLength: number,
+    mostBytes: number,
+    producer: BlockProducer | undefined,
+    recordCount: number,
+  ): boolean {
+    return (
+      byteLength <= mostBytes &&
+      this.#mayJournal() &&
+      this.#journaled!.mayTake(byteLength) &&
+      this.#isKnownToFollow(producer, recordCount)
+    );
   }
 
   onJournaled(): void {
@@ -521,6 +542,8 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         // What was written before the failure is whole; it is acknowledged as the policy says.
         await this.#publication.acknowledgeRest(unsynced);
       }
+      // Logs would give the offsets of what was written and refused to other records.
+      if (this.#isJournal && this.#publication.isBehind) this.#failures.poisonWith(failure);
       const verdict = this.#failures.poison ?? failure;
       this.#failure = verdict;
       this.queue.settle(unsynced, (batch) => batch.reject(verdict));

@@ -232,7 +232,10 @@ export class Producers {
     const { headerLength: endPosition } = await runSteps(first.header());
     const end = { activeBaseOffset: first.baseOffset, endOffset, endPosition };
     const place = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
+    // The file tells less than before, also if the log is not cut in the end.
+    this.#savedBaseOffset = -1;
     await this.#write(place, new Map(deleted));
+    this.#savedBaseOffset = first.baseOffset;
   }
 
   /** Removes the file, which will not be true any more. */

@@ -1,3 +1,4 @@
+import { continuesBatch } from "../format/journal-key.js";
 import { prepare } from "../format/prepared-record.js";
 import type { JournaledRecord } from "./journaled-record.js";
 import type { PendingBatch, PendingGroup } from "./pending.js";
@@ -28,6 +29,11 @@ export class TailPiece {
     return this.#group.encoder.bytes.length;
   }
 
+  /** Whether the last batch is of a producer, so that what comes next may be of it, too. */
+  get endsWithProducers(): boolean {
+    return this.#batch?.producer !== undefined;
+  }
+
   /** Copies the next record, unless there is no room for it: then another piece begins with it. */
   add(journaled: JournaledRecord): boolean {
     const { record } = journaled;
@@ -52,6 +58,6 @@ export class TailPiece {
   #goesOn({ producer }: JournaledRecord): boolean {
     if (this.#batch === undefined) return false;
     if (producer === undefined) return this.#batch.producer === undefined;
-    return producer.goesOn && this.#batch.producer !== undefined;
+    return continuesBatch(this.#batch.producer, this.#batch.recordCount, producer);
   }
 }

@@ -181,7 +181,7 @@ export class Life {
         settle(outcome);
         for (const clamp of clamps) clamp(outcome);
         if (outcome === "done") model.log(key).hold(model.log(key).accepted);
-        if (outcome === "done") model.sent(key).cut(offset);
+        if (outcome === "done") model.sent(key).cut(offset, startOffset);
         this.#producers.forget(key);
       },
       () => log.truncateTo(offset),

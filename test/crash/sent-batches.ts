@@ -34,8 +34,13 @@ export class SentBatches {
    */
   add(batch: SentBatch): SentBatch | undefined {
     const replaced = this.#batches.filter((each) => overlap(each, batch));
+    // Of a batch that was cut in its middle, the rest stays.
+    const rests = replaced.flatMap((each) => {
+      const values = each.values.slice(0, Math.max(batch.sequence - each.sequence, 0));
+      return values.length === 0 ? [] : [{ ...each, values }];
+    });
     this.#batches = this.#batches.filter((each) => !replaced.includes(each));
-    this.#batches.push(batch);
+    this.#batches.push(...rests, batch);
     return replaced.find(({ offset }) => offset !== undefined);
   }
 
@@ -44,13 +49,17 @@ export class SentBatches {
     return new SentBatches(this.#batches);
   }
 
-  /** The records from `offset` on are gone, and may come again. */
-  cut(offset: number): void {
-    for (const batch of this.#batches) {
-      if (batch.offset !== undefined && batch.offset + batch.values.length > offset) {
-        batch.offset = undefined;
-      }
-    }
+  /**
+   * The records from `offset` on are gone, and may come again. Of producers that have some there,
+   * what was deleted before may be forgotten, too.
+   */
+  cut(offset: number, startOffset: number): void {
+    const cut = this.#batches.filter((batch) => endOf(batch) > offset);
+    const ids = new Set(cut.map(({ id }) => id));
+    const deleted = this.#batches.filter(
+      (batch) => ids.has(batch.id) && endOf(batch) <= startOffset,
+    );
+    for (const batch of [...cut, ...deleted]) batch.offset = undefined;
   }
 
   /** What was found to be gone may come again; whether it may be gone, others judge. */
@@ -91,6 +100,11 @@ export class SentBatches {
     }
     return known;
   }
+}
+
+/** One past the last record of a batch; -1 if it is not known where it is. */
+function endOf({ offset, values }: SentBatch): number {
+  return offset === undefined ? -1 : offset + values.length;
 }
 
 function overlap(one: SentBatch, other: SentBatch): boolean {

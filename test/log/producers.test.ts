@@ -516,3 +516,20 @@ describe("a producer's batch that cannot be written", () => {
     expect(results).toEqual(["CORRUPTION", 9]);
   });
 });
+
+test("what is deleted after a truncation that failed is still known", async () => {
+  const directory = newPath();
+  const fileSystem = new FaultyFileSystem();
+  const options = { segmentBytes: 600, onError: () => undefined };
+  const log = await openLog(directory, options, { fileSystem });
+  expect(await append(log, 1n, 0)).toEqual([0, 0]);
+  for (let sequence = 0; sequence < 30; sequence++) await append(log, 2n, sequence);
+  fileSystem.fail({ kind: "write", path: /log\.meta\.tmp$/ }, { errno: "ENOSPC" });
+  expect(await codeOf(log.truncateTo(30))).toBe("NO_SPACE");
+  await log.deleteBefore(20);
+  await fileSystem.die();
+  await log.close().catch(() => undefined);
+  const again = await openLog(directory, options);
+  expect(again.startOffset).toBeGreaterThan(0);
+  expect(await append(again, 1n, 0)).toEqual([0, 0]);
+});

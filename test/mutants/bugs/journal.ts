@@ -161,8 +161,8 @@ export const journalBugs: readonly Mutant[] = [
     name: "gathered-tail-goes-anywhere",
     bug: "moves records from the journal behind others than those they followed",
     file: "log/gathered-tail.ts",
-    find: " || this.#pieces[0]?.firstOffset !== from) return undefined;",
-    replace: " || this.#pieces.length === 0 || from < 0) return undefined;",
+    find: " || piece?.firstOffset !== from) return undefined;",
+    replace: " || piece === undefined || from < 0) return undefined;",
     suite: { files: ["store/journal-life.test.ts"] },
   },
   {
