@@ -24,15 +24,14 @@ interface Send {
  */
 export class ChainAppender {
   readonly #chain: Chain;
-  readonly #writerName: string;
+  readonly #newId: () => string;
   #waiting: Send[] = [];
-  #batches = 0;
   #isRunning = false;
 
-  /** @param writerName - Of nobody else, see `KvEnvironment`. */
-  constructor(chain: Chain, writerName: string) {
+  /** @param newId - Makes up the id of a batch: never one that any batch has had. */
+  constructor(chain: Chain, newId: () => string) {
     this.#chain = chain;
-    this.#writerName = writerName;
+    this.#newId = newId;
   }
 
   /** Whether nothing is on its way. */
@@ -66,7 +65,7 @@ export class ChainAppender {
   }
 
   async #store(sends: readonly Send[]): Promise<void> {
-    const id = `${this.#writerName}-${++this.#batches}`;
+    const id = this.#newId();
     const messages = sends.map(({ message }) => message);
     for (;;) {
       const place = this.#chain.end;

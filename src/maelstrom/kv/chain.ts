@@ -123,7 +123,8 @@ export class Chain {
         return;
       }
       this.#learn(place, batch);
-      this.#trust.suspend();
+      // One's own may be found before the answer to it has come.
+      if (!batch.id.startsWith(this.#environment.writerName)) this.#trust.suspend();
       if (this.#isNew) await this.#skipAhead();
     }
   }

@@ -23,6 +23,7 @@ export class KvLogs implements MessageLogs {
   readonly #environment: KvEnvironment;
   /** The one that was not used for longest comes first. */
   readonly #logs = new Map<string, Log>();
+  #batches = 0;
 
   constructor(environment: KvEnvironment) {
     this.#environment = environment;
@@ -81,18 +82,23 @@ export class KvLogs implements MessageLogs {
     if (!key.isWellFormed()) {
       throw new MaelstromError("malformedRequest", "A key must not have half of a character.");
     }
-    if (this.#logs.size >= MAX_LOGS) this.#forgetOne();
+    while (this.#logs.size >= MAX_LOGS && this.#forgetOne());
     const chain = new Chain(this.#environment, key);
-    return { chain, appender: new ChainAppender(chain, this.#environment.writerName) };
+    // Counted over all logs: one that was forgotten must not begin anew.
+    const newId = () => `${this.#environment.writerName}-${++this.#batches}`;
+    return { chain, appender: new ChainAppender(chain, newId) };
   }
 
-  /** All that is known of a log can be found again, but not what is on its way. */
-  #forgetOne(): void {
+  /**
+   * All that is known of a log can be found again, but not what is on its way.
+   *
+   * @returns Whether there was one to forget.
+   */
+  #forgetOne(): boolean {
     for (const [key, { appender }] of this.#logs) {
-      if (!appender.isIdle) continue;
-      this.#logs.delete(key);
-      return;
+      if (appender.isIdle) return this.#logs.delete(key);
     }
+    return false;
   }
 }
 

@@ -196,6 +196,19 @@ describe("reading a chain in a key-value store", () => {
     expect(await node.read("k")).toEqual(["m", "theirs", "again"]);
   });
 
+  it("does not take itself for another writer", async () => {
+    const services = new MemoryServices();
+    const node = new KvNode(services, { trustMs: 1e9 });
+    const late = delayed();
+    services.fates.push(late.fate);
+    const append = node.append("k", "m");
+    await new Promise((resolve) => setImmediate(resolve));
+    late.arrive();
+    expect(await node.read("k")).toEqual(["m"]);
+    await append;
+    expect(await services.count(() => node.read("k"))).toBe(0);
+  });
+
   it("refuses an offset that lies behind the end", async () => {
     const node = new KvNode(new MemoryServices());
     await expect(node.read("k", 1)).rejects.toThrow(/offset 1/i);
@@ -245,7 +258,7 @@ describe("reading a chain in a key-value store", () => {
   it("forgets logs that are not used, and finds them again", async () => {
     const node = new KvNode(new MemoryServices(), { trustMs: 1e9 });
     const keys = numbers(1500);
-    await Promise.all(keys.map((key) => node.append(key, key)));
+    for (const key of keys) expect(await node.append(key, key)).toBe(0);
     for (const key of keys) expect(await node.append(key, "next")).toBe(1);
     for (const key of keys) expect(await node.read(key)).toEqual([key, "next"]);
   });

@@ -181,4 +181,12 @@ export const maelstromBugs: readonly Mutant[] = [
     replace: "const request = wasReplaced && owner === '' ? ",
     suite: { files: ["maelstrom/router/router.test.ts"], pattern: "tells the owner" },
   },
+  {
+    name: "batch-ids-begin-anew",
+    bug: "takes an older batch for the one that it tries to store, once its log was forgotten",
+    file: "maelstrom/kv/kv-logs.ts",
+    find: "++this.#batches}`;\n",
+    replace: "1}`;\n",
+    suite: { files: ["maelstrom/kv/kv-logs.test.ts"], pattern: "forgets logs" },
+  },
 ];
