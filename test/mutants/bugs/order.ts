@@ -14,10 +14,10 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "publish-early",
     bug: "shows readers what is written and not yet synced",
-    file: "log/active-end.ts",
-    find: "    this.#written = after;\n",
+    file: "log/log-writer.ts",
+    find: "        await this.#end.write(run);\n",
     replace:
-      "    this.#written = after;\n    this.#published = this.#written;\n    this.#tellReaders();\n",
+      "        await this.#end.write(run);\n        this.#publication.moveTo(this.#end.written);\n        this.#publication.tellReaders();\n",
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
   },
   {
@@ -160,15 +160,15 @@ export const orderBugs: readonly Mutant[] = [
     bug: "the marker of a clean close still holds while records are appended",
     file: "log/metadata-keeper.ts",
     find: "    if (!this.#now.clean && !hasProducers) return;\n",
-    replace: "    if (this.directory !== undefined) return;\n",
+    replace: "    if (this.#directory !== '') return;\n",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "is void before the first write" },
   },
   {
     name: "marker-outlives-truncation",
     bug: "the marker of a clean close still holds while the log is truncated",
     file: "log/log-writer.ts",
-    find: "      await this.#metadata.beginSession(this.#end.durable);\n      await this.#end.takeRoomBack();\n",
-    replace: "      await this.#end.takeRoomBack();\n",
+    find: "        await this.#metadata.beginSession(this.#end.durable);\n        await this.#end.takeRoomBack();\n",
+    replace: "        await this.#end.takeRoomBack();\n",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by truncateTo" },
   },
   {

@@ -155,7 +155,7 @@ export const readerBugs: readonly Mutant[] = [
     file: "log/log-writer.ts",
     find: `    // Other processes learn it when the files are changed: their handles must not be of old ones.
     this.#changes.announce();`,
-    replace: "    this.#tellReaders();",
+    replace: "    this.#publication.tellReaders();",
     suite: { files: ["log/truncation.test.ts"], pattern: "files of one epoch only" },
   },
   {
