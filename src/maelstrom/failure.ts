@@ -1,5 +1,5 @@
 import { SeglogError, type SeglogErrorCode } from "../index.js";
-import { type ErrorKind, MaelstromError } from "./runtime/maelstrom-error.js";
+import { asMaelstromError, type ErrorKind, MaelstromError } from "./runtime/maelstrom-error.js";
 
 /**
  * The errors of a store that say for certain that nothing has happened. All others become `crash`,
@@ -16,10 +16,9 @@ const DEFINITE: Partial<Record<SeglogErrorCode, ErrorKind>> = {
 
 /** What the sender of a request is told when handling it failed with `error`. */
 export function toMaelstromError(error: unknown): MaelstromError {
-  if (error instanceof MaelstromError) return error;
   if (error instanceof SeglogError) {
     const text = `${error.code}: ${error.message}`;
     return new MaelstromError(DEFINITE[error.code] ?? "crash", text, { cause: error });
   }
-  return new MaelstromError("crash", "The node failed; see its log.", { cause: error });
+  return asMaelstromError(error);
 }

@@ -1,7 +1,8 @@
 import { OffsetOutOfRangeError } from "../../index.js";
+import { BoundedMap } from "../bounded-map.js";
 import type { CommittedOffsets } from "../kafka-workload.js";
 import { errorOfParts } from "../partly-done.js";
-import { MaelstromError } from "../runtime/maelstrom-error.js";
+import { asMaelstromError, MaelstromError } from "../runtime/maelstrom-error.js";
 import type { KvEnvironment } from "./environment.js";
 import type { KvLogs } from "./kv-logs.js";
 
@@ -23,7 +24,7 @@ export class KvGroup implements CommittedOffsets {
   readonly #environment: KvEnvironment;
   readonly #logs: KvLogs;
   readonly #prefix: string;
-  readonly #seen = new Map<string, Seen>();
+  readonly #seen = new BoundedMap<string, Seen>(MAX_KEPT);
 
   /** @param name - Groups of the same name share their committed offsets. */
   constructor(environment: KvEnvironment, logs: KvLogs, name: string) {
@@ -41,7 +42,9 @@ export class KvGroup implements CommittedOffsets {
     const commits = [...offsets];
     await Promise.all(commits.map(([key, next]) => this.#assertThere(key, next)));
     const ends = await Promise.allSettled(commits.map(([key, next]) => this.#advance(key, next)));
-    const errors = ends.flatMap((end) => (end.status === "rejected" ? [toError(end.reason)] : []));
+    const errors = ends.flatMap((end) =>
+      end.status === "rejected" ? [asMaelstromError(end.reason)] : [],
+    );
     if (errors.length > 0) throw errorOfParts(ends.length - errors.length, errors);
   }
 
@@ -99,17 +102,7 @@ export class KvGroup implements CommittedOffsets {
   #see(key: string, next: number, atMs: number): number {
     const known = this.#seen.get(key);
     const highest = Math.max(known?.next ?? 0, next);
-    this.#seen.delete(key);
     this.#seen.set(key, { next: highest, atMs: Math.max(known?.atMs ?? atMs, atMs) });
-    if (this.#seen.size > MAX_KEPT) {
-      const [oldest] = this.#seen.keys();
-      if (oldest !== undefined) this.#seen.delete(oldest);
-    }
     return highest;
   }
-}
-
-function toError(reason: unknown): MaelstromError {
-  if (reason instanceof MaelstromError) return reason;
-  return new MaelstromError("crash", "The node failed; see its log.", { cause: reason });
 }

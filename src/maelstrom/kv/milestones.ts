@@ -1,3 +1,4 @@
+import { BoundedMap } from "../bounded-map.js";
 import type { KeyValueStore } from "../runtime/key-value-store.js";
 import type { Place } from "./place.js";
 
@@ -16,7 +17,7 @@ const MAX_KEPT = 256;
 export class Milestones {
   readonly #store: KeyValueStore;
   readonly #prefix: string;
-  readonly #known = new Map<number, number>();
+  readonly #known = new BoundedMap<number, number>(MAX_KEPT);
 
   /** @param prefix - What the keys of the milestones begin with. */
   constructor(store: KeyValueStore, prefix: string) {
@@ -28,8 +29,8 @@ export class Milestones {
   async reached({ baseOffset, number }: Place): Promise<void> {
     if (number === 0 || number % INTERVAL_BATCHES !== 0) return;
     const index = number / INTERVAL_BATCHES;
-    if (this.#known.has(index)) return;
-    this.#keep(index, baseOffset);
+    if (this.#known.get(index) !== undefined) return;
+    this.#known.set(index, baseOffset);
     await this.#store.write(`${this.#prefix}${index}`, baseOffset);
   }
 
@@ -61,14 +62,7 @@ export class Milestones {
     if (known !== undefined) return known;
     const value = await this.#store.read(`${this.#prefix}${index}`);
     if (!Number.isSafeInteger(value)) return undefined;
-    this.#keep(index, Number(value));
+    this.#known.set(index, Number(value));
     return Number(value);
-  }
-
-  #keep(index: number, baseOffset: number): void {
-    this.#known.set(index, baseOffset);
-    if (this.#known.size <= MAX_KEPT) return;
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined) this.#known.delete(oldest);
   }
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../bounded-map.js";
 import { isObject } from "../runtime/json.js";
 
 /** For how long a key stays quiet. */
@@ -19,7 +20,7 @@ interface Quiet {
  * that have read everything ask again and again, and most of the time nothing has come.
  */
 export class QuietKeys {
-  readonly #keys = new Map<string, Quiet>();
+  readonly #keys = new BoundedMap<string, Quiet>(MAX_KEYS);
 
   /** Whether there was nothing from this offset on a moment ago. */
   has(key: string, offset: unknown): boolean {
@@ -34,27 +35,19 @@ export class QuietKeys {
    * @param messages - What it has answered, by key.
    * @param askedAtMs - When, by `performance.now()`.
    */
-  note(offsets: unknown, messages: unknown, askedAtMs: number): void {
-    if (!isObject(offsets) || !isObject(messages)) return;
-    for (const [key, offset] of Object.entries(offsets)) {
+  note(offsets: ReadonlyMap<string, unknown>, messages: unknown, askedAtMs: number): void {
+    if (!isObject(messages)) return;
+    for (const [key, offset] of offsets) {
       const found = messages[key];
       const isEmpty = Array.isArray(found) && found.length === 0;
       const sentAtMs = this.#keys.get(key)?.sentAtMs ?? Number.NEGATIVE_INFINITY;
       if (!isEmpty || sentAtMs >= askedAtMs) continue;
-      this.#set(key, { offset: Number(offset), untilMs: askedAtMs + QUIET_MS, sentAtMs });
+      this.#keys.set(key, { offset: Number(offset), untilMs: askedAtMs + QUIET_MS, sentAtMs });
     }
   }
 
   /** Notes that something was sent to a key from here, so that its sender sees it at once. */
   sent(key: string): void {
-    this.#set(key, { offset: undefined, untilMs: 0, sentAtMs: performance.now() });
-  }
-
-  #set(key: string, quiet: Quiet): void {
-    this.#keys.delete(key);
-    this.#keys.set(key, quiet);
-    if (this.#keys.size <= MAX_KEYS) return;
-    const [oldest] = this.#keys.keys();
-    if (oldest !== undefined) this.#keys.delete(oldest);
+    this.#keys.set(key, { offset: undefined, untilMs: 0, sentAtMs: performance.now() });
   }
 }

@@ -197,7 +197,7 @@ export class Router {
   #noteQuiet(part: Body, answer: Content, askedAtMs: number): void {
     if (part.type === "send") this.#quiet.sent(String(part.key));
     if (part.type !== "poll" || !(part.offsets instanceof Map)) return;
-    this.#quiet.note(Object.fromEntries(part.offsets), answer.body.msgs, askedAtMs);
+    this.#quiet.note(part.offsets, answer.body.msgs, askedAtMs);
   }
 
   async #serveHere(handler: Handler, request: Request, part: Body): Promise<Content> {

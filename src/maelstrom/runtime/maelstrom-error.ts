@@ -50,3 +50,9 @@ export class MaelstromError extends Error {
     return KNOWN.has(this.code) && !INDEFINITE.has(this.code);
   }
 }
+
+/** An error as it is told: what is no `MaelstromError` concerns the log alone. */
+export function asMaelstromError(error: unknown): MaelstromError {
+  if (error instanceof MaelstromError) return error;
+  return new MaelstromError("crash", "The node failed; see its log.", { cause: error });
+}

@@ -3,7 +3,7 @@ import type { Handler, Network } from "./handler.js";
 import { type InputLine, LineSplitter } from "./line-splitter.js";
 import { LineWriter } from "./line-writer.js";
 import { shorten, show } from "./log-text.js";
-import { ERROR_CODES, MaelstromError } from "./maelstrom-error.js";
+import { asMaelstromError, ERROR_CODES, MaelstromError } from "./maelstrom-error.js";
 import { OutstandingCalls } from "./outstanding-calls.js";
 import {
   type Body,
@@ -150,7 +150,7 @@ export class MaelstromNode {
     try {
       this.#reply(request, await this.#handle(request));
     } catch (error) {
-      const told = (this.#parts.toError ?? toMaelstromError)(error);
+      const told = (this.#parts.toError ?? asMaelstromError)(error);
       if (told.code === ERROR_CODES.crash) {
         this.#parts.log(`${request.type} failed: ${describe(told)}`);
       }
@@ -214,11 +214,6 @@ function isListWith(nodeIds: unknown, nodeId: string): nodeIds is readonly strin
 
 function isSame(known: ReadonlySet<string>, nodeIds: readonly string[]): boolean {
   return nodeIds.length === known.size && nodeIds.every((id) => known.has(id));
-}
-
-function toMaelstromError(error: unknown): MaelstromError {
-  if (error instanceof MaelstromError) return error;
-  return new MaelstromError("crash", "The node failed; see its log.", { cause: error });
 }
 
 function describe({ message, cause }: MaelstromError): string {
