@@ -517,6 +517,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       this.#failures.assertSound();
       // Nothing on this way waits for a turn unless it has to: the disk idles until it is written.
       const isFirstOfProducers = !this.#metadata.now.hasProducers && batches.some(isOfProducer);
+      if (isFirstOfProducers) await this.#producers.saveNone(this.#end.durable);
       if (this.#metadata.now.clean || isFirstOfProducers)
         await this.#metadata.beginSession(this.#end.durable, isFirstOfProducers);
       while (next < batches.length) {
