@@ -33,7 +33,7 @@ import { assertProducerId, nextSequence } from "./producer-states.js";
 import type { OpenedEpoch } from "./producers.js";
 import { quickRead, quickReadSync } from "./quick-read.js";
 import type { RecordBatch } from "./record-batch.js";
-import { recoverLog } from "./recovery.js";
+import { type RecoveryContext, recoverLog } from "./recovery.js";
 import type { RecoveryReport } from "./recovery-report.js";
 import { describeSegments, type SegmentInfo } from "./segment-info.js";
 import { TailMovedError } from "./tail-moved-error.js";
@@ -212,7 +212,17 @@ export class CommitLog {
     try {
       const { bootId } = session;
       const lastPublished = (logId: Uint8Array) => session.lastPublished(logId);
-      const context = { environment, directory, options, bootId, lastPublished, opened };
+      const judgeTruncation: RecoveryContext["judgeTruncation"] = (logId, bound) =>
+        membership?.journal?.judgeTruncation(directory, logId, bound);
+      const context = {
+        environment,
+        directory,
+        options,
+        bootId,
+        lastPublished,
+        judgeTruncation,
+        opened,
+      };
       // Somebody may have moved it here, or died before its name was durable.
       if (isThere) await syncParent(fileSystem, directory);
       const listing = await listLog(fileSystem, directory);
