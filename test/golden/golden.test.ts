@@ -19,11 +19,12 @@ import { leaveJournaled } from "../support/journaled-store.js";
 import { describeLog, describeStore } from "./describe.js";
 import { hasPython, readIndependently } from "./independent-reader.js";
 import { PRODUCER_ID } from "./producers-store.js";
+import { DELETED_PRODUCER, KEPT_PRODUCER } from "./truncating-store.js";
 
 const GOLDEN = fileURLToPath(new URL("../../fixtures/golden/v0", import.meta.url));
 const LOGS = ["clean-log", "killed-log", "crafted-log", "room-log"];
 const KILLED = ["killed-log", "room-log"];
-const STORES = ["store", "journaled-store", "producers-store"];
+const STORES = ["store", "journaled-store", "producers-store", "truncating-store"];
 
 let work: string;
 beforeEach(() => {
@@ -85,6 +86,23 @@ describe("golden producers-store", () => {
     await (await store.log("orders")).close();
     await (await store.log("mail")).close();
     expect(await known()).toEqual(before);
+    await store.close();
+  });
+});
+
+describe("golden truncating-store", () => {
+  it("tells what was stored of producers whose records are gone, and their epochs", async () => {
+    const store = await LogStore.open(copyOf("truncating-store", "store"));
+    const deleted = await store.openProducer(DELETED_PRODUCER);
+    const kept = await store.openProducer(KEPT_PRODUCER);
+    expect([deleted.epoch, kept.epoch]).toEqual([1, 1]);
+    expect(await store.producer("orders", deleted.id)).toEqual({
+      epoch: 0,
+      nextSequence: 2,
+      lastOffset: 1,
+    });
+    // What it had stored was cut off.
+    expect(await store.producer("orders", kept.id)).toBeUndefined();
     await store.close();
   });
 });

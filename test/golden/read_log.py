@@ -632,13 +632,15 @@ def read_entries(payload, count):
     for _ in range(count):
         entry = Cursor(cursor.take(cursor.varint()))
         kind = entry.take(1)[0]
-        if kind not in (1, 2):
+        if kind not in (1, 2, 3):
             if kind < 0x80:
                 raise Unsupported(f"checkpoint entry of kind {kind}")
             continue
         key, group, log_id, offset = entry.text(), None, None, 0
         if kind == 1:
             group, log_id, offset = entry.text(), entry.take(16), u64(entry.take(8), 0)
+        if kind == 3:
+            entry.take(16)
         if entry.at != len(entry.data):
             raise Damage("fields do not fill the entry")
         entries.append((kind, group, key, log_id, offset))
