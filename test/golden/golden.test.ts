@@ -15,7 +15,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CommitLog, LogStore } from "seglog";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { cut, flipBit } from "../support/damage.js";
 import { leaveJournaled } from "../support/journaled-store.js";
+import { blocksOf, segmentPath } from "../support/log-builder.js";
 import { describeLog, describeStore } from "./describe.js";
 import { hasPython, readIndependently } from "./independent-reader.js";
 import { PRODUCER_ID } from "./producers-store.js";
@@ -189,6 +191,25 @@ describe.skipIf(!hasPython)("a reader written from docs/file-format.md (needs py
       ...a,
       key: undefined,
     });
+  });
+
+  it.each<[string, (orders: string, journal: string) => void]>([
+    ["the segment is missing that it goes through", (orders) => rmSync(segmentPath(orders, 7))],
+    ["that segment has lost a record before it", (orders) => cut(segmentPath(orders, 7), 300)],
+    [
+      "a header does not tell whether it was carried out",
+      (orders) => flipBit(segmentPath(orders, 13), 41),
+    ],
+    [
+      "its mark in the journal is lost",
+      (_, journal) => cut(segmentPath(journal, 0), blocksOf(journal, 0).at(-1)!.position),
+    ],
+    ["the journal has no log.meta", (_, journal) => rmSync(join(journal, "log.meta"))],
+  ])("says of an interrupted truncation, as the library does, that %s", async (_, damage) => {
+    const copy = copyOf("truncating-store", "store");
+    damage(join(copy, "logs", "orders"), join(copy, "logs", ".journal"));
+    expect(() => readIndependently("store", copy)).toThrow(/Damage/);
+    await expect(describeStore(copy)).rejects.toMatchObject({ code: "CORRUPTION" });
   });
 
   it("misses what is missing between the segments and the journal", async () => {
