@@ -575,11 +575,14 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     this.#assertWithin(offset, "truncateTo takes an offset from the start to the end offset");
     if (offset === this.endOffset) return;
     const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
+    let keptEnd = offset;
     if (floor !== undefined) {
       if (floor === this.active) floor.setEndPosition(this.#end.written.endPosition);
       const { endOffset, lastChecksum } = await assertSoundBelow(floor, offset);
       // What is lost at the end of a file shows only in what the next one names.
       if (endOffset < offset) await runSteps(assertFollowed(this, floor, lastChecksum));
+      // Of a salvaged log, there may be a hole between that and the next segment.
+      keptEnd = Math.min(endOffset, offset);
     }
     if (this.#metadata.now.hasProducers && (await this.#hasLoadedProducers())) {
       await this.#failures.change(() => this.#producers.saveDeleted());
@@ -592,7 +595,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         await this.#end.takeRoomBack();
         await this.#end.sync();
         if (this.#end.mustRollFirst) await this.#roll();
-        await this.#truncate(offset, floor, () => {
+        await this.#truncate(offset, floor, keptEnd, () => {
           boundMayHold = true;
         });
       })
@@ -601,9 +604,11 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       });
   }
 
+  /** @param keptEnd - Where the segment ends that is cut: at `offset`, or before it. */
   async #truncate(
     offset: number,
     floor: Segment | undefined,
+    keptEnd: number,
     onBoundWritten: () => void,
   ): Promise<void> {
     const epoch = epochAfter(this.epoch, this.directory);
@@ -613,7 +618,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       {
         epoch,
         truncation: bound,
-        end: { ...this.#end.durable, endOffset: offset, activeBaseOffset },
+        end: { ...this.#end.durable, endOffset: keptEnd, activeBaseOffset },
       },
       onBoundWritten,
       // With the new epoch comes the new end: nobody reads what is about to go as if it were of it.

@@ -110,6 +110,14 @@ export const truncationBugs: readonly Mutant[] = [
     suite: { files: ["log/following.test.ts"], pattern: "truncation that was interrupted" },
   },
   {
+    name: "truncation-records-a-hole-as-data",
+    bug: "a truncation into a hole records that there are records up to it",
+    file: "log/log-writer.ts",
+    find: "      keptEnd = Math.min(endOffset, offset);\n",
+    replace: "",
+    suite: { files: ["log/truncation.test.ts"], pattern: "into a hole" },
+  },
+  {
     name: "lost-mark-is-not-noticed",
     bug: "brings back from the journal what an interrupted truncation has cut off",
     file: "log/recovery.ts",
