@@ -1,5 +1,6 @@
 import { OffsetOutOfRangeError, type ReadOptions } from "../../index.js";
-import type { Message, MessageLogs } from "../kafka-workload.js";
+import type { MessageLogs } from "../kafka-workload.js";
+import type { Message } from "../poll.js";
 import { MaelstromError } from "../runtime/maelstrom-error.js";
 import { Chain } from "./chain.js";
 import { ChainAppender } from "./chain-appender.js";
@@ -35,7 +36,8 @@ export class KvLogs implements MessageLogs {
   }
 
   /**
-   * Reads messages with offsets of at least `from`.
+   * Reads messages with offsets of at least `from`: those that are known here, if there are any.
+   * That there is nothing is said only after having looked, or as far as that is trusted in.
    *
    * @throws OffsetOutOfRangeError if the log does not go so far; MaelstromError.
    */
@@ -46,7 +48,9 @@ export class KvLogs implements MessageLogs {
   ): Promise<{ readonly records: readonly Message[] }> {
     // It may be forgotten meanwhile; another one would know nothing yet.
     const { chain } = this.#log(key);
-    const endOffset = await endOf(chain, from);
+    if (chain.end.baseOffset <= from) await chain.refresh();
+    await reach(chain, from);
+    const endOffset = chain.end.baseOffset;
     if (from > endOffset) throw new OffsetOutOfRangeError(from, 0, endOffset);
     const records: Message[] = [];
     if (from === endOffset) return { records };
@@ -62,13 +66,15 @@ export class KvLogs implements MessageLogs {
   }
 
   /**
-   * One past the last message of a log; 0 if there is none. Trusts in what was seen lately, but
-   * not if that is less than somebody else has seen.
+   * One past the last message of a log, as far as it is known; 0 if there is none. Looks only if
+   * less is known than somebody else has seen.
    *
    * @param atLeast - Where the log is said to go.
    */
   async endOffset(key: string, atLeast: number): Promise<number> {
-    return await endOf(this.#log(key).chain, atLeast);
+    const { chain } = this.#log(key);
+    await reach(chain, atLeast);
+    return chain.end.baseOffset;
   }
 
   #log(key: string): Log {
@@ -102,8 +108,7 @@ export class KvLogs implements MessageLogs {
   }
 }
 
-async function endOf(chain: Chain, atLeast: number): Promise<number> {
-  await chain.refresh();
-  if (chain.end.baseOffset < atLeast) await chain.refreshSurely();
-  return chain.end.baseOffset;
+/** Looks how far a log goes, if less is known of it. */
+async function reach(chain: Chain, offset: number): Promise<void> {
+  if (chain.end.baseOffset < offset) await chain.refreshSurely();
 }

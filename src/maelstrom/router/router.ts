@@ -1,4 +1,4 @@
-import { errorOfParts } from "../partly-done.js";
+import { errorOfParts, isUnavailable } from "../partly-done.js";
 import type { Handler, Network } from "../runtime/handler.js";
 import { encodeMembers } from "../runtime/json.js";
 import { ERROR_CODES, MaelstromError } from "../runtime/maelstrom-error.js";
@@ -219,8 +219,4 @@ function isGoodEnough(
 
 function isTimeout(error: unknown): boolean {
   return error instanceof MaelstromError && error.code === ERROR_CODES.timeout;
-}
-
-function isUnavailable({ code }: MaelstromError): boolean {
-  return code === ERROR_CODES.timeout || code === ERROR_CODES.temporarilyUnavailable;
 }

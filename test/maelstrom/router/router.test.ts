@@ -120,9 +120,9 @@ describe("Owners", () => {
     expect(["1", "2", "3", "ключ", ""].map((key) => owners.of(key))).toMatchInlineSnapshot(`
       [
         "n0",
-        "n2",
-        "n0",
         "n1",
+        "n2",
+        "n2",
         "n2",
       ]
     `);
