@@ -6,12 +6,15 @@ import { Chain } from "./chain.js";
 import { ChainAppender } from "./chain-appender.js";
 import type { KvEnvironment } from "./environment.js";
 
-/** Of how many logs something is kept in memory. */
-const MAX_LOGS = 1000;
+/** Of how many logs something is kept in memory, and about how many characters of messages. */
+const MAX_LOGS = 20_000;
+const MAX_CHARACTERS = 64 * 1024 * 1024;
 
 interface Log {
   readonly chain: Chain;
   readonly appender: ChainAppender;
+  /** How many characters of it are counted. */
+  characters: number;
 }
 
 const encoder = new TextEncoder();
@@ -24,6 +27,7 @@ export class KvLogs implements MessageLogs {
   readonly #environment: KvEnvironment;
   /** The one that was not used for longest comes first. */
   readonly #logs = new Map<string, Log>();
+  #characters = 0;
   #batches = 0;
 
   constructor(environment: KvEnvironment) {
@@ -32,7 +36,8 @@ export class KvLogs implements MessageLogs {
 
   /** Appends a message; resolves with its offset. Failures as `ChainAppender.append`. */
   append(key: string, message: string): Promise<number> {
-    return this.#log(key).appender.append(message);
+    const log = this.#log(key);
+    return log.appender.append(message).finally(() => this.#count(key, log));
   }
 
   /**
@@ -44,25 +49,15 @@ export class KvLogs implements MessageLogs {
   async read(
     key: string,
     from: number,
-    { maxRecords = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY }: ReadOptions,
+    options: ReadOptions,
   ): Promise<{ readonly records: readonly Message[] }> {
     // It may be forgotten meanwhile; another one would know nothing yet.
-    const { chain } = this.#log(key);
-    if (chain.end.baseOffset <= from) await chain.refresh();
-    await reach(chain, from);
-    const endOffset = chain.end.baseOffset;
-    if (from > endOffset) throw new OffsetOutOfRangeError(from, 0, endOffset);
-    const records: Message[] = [];
-    if (from === endOffset) return { records };
-    let bytes = 0;
-    for await (const [offset, message] of chain.messages(from)) {
-      const value = encoder.encode(message);
-      bytes += value.length;
-      if (records.length > 0 && bytes > maxBytes) break;
-      records.push({ offset, value });
-      if (records.length >= maxRecords) break;
+    const log = this.#log(key);
+    try {
+      return { records: await readChain(log.chain, from, options) };
+    } finally {
+      this.#count(key, log);
     }
-    return { records };
   }
 
   /**
@@ -92,7 +87,7 @@ export class KvLogs implements MessageLogs {
     const chain = new Chain(this.#environment, key);
     // Counted over all logs: one that was forgotten must not begin anew.
     const newId = () => `${this.#environment.writerName}-${++this.#batches}`;
-    return { chain, appender: new ChainAppender(chain, newId) };
+    return { chain, appender: new ChainAppender(chain, newId), characters: 0 };
   }
 
   /**
@@ -101,14 +96,47 @@ export class KvLogs implements MessageLogs {
    * @returns Whether there was one to forget.
    */
   #forgetOne(): boolean {
-    for (const [key, { appender }] of this.#logs) {
-      if (appender.isIdle) return this.#logs.delete(key);
+    for (const [key, { appender, characters }] of this.#logs) {
+      if (!appender.isIdle) continue;
+      this.#characters -= characters;
+      return this.#logs.delete(key);
     }
     return false;
+  }
+
+  /** Counts what is kept of a log after something was done with it, and forgets others for it. */
+  #count(key: string, log: Log): void {
+    if (this.#logs.get(key) !== log) return;
+    const { characters } = log.chain;
+    this.#characters += characters - log.characters;
+    log.characters = characters;
+    while (this.#characters > MAX_CHARACTERS && this.#forgetOne());
   }
 }
 
 /** Looks how far a log goes, if less is known of it. */
 async function reach(chain: Chain, offset: number): Promise<void> {
   if (chain.end.baseOffset < offset) await chain.refreshSurely();
+}
+
+async function readChain(
+  chain: Chain,
+  from: number,
+  { maxRecords = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY }: ReadOptions,
+): Promise<readonly Message[]> {
+  if (chain.end.baseOffset <= from) await chain.refresh();
+  await reach(chain, from);
+  const endOffset = chain.end.baseOffset;
+  if (from > endOffset) throw new OffsetOutOfRangeError(from, 0, endOffset);
+  const records: Message[] = [];
+  if (from === endOffset) return records;
+  let bytes = 0;
+  for await (const [offset, message] of chain.messages(from)) {
+    const value = encoder.encode(message);
+    bytes += value.length;
+    if (records.length > 0 && bytes > maxBytes) break;
+    records.push({ offset, value });
+    if (records.length >= maxRecords) break;
+  }
+  return records;
 }

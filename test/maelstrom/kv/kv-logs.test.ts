@@ -162,6 +162,9 @@ describe("appending to a chain in a key-value store", () => {
   });
 });
 
+/** A message such that not all of 80 logs with one each can be kept. */
+const LONG = "x".repeat(1_000_000);
+
 describe("reading a chain in a key-value store", () => {
   it("sees at once what another node has appended", async () => {
     const services = new MemoryServices();
@@ -266,23 +269,28 @@ describe("reading a chain in a key-value store", () => {
     expect(await services.count(() => writer.read("k", 30, 20))).toBe(0);
   });
 
-  it("forgets logs that are not used, and finds them again", async () => {
-    const node = new KvNode(new MemoryServices(), { trustMs: 1e9 });
-    const keys = numbers(1500);
-    for (const key of keys) expect(await node.append(key, key)).toBe(0);
-    for (const key of keys) expect(await node.append(key, "next")).toBe(1);
-    for (const key of keys) expect(await node.read(key)).toEqual([key, "next"]);
+  it("forgets logs that are not used when it keeps too much, and finds them again", async () => {
+    const services = new MemoryServices();
+    const node = new KvNode(services, { trustMs: 1e9 });
+    const keys = numbers(80);
+    for (const key of keys) expect(await node.append(key, LONG)).toBe(0);
+    for (const key of keys) expect(await node.append(key, key)).toBe(1);
+    const readAll = async () => {
+      for (const key of keys) expect(await node.read(key, 0)).toEqual([LONG, key]);
+    };
+    expect(await services.count(readAll)).toBeGreaterThan(keys.length);
+    const readOne = () => node.read("79", 0);
+    expect(await services.count(readOne)).toBe(0);
   });
 
   it("reads a log that is forgotten meanwhile", async () => {
-    const services = new MemoryServices();
-    const node = new KvNode(services);
+    const node = new KvNode(new MemoryServices());
     await node.append("k", "m");
     // A log on which something is on its way is not forgotten.
     await new Promise((resolve) => setImmediate(resolve));
-    const read = node.read("k");
-    await Promise.all(numbers(1100).map((key) => node.read(key)));
-    expect(await read).toEqual(["m"]);
+    const read = node.read("k", 1);
+    await Promise.all(numbers(80).map((key) => node.append(key, LONG)));
+    expect(await read).toEqual([]);
   });
 
   it("finds again the milestones that were lost", async () => {
@@ -322,12 +330,12 @@ describe("reading a chain in a key-value store", () => {
 
   it("does not take a milestone that is wrong for the end", async () => {
     const services = new MemoryServices();
-    await new KvNode(services).append("k", "m");
+    await new KvNode(services).appendBatches("k", 20);
     services.values.set("seq-kv milestone/k/1", 40);
     const node = new KvNode(services);
     await expect(node.read("k")).rejects.toThrow("There is nothing at log/k/40");
-    expect(await node.append("k", "n")).toBe(1);
-    expect(await node.read("k")).toEqual(["m", "n"]);
+    expect(await node.append("k", "n")).toBe(20);
+    expect(await node.read("k", 18)).toEqual(["18", "19", "n"]);
   });
 });
 
