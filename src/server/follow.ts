@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { describe } from "../format/record-codec.js";
 import type { LogStore } from "../store/log-store.js";
+import { fittingRecords } from "../wire/fitting-records.js";
 import {
   type FollowRequest,
   type FollowResponseSchema,
@@ -47,7 +48,10 @@ export async function* follow(
   const readLimits = { maxBytes, maxRecords: limits.maxPollRecords };
   // What a stream has at hand while its reader is slow is the response alone, not the records.
   const respond = async (followed: FollowedKey): Promise<Response | undefined> => {
-    const read = () => followed.look(readLimits);
+    const read = async () => {
+      const look = await followed.look(readLimits);
+      return { ...look, records: fittingRecords(look.records, limits.maxPollBytes) };
+    };
     const { records, isMoved, endOffset } = await readInRoom(room, maxBytes, signal, read);
     followed.passed(records);
     if (records.length === 0 && !isMoved) return undefined;
