@@ -11,14 +11,6 @@ export const serviceBugs: readonly Mutant[] = [
     suite: { files: ["server/log-service.test.ts"], pattern: "is on stable storage" },
   },
   {
-    name: "flush-shared-with-an-earlier-one",
-    bug: "takes a flush that began before the record was written for one that covers it",
-    file: "server/shared-flush.ts",
-    find: "    return under.next;\n",
-    replace: "    return under.current;\n",
-    suite: { files: ["server/shared-flush.test.ts"] },
-  },
-  {
     name: "budget-not-given-back",
     bug: "keeps the room of every append for good",
     file: "server/append-calls.ts",
