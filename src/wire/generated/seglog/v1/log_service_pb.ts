@@ -507,6 +507,8 @@ export const ReadResponseSchema: GenMessage<ReadResponse> = /*@__PURE__*/
  */
 export type FollowRequest = Message<"seglog.v1.FollowRequest"> & {
   /**
+   * At least one, each once, and at most 10,000: follow more by several calls.
+   *
    * @generated from field: repeated seglog.v1.FollowedKey keys = 1;
    */
   keys: FollowedKey[];
