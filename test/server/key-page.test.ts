@@ -32,6 +32,7 @@ function pagesOf(
   do {
     const page = keyPage(store, { prefix, pageToken, size });
     pages.push(page.keys);
+    if (pages.length > 1000) throw new Error("the pages never end");
     pageToken = page.nextPageToken;
     between(pageToken);
   } while (pageToken !== "");
