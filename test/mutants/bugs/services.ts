@@ -53,7 +53,7 @@ export const serviceBugs: readonly Mutant[] = [
   {
     name: "follow-without-turns",
     bug: "lets a busy key starve the others",
-    file: "server/turns.ts",
+    file: "log/turns.ts",
     find: "      const first = this.#ready.shift();",
     replace: "      const first = this.#ready.pop();",
     suite: { files: ["server/follow.test.ts"], pattern: "takes turns" },
