@@ -1,6 +1,6 @@
+import { SharedRounds } from "../../log/shared-rounds.js";
 import { MaelstromError } from "../runtime/maelstrom-error.js";
 import type { KvEnvironment } from "./environment.js";
-import { SharedRounds } from "./shared-rounds.js";
 
 /** What stood in the store at some time. */
 interface State {
