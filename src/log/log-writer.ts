@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import type { BlockProducer } from "../format/block-header.js";
 import { journalName, MOST_BATCH_RECORDS } from "../format/journal-key.js";
@@ -31,8 +31,9 @@ import type { LogView } from "./log-view.js";
 import { MetadataKeeper } from "./metadata-keeper.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
-import { type PendingBatch, PendingGroup } from "./pending.js";
+import { isOfProducer, type PendingBatch, PendingGroup } from "./pending.js";
 import { type OpenedEpoch, Producers } from "./producers.js";
+import { ProducersKeeper } from "./producers-keeper.js";
 import { Publication, type PublishedLog } from "./publication.js";
 import type { RecoveredLog } from "./recovery.js";
 import { answerRepeated, sortedByVerdict } from "./repeated-batches.js";
@@ -82,7 +83,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   readonly #onTruncated: LogWriterParts["onTruncated"];
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
-  readonly #producers: Producers;
+  readonly #producers: ProducersKeeper;
   readonly #failures: LogFailures;
   readonly #end: ActiveEnd;
   readonly #metadata: MetadataKeeper;
@@ -120,7 +121,6 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       maxClockStepMs,
       onError,
     );
-    this.#producers = new Producers(environment, this, parts.openedEpoch, onError);
     const failures = new LogFailures(directory, (poison) => {
       this.#end.dropPrepared();
       this.queue.refuse(poison);
@@ -144,6 +144,16 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       this.#journaled = new JournaledAppends(journal, this, end.endOffset, maxPendingBytes);
       journal.join(journalName(this.logId), this);
     }
+    this.#producers = new ProducersKeeper(
+      new Producers(environment, this, parts.openedEpoch, onError),
+      {
+        metadata: this.#metadata,
+        end: this.#end,
+        failures,
+        journaled: this.#journaled,
+        onError,
+      },
+    );
     for (const segment of this.#segments) this.#indexes.adopt(segment);
     this.#adoptActive();
     this.#publication.tellReaders();
@@ -285,26 +295,11 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     baseOffset: number,
   ): void {
     if (producer === undefined || this.#journaled!.nextOffset === baseOffset) return;
-    this.#producers.noteJournaled(producer, recordCount, baseOffset);
-  }
-
-  /**
-   * Whether a batch of a producer follows on all that was accepted. What does not, or cannot be
-   * judged before something is read, goes to the queue, which judges it when all is at rest.
-   */
-  #isKnownToFollow(producer: BlockProducer | undefined, recordCount: number): boolean {
-    if (producer === undefined) return true;
-    if (!this.#mayHaveProducers) this.#producers.beginWithNone();
-    return this.#producers.follows(producer, recordCount);
-  }
-
-  /** Whether producers may have appended something that the log has. */
-  get #mayHaveProducers(): boolean {
-    return this.#metadata.now.hasProducers || this.producersTail !== undefined;
+    this.#producers.known.noteJournaled(producer, recordCount, baseOffset);
   }
 
   get producersTail(): LogTail | undefined {
-    return this.#journaled?.hasProducers ? this.#journaled.tail : undefined;
+    return this.#journaled?.producersTail;
   }
 
   /** Nothing that was accepted before may be overtaken. */
@@ -333,7 +328,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       byteLength <= mostBytes &&
       this.#mayJournal() &&
       this.#journaled!.mayTake(byteLength) &&
-      this.#isKnownToFollow(producer, recordCount)
+      this.#producers.isKnownToFollow(producer, recordCount)
     );
   }
 
@@ -342,7 +337,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   }
 
   onJournalFailed(error: SeglogError): void {
-    this.#producers.forgetJournaled();
+    this.#producers.known.forgetJournaled();
     if (!isRetryable(error)) this.#failures.poisonWith(error);
   }
 
@@ -450,7 +445,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     try {
       // Those that are on their way to the journal are judged already.
       await this.#journaled?.drained();
-      await this.#producers.load(this.#end.written, this.#metadata.now.hasProducers);
+      await this.#producers.load();
     } catch (error) {
       // To fail to read changes nothing.
       this.queue.settle(appended.filter(isOfProducer), (batch) =>
@@ -458,7 +453,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       );
       return this.#commitBehindTail(appended.filter((batch) => !isOfProducer(batch)));
     }
-    const { fresh, repeated } = sortedByVerdict(appended, this.#producers, this.queue);
+    const { fresh, repeated } = sortedByVerdict(appended, this.#producers.known, this.queue);
     const answer = fresh.length === 0 ? () => {} : await this.#commitBehindTail(fresh);
     if (repeated.length === 0) return answer;
     // Of those that repeat one which could not be stored just now.
@@ -529,7 +524,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         const run = this.#end.takeRun(batches, next);
         const baseOffset = this.#end.written.endOffset;
         await this.#end.write(run);
-        this.#producers.note(run, baseOffset);
+        this.#producers.known.note(run, baseOffset);
         unsynced.push(...run);
         next += run.length;
       }
@@ -580,9 +575,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       // What is lost at the end of a file shows only in what the next one names.
       if (endOffset < offset) await runSteps(assertFollowed(this, floor, lastChecksum));
     }
-    if (this.#metadata.now.hasProducers && (await this.#hasLoadedProducers())) {
-      await this.#failures.change(() => this.#producers.saveDeleted());
-    }
+    await this.#producers.keepDeleted();
     // Once it may be there, a crash would cut off what is appended behind the bound.
     let boundMayHold = false;
     await this.#failures
@@ -640,7 +633,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     for (const segment of this.#segments) {
       if (!segments.includes(segment)) this.#environment.indexCache.forget(segment);
     }
-    this.#producers.forget();
+    this.#producers.known.forget();
     await this.#enterSegments(segments);
     this.#metadata.noteTruncated(this.#end.durable);
     await this.#onTruncated?.(offset);
@@ -653,7 +646,8 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       this.#assertWithin(offset, "deleteBefore takes at most the end offset");
     }
     if (offset > this.startOffset) {
-      await this.#keepProducers(this.#firstSegmentWith(offset).baseOffset);
+      const first = this.#firstSegmentWith(offset);
+      if (first !== this.#segments[0]) await this.#producers.keepWithout(first.baseOffset);
       await this.#failures.change(async () => {
         await this.#metadata.beginSession(this.#end.durable);
         // A crash must not leave an end before the start.
@@ -676,48 +670,14 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     return this.#segments[segmentIndexOf(this.#segments, offset)]!;
   }
 
-  /** What the segments in front of one tell of producers must be known without them. */
-  async #keepProducers(firstBaseOffset: number): Promise<void> {
-    const isFirst = firstBaseOffset === this.#segments[0]!.baseOffset;
-    if (isFirst || !this.#metadata.now.hasProducers) return;
-    if (!(await this.#hasLoadedProducers())) return;
-    if (!this.#producers.mustSaveBefore(firstBaseOffset)) return;
-    await this.#failures.change(async () => {
-      // Else a crash could leave a file that tells of more than there is.
-      await this.#end.sync();
-      await this.#producers.save(this.#end.durable);
-    });
-  }
-
-  /** Damage must not keep anybody from removing what is damaged: then nothing is known of them. */
-  async #hasLoadedProducers(): Promise<boolean> {
-    try {
-      await this.#producers.load(this.#end.written, true);
-      return true;
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      this.options.onError(error);
-      await this.#failures.change(() => this.#producers.discard());
-      return false;
-    }
-  }
-
-  /** Saves what is known of producers for the next session, which else finds it in the blocks. */
-  async #saveProducers(): Promise<void> {
-    if (!this.#producers.isUnsaved) return;
-    await this.#producers.save(this.#end.durable).catch((error: SeglogError) => {
-      this.options.onError(error);
-    });
-  }
-
   /** See `CommitLog.producer`. Run it exclusively. */
   async producer(id: bigint): Promise<ProducerState | undefined> {
     await this.#journaled?.drained();
-    if (!this.#mayHaveProducers) return undefined;
-    await this.#producers.load(this.#end.written, this.#metadata.now.hasProducers);
+    if (!this.#producers.mayBeAny) return undefined;
+    await this.#producers.load();
     // What a crash can still take is not to be built on.
     await this.#publication.catchUp();
-    return this.#producers.state(id);
+    return this.#producers.known.state(id);
   }
 
   /**
@@ -749,7 +709,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         await this.#end.sync();
         if (this.#metadata.now.clean) return;
         await this.#indexes.saveActive();
-        await this.#saveProducers();
+        await this.#producers.save();
         await this.#metadata.replace({ clean: true, end: this.#end.durable });
       });
     } finally {
@@ -773,7 +733,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   /** The active segment's handle may be closed as idle, and its index dropped, but not just so. */
   #adoptActive(): void {
     this.active.file.syncBeforeClose = () => this.#end.syncInBackground();
-    this.#indexes.adoptActive();
+    this.#indexes.adoptActive(this.active);
   }
 
   activeIndex(): SegmentIndex | Promise<SegmentIndex> {
@@ -839,7 +799,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     await this.#enterSegments([...this.#segments, this.#openSegment(this.#end.written.endOffset)]);
     sealed.file.syncBeforeClose = undefined;
     sealed.onIndexUnwanted = undefined;
-    await this.#saveProducers();
+    await this.#producers.save();
     this.#upkeep.isDue = true;
   }
 
@@ -871,8 +831,4 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
 
 function firstOffset({ baseOffset }: AppendedBatch): number {
   return baseOffset;
-}
-
-function isOfProducer({ producer }: PendingBatch): boolean {
-  return producer !== undefined;
 }
