@@ -3,11 +3,10 @@ import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import type { BlockProducer } from "../format/block-header.js";
 import { journalName, MOST_BATCH_RECORDS } from "../format/journal-key.js";
-import type { LogEnd } from "../format/log-metadata.js";
 import { prepare } from "../format/prepared-record.js";
 import type { ProducerState } from "../format/producer-snapshot.js";
 import type { RecordInput } from "../format/record.js";
-import { Segment } from "../segment/segment.js";
+import type { Segment } from "../segment/segment.js";
 import type { SegmentIndex } from "../segment/segment-index.js";
 import { ActiveEnd, type EndedLog } from "./active-end.js";
 import { AppendQueue, type QueueOwner } from "./append-queue.js";
@@ -23,7 +22,6 @@ import type { Journal } from "./journal.js";
 import { JournaledAppends } from "./journaled-appends.js";
 import { LogClock } from "./log-clock.js";
 import { isRetryable, LogFailures } from "./log-failures.js";
-import { createSegmentFile } from "./log-files.js";
 import { assertFollowed } from "./log-reader.js";
 import type { LogTail } from "./log-tail.js";
 import { type KeptLog, LogUpkeep } from "./log-upkeep.js";
@@ -38,10 +36,10 @@ import { Publication, type PublishedLog } from "./publication.js";
 import type { RecoveredLog } from "./recovery.js";
 import { answerRepeated, sortedByVerdict } from "./repeated-batches.js";
 import { removeSegment } from "./segment-removal.js";
-import { segmentIndexOf } from "./segment-search.js";
 import { TailPiece } from "./tail-piece.js";
 import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
 import { type IndexedLog, WriterIndexes } from "./writer-indexes.js";
+import { WriterSegments } from "./writer-segments.js";
 import type { PublishedSlots } from "./writer-session.js";
 
 /** So many records are read from the journal, one by one, before something else gets a turn. */
@@ -84,6 +82,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
   readonly #producers: ProducersKeeper;
+  readonly #segments: WriterSegments;
   readonly #failures: LogFailures;
   readonly #end: ActiveEnd;
   readonly #metadata: MetadataKeeper;
@@ -93,11 +92,6 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   readonly #isJournal: boolean;
   readonly #clock: LogClock;
   readonly #changes = new Changes();
-  #segments: readonly Segment[];
-  /** Segments that were made and, if something failed, never became part of the log. */
-  #unentered: Segment[] = [];
-  /** Segments before the start, the oldest first, whose files are yet to be removed. */
-  #deleted: Segment[] = [];
   #closed: SeglogError | undefined;
   /** Why the last commit failed, if it did. */
   #failure: SeglogError | undefined;
@@ -112,7 +106,6 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     this.#onTruncated = parts.onTruncated;
     this.#isJournal = parts.isJournal;
     this.#journal = journal;
-    this.#segments = recovered.segments;
     this.queue = new AppendQueue(this);
     this.#clock = new LogClock(
       environment.now,
@@ -154,8 +147,21 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         onError,
       },
     );
-    for (const segment of this.#segments) this.#indexes.adopt(segment);
-    this.#adoptActive();
+    this.#segments = new WriterSegments(
+      {
+        environment,
+        directory,
+        options,
+        failures,
+        metadata: this.#metadata,
+        end: this.#end,
+        indexes: this.#indexes,
+        publication: this.#publication,
+        producers: this.#producers,
+        upkeep: this.#upkeep,
+      },
+      recovered.segments,
+    );
     this.#publication.tellReaders();
     this.#upkeep.schedule();
   }
@@ -189,7 +195,11 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   }
 
   get segments(): readonly Segment[] {
-    return this.#segments;
+    return this.#segments.all;
+  }
+
+  get active(): Segment {
+    return this.#segments.active;
   }
 
   get endPosition(): number {
@@ -519,7 +529,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
           await this.#end.takeRoomBack();
           await this.#end.sync();
           this.#publication.acknowledge(unsynced);
-          await this.#roll();
+          await this.#segments.roll();
         }
         const run = this.#end.takeRun(batches, next);
         const baseOffset = this.#end.written.endOffset;
@@ -568,7 +578,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     await this.#journaled?.mark();
     this.#assertWithin(offset, "truncateTo takes an offset from the start to the end offset");
     if (offset === this.endOffset) return;
-    const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
+    const floor = this.#segments.all.findLast((segment) => segment.baseOffset < offset);
     if (floor !== undefined) {
       if (floor === this.active) floor.setEndPosition(this.#end.written.endPosition);
       const { endOffset, lastChecksum } = await assertSoundBelow(floor, offset);
@@ -583,7 +593,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         await this.#metadata.beginSession(this.#end.durable);
         await this.#end.takeRoomBack();
         await this.#end.sync();
-        if (this.#end.mustRollFirst) await this.#roll();
+        if (this.#end.mustRollFirst) await this.#segments.roll();
         await this.#truncate(offset, floor, () => {
           boundMayHold = true;
         });
@@ -618,23 +628,23 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     this.#changes.announce();
     const { fileSystem, pool } = this.#environment;
     const segments = await pool.transient(async () => {
-      const behind = this.#segments.filter(({ baseOffset }) => baseOffset >= offset);
+      const behind = this.#segments.all.filter(({ baseOffset }) => baseOffset >= offset);
       for (const segment of behind.toReversed()) await removeSegment(fileSystem, segment);
       const target: TruncationTarget = {
         environment: this.#environment,
         options: this.options,
         directory: this.directory,
         metadata: this.#metadata.now,
-        openSegment: (baseOffset) => this.#openSegment(baseOffset),
+        openSegment: (baseOffset) => this.#segments.open(baseOffset),
       };
-      const kept = this.#segments.filter(({ baseOffset }) => baseOffset < offset);
+      const kept = this.#segments.all.filter(({ baseOffset }) => baseOffset < offset);
       return applyTruncation(target, bound, kept);
     });
-    for (const segment of this.#segments) {
+    for (const segment of this.#segments.all) {
       if (!segments.includes(segment)) this.#environment.indexCache.forget(segment);
     }
     this.#producers.known.forget();
-    await this.#enterSegments(segments);
+    await this.#segments.enter(segments);
     this.#metadata.noteTruncated(this.#end.durable);
     await this.#onTruncated?.(offset);
   }
@@ -646,8 +656,8 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       this.#assertWithin(offset, "deleteBefore takes at most the end offset");
     }
     if (offset > this.startOffset) {
-      const first = this.#firstSegmentWith(offset);
-      if (first !== this.#segments[0]) await this.#producers.keepWithout(first.baseOffset);
+      const first = this.#segments.firstWith(offset);
+      if (first !== this.#segments.all[0]) await this.#producers.keepWithout(first.baseOffset);
       await this.#failures.change(async () => {
         await this.#metadata.beginSession(this.#end.durable);
         // A crash must not leave an end before the start.
@@ -655,19 +665,9 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         await this.#metadata.replace({ startOffset: offset });
         this.#publication.tellReaders();
       });
-      const count = this.#segments.indexOf(this.#firstSegmentWith(offset));
-      for (const segment of this.#segments.slice(0, count)) {
-        this.#environment.indexCache.forget(segment);
-        this.#deleted.push(segment);
-      }
-      this.#segments = this.#segments.slice(count);
+      this.#segments.dropBefore(offset);
     }
-    await this.removeDeleted();
-  }
-
-  /** The first segment of a log that begins with `offset`; at most the active one. */
-  #firstSegmentWith(offset: number): Segment {
-    return this.#segments[segmentIndexOf(this.#segments, offset)]!;
+    await this.#segments.removeDropped();
   }
 
   /** See `CommitLog.producer`. Run it exclusively. */
@@ -678,21 +678,6 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     // What a crash can still take is not to be built on.
     await this.#publication.catchUp();
     return this.#producers.known.state(id);
-  }
-
-  /**
-   * Removes the files of segments that are no longer part of the log. Nothing depends on it, so a
-   * failure is told and no more; the next deletion tries again, and so does the next open.
-   */
-  async removeDeleted(): Promise<void> {
-    try {
-      for (let oldest = this.#deleted[0]; oldest !== undefined; oldest = this.#deleted[0]) {
-        await removeSegment(this.#environment.fileSystem, oldest);
-        this.#deleted.shift();
-      }
-    } catch (error) {
-      this.options.onError(error as SeglogError);
-    }
   }
 
   /** Syncs, leaves the marker of a clean close, and lets go of all files. Run it exclusively. */
@@ -717,23 +702,8 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       this.#journal?.leave(journalName(this.logId), this);
       this.#changes.announce();
       await this.#indexes.saved();
-      await this.#closeFiles();
+      await this.#segments.close();
     }
-  }
-
-  /** What was to be kept is synced by now, so that nothing depends on how closing a file goes. */
-  async #closeFiles(): Promise<void> {
-    for (const segment of [...this.#deleted, ...this.#segments, ...this.#unentered]) {
-      this.#environment.indexCache.forget(segment);
-      await segment.file.close().catch(() => undefined);
-    }
-    await this.#environment.pool.discardsDone();
-  }
-
-  /** The active segment's handle may be closed as idle, and its index dropped, but not just so. */
-  #adoptActive(): void {
-    this.active.file.syncBeforeClose = () => this.#end.syncInBackground();
-    this.#indexes.adoptActive(this.active);
   }
 
   activeIndex(): SegmentIndex | Promise<SegmentIndex> {
@@ -748,79 +718,12 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     return this.#closed !== undefined;
   }
 
-  /** Goes on from a segment that is too old. */
   rollAged(): Promise<void> {
-    return this.#failures.change(async () => {
-      await this.#metadata.beginSession(this.#end.durable);
-      await this.#end.takeRoomBack();
-      await this.#end.sync();
-      await this.#roll();
-    });
+    return this.#segments.rollAged();
   }
 
-  get active(): Segment {
-    return this.#segments[this.#segments.length - 1]!;
-  }
-
-  #openSegment(baseOffset: number): Segment {
-    const { indexIntervalBytes } = this.options;
-    const owner = { directory: this.directory, logId: this.logId, indexIntervalBytes };
-    const segment = new Segment(this.#environment.pool, owner, baseOffset, "update");
-    this.#unentered.push(segment);
-    this.#indexes.adopt(segment);
-    return segment;
-  }
-
-  /**
-   * Seals the active segment, which must be synced, and begins the next one. If that fails, nothing
-   * may be written before it is done again: what went into this segment would be hidden by the
-   * file of the next one, which may be there.
-   */
-  async #roll(): Promise<void> {
-    const sealed = this.active;
-    const { fileSystem, pool } = this.#environment;
-    this.#end.mustRollFirst = true;
-    const { checksum: headerChecksum } = await runSteps(sealed.header());
-    await pool.transient(() =>
-      createSegmentFile(fileSystem, this.directory, {
-        logId: this.logId,
-        epoch: this.epoch,
-        baseOffset: this.#end.written.endOffset,
-        createdAt: this.#environment.now(),
-        predecessor: {
-          baseOffset: sealed.baseOffset,
-          checksum: this.#end.written.lastChecksum,
-          headerChecksum,
-        },
-      }),
-    );
-    await this.#indexes.saveActive();
-    sealed.setEndPosition(this.#end.written.endPosition);
-    await this.#enterSegments([...this.#segments, this.#openSegment(this.#end.written.endOffset)]);
-    sealed.file.syncBeforeClose = undefined;
-    sealed.onIndexUnwanted = undefined;
-    await this.#producers.save();
-    this.#upkeep.isDue = true;
-  }
-
-  /** Takes over segments of which the last one is new. */
-  async #enterSegments(segments: readonly Segment[]): Promise<void> {
-    const active = segments[segments.length - 1]!;
-    const header = await runSteps(active.header());
-    const end: LogEnd = {
-      activeBaseOffset: active.baseOffset,
-      endOffset: active.baseOffset,
-      maxTimestamp: this.#end.written.maxTimestamp,
-      endPosition: header.headerLength,
-      lastBlockPosition: 0,
-      lastChecksum: header.checksum,
-    };
-    this.#segments = segments;
-    this.#unentered = [];
-    this.#end.enter(end);
-    this.#publication.moveTo(end);
-    this.#adoptActive();
-    this.#publication.tellReaders();
+  removeDeleted(): Promise<void> {
+    return this.#segments.removeDropped();
   }
 
   #assertWithin(offset: number, hint: string): void {

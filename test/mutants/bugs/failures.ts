@@ -82,7 +82,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "close-unsynced-handle",
     bug: "closes the idle handle of a segment with unsynced writes",
-    file: "log/log-writer.ts",
+    file: "log/writer-segments.ts",
     find: "    this.active.file.syncBeforeClose = () => this.#end.syncInBackground();",
     replace: "    this.active.file.syncBeforeClose = undefined;",
     suite: {

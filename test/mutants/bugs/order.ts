@@ -107,9 +107,9 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "delete-newest-first",
     bug: "retention deletes the newest of the doomed segments first",
-    file: "log/log-writer.ts",
-    find: "      for (const segment of this.#segments.slice(0, count)) {",
-    replace: "      for (const segment of this.#segments.slice(0, count).toReversed()) {",
+    file: "log/writer-segments.ts",
+    find: "    for (const segment of this.#all.slice(0, count)) {",
+    replace: "    for (const segment of this.#all.slice(0, count).toReversed()) {",
     suite: { files: ["log/durable-order.test.ts"], pattern: "loses its beginning" },
   },
   {
@@ -182,7 +182,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-roll-by-age",
     bug: "the marker of a clean close still holds when a segment is sealed for its age",
-    file: "log/log-writer.ts",
+    file: "log/writer-segments.ts",
     find: "      await this.#metadata.beginSession(this.#end.durable);\n      await this.#end.takeRoomBack();\n      await",
     replace: "      await this.#end.takeRoomBack();\n      await",
     suite: { files: ["log/durable-order.test.ts"], pattern: "grows old" },

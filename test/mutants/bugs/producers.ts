@@ -59,7 +59,7 @@ export const producerBugs: readonly Mutant[] = [
     name: "segments-go-before-producers-are-kept",
     bug: "removes the segments that alone tell of a producer",
     file: "log/log-writer.ts",
-    find: "      if (first !== this.#segments[0]) await this.#producers.keepWithout(first.baseOffset);\n",
+    find: "      if (first !== this.#segments.all[0]) await this.#producers.keepWithout(first.baseOffset);\n",
     replace: "",
     suite: { files: [PRODUCERS], pattern: "is saved before segments go" },
   },

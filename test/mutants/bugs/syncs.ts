@@ -23,9 +23,9 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-roll-by-age",
     bug: "seals a segment that grew old before it is on stable storage",
-    file: "log/log-writer.ts",
-    find: "      await this.#end.sync();\n      await this.#roll();\n    });",
-    replace: "      await this.#roll();\n    });",
+    file: "log/writer-segments.ts",
+    find: "      await this.#end.sync();\n      await this.roll();\n    });",
+    replace: "      await this.roll();\n    });",
     suite: { files: ["log/durable-order.test.ts"], pattern: "grows old" },
   },
   {
@@ -48,8 +48,8 @@ export const syncBugs: readonly Mutant[] = [
     name: "skip-sync-before-truncation",
     bug: "records a truncation before the data below it is on stable storage",
     file: "log/log-writer.ts",
-    find: "        await this.#end.sync();\n        if (this.#end.mustRollFirst) await this.#roll();",
-    replace: "        if (this.#end.mustRollFirst) await this.#roll();",
+    find: "        await this.#end.sync();\n        if (this.#end.mustRollFirst) await this.#segments.roll();",
+    replace: "        if (this.#end.mustRollFirst) await this.#segments.roll();",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is truncated" },
   },
   {
