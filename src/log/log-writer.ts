@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { SeglogError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import type { BlockProducer } from "../format/block-header.js";
 import { journalName, MOST_BATCH_RECORDS } from "../format/journal-key.js";
@@ -15,14 +15,13 @@ import type { BlockCache } from "./block-cache.js";
 import type { BufferPool } from "./buffer-pool.js";
 import { Changes } from "./changes.js";
 import type { LogEnvironment } from "./environment.js";
-import { epochAfter } from "./epoch.js";
 import { GatheredTail } from "./gathered-tail.js";
 import type { IndexCache } from "./index-cache.js";
 import type { Journal } from "./journal.js";
 import { JournaledAppends } from "./journaled-appends.js";
+import { LogBounds } from "./log-bounds.js";
 import { LogClock } from "./log-clock.js";
 import { isRetryable, LogFailures } from "./log-failures.js";
-import { assertFollowed } from "./log-reader.js";
 import type { LogTail } from "./log-tail.js";
 import { type KeptLog, LogUpkeep } from "./log-upkeep.js";
 import type { LogView } from "./log-view.js";
@@ -35,9 +34,7 @@ import { ProducersKeeper } from "./producers-keeper.js";
 import { Publication, type PublishedLog } from "./publication.js";
 import type { RecoveredLog } from "./recovery.js";
 import { answerRepeated, sortedByVerdict } from "./repeated-batches.js";
-import { removeSegment } from "./segment-removal.js";
 import { TailPiece } from "./tail-piece.js";
-import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
 import { type IndexedLog, WriterIndexes } from "./writer-indexes.js";
 import { WriterSegments } from "./writer-segments.js";
 import type { PublishedSlots } from "./writer-session.js";
@@ -78,11 +75,11 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   readonly options: ResolvedLogOptions;
   readonly queue: AppendQueue;
   readonly #environment: LogEnvironment;
-  readonly #onTruncated: LogWriterParts["onTruncated"];
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
   readonly #producers: ProducersKeeper;
   readonly #segments: WriterSegments;
+  readonly #bounds: LogBounds;
   readonly #failures: LogFailures;
   readonly #end: ActiveEnd;
   readonly #metadata: MetadataKeeper;
@@ -103,7 +100,6 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     this.#environment = environment;
     this.directory = directory;
     this.options = options;
-    this.#onTruncated = parts.onTruncated;
     this.#isJournal = parts.isJournal;
     this.#journal = journal;
     this.queue = new AppendQueue(this);
@@ -162,6 +158,19 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       },
       recovered.segments,
     );
+    this.#bounds = new LogBounds(this, {
+      environment,
+      options,
+      failures,
+      metadata: this.#metadata,
+      end: this.#end,
+      publication: this.#publication,
+      segments: this.#segments,
+      producers: this.#producers,
+      journaled: this.#journaled,
+      changes: this.#changes,
+      onTruncated: parts.onTruncated,
+    });
     this.#publication.tellReaders();
     this.#upkeep.schedule();
   }
@@ -571,103 +580,13 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   }
 
   /** See `CommitLog.truncateTo`. Run it exclusively. */
-  async truncateTo(offset: number): Promise<void> {
-    this.#failures.assertSound();
-    await this.settle();
-    // Should the truncation fail now, nothing is lost: the segments have all of it.
-    await this.#journaled?.mark();
-    this.#assertWithin(offset, "truncateTo takes an offset from the start to the end offset");
-    if (offset === this.endOffset) return;
-    const floor = this.#segments.all.findLast((segment) => segment.baseOffset < offset);
-    if (floor !== undefined) {
-      if (floor === this.active) floor.setEndPosition(this.#end.written.endPosition);
-      const { endOffset, lastChecksum } = await assertSoundBelow(floor, offset);
-      // What is lost at the end of a file shows only in what the next one names.
-      if (endOffset < offset) await runSteps(assertFollowed(this, floor, lastChecksum));
-    }
-    await this.#producers.keepDeleted();
-    // Once it may be there, a crash would cut off what is appended behind the bound.
-    let boundMayHold = false;
-    await this.#failures
-      .change(async () => {
-        await this.#metadata.beginSession(this.#end.durable);
-        await this.#end.takeRoomBack();
-        await this.#end.sync();
-        if (this.#end.mustRollFirst) await this.#segments.roll();
-        await this.#truncate(offset, floor, () => {
-          boundMayHold = true;
-        });
-      })
-      .catch((error: SeglogError) => {
-        throw boundMayHold ? this.#failures.poisonWith(error) : error;
-      });
-  }
-
-  async #truncate(
-    offset: number,
-    floor: Segment | undefined,
-    onBoundWritten: () => void,
-  ): Promise<void> {
-    const epoch = epochAfter(this.epoch, this.directory);
-    const bound = { epoch, offset };
-    const activeBaseOffset = floor?.baseOffset ?? offset;
-    await this.#metadata.replace(
-      {
-        epoch,
-        truncation: bound,
-        end: { ...this.#end.durable, endOffset: offset, activeBaseOffset },
-      },
-      onBoundWritten,
-      // With the new epoch comes the new end: nobody reads what is about to go as if it were of it.
-      () => {
-        this.#publication.moveTo({ ...this.#publication.end, endOffset: offset });
-        this.#journaled?.setEndOffset(offset);
-      },
-    );
-    // Other processes learn it when the files are changed: their handles must not be of old ones.
-    this.#changes.announce();
-    const { fileSystem, pool } = this.#environment;
-    const segments = await pool.transient(async () => {
-      const behind = this.#segments.all.filter(({ baseOffset }) => baseOffset >= offset);
-      for (const segment of behind.toReversed()) await removeSegment(fileSystem, segment);
-      const target: TruncationTarget = {
-        environment: this.#environment,
-        options: this.options,
-        directory: this.directory,
-        metadata: this.#metadata.now,
-        openSegment: (baseOffset) => this.#segments.open(baseOffset),
-      };
-      const kept = this.#segments.all.filter(({ baseOffset }) => baseOffset < offset);
-      return applyTruncation(target, bound, kept);
-    });
-    for (const segment of this.#segments.all) {
-      if (!segments.includes(segment)) this.#environment.indexCache.forget(segment);
-    }
-    this.#producers.known.forget();
-    await this.#segments.enter(segments);
-    this.#metadata.noteTruncated(this.#end.durable);
-    await this.#onTruncated?.(offset);
+  truncateTo(offset: number): Promise<void> {
+    return this.#bounds.truncateTo(offset);
   }
 
   /** See `CommitLog.deleteBefore`. Run it exclusively. */
-  async deleteBefore(offset: number): Promise<void> {
-    if (offset > this.segmentsEndOffset) await this.settle();
-    if (offset > this.endOffset) {
-      this.#assertWithin(offset, "deleteBefore takes at most the end offset");
-    }
-    if (offset > this.startOffset) {
-      const first = this.#segments.firstWith(offset);
-      if (first !== this.#segments.all[0]) await this.#producers.keepWithout(first.baseOffset);
-      await this.#failures.change(async () => {
-        await this.#metadata.beginSession(this.#end.durable);
-        // A crash must not leave an end before the start.
-        await this.#end.sync();
-        await this.#metadata.replace({ startOffset: offset });
-        this.#publication.tellReaders();
-      });
-      this.#segments.dropBefore(offset);
-    }
-    await this.#segments.removeDropped();
+  deleteBefore(offset: number): Promise<void> {
+    return this.#bounds.deleteBefore(offset);
   }
 
   /** See `CommitLog.producer`. Run it exclusively. */
@@ -724,11 +643,6 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
 
   removeDeleted(): Promise<void> {
     return this.#segments.removeDropped();
-  }
-
-  #assertWithin(offset: number, hint: string): void {
-    if (offset >= this.startOffset && offset <= this.endOffset) return;
-    throw new OffsetOutOfRangeError(offset, this.startOffset, this.endOffset, hint);
   }
 }
 

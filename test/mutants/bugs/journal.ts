@@ -5,7 +5,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "cut-without-a-mark",
     bug: "what a truncation cut off comes back from the journal",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "    await this.#journaled?.mark();\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "cut behind them" },
@@ -286,8 +286,8 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "start-behind-segments",
     bug: "a log begins behind the end of its segments",
-    file: "log/log-writer.ts",
-    find: "    if (offset > this.segmentsEndOffset) await this.settle();\n",
+    file: "log/log-bounds.ts",
+    find: "    if (offset > this.#log.segmentsEndOffset) await this.#log.settle();\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "deleteBefore" },
   },

@@ -93,10 +93,11 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "delete-before-start-is-durable",
     bug: "deletes segments before the new start offset is durable",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        await this.#metadata.replace({ startOffset: offset });",
-    replace: `        for (const segment of this.#segments.slice(0, -1)) {
-          const next = this.#segments[this.#segments.indexOf(segment) + 1]!;
+    replace: `        const { all } = this.#segments;
+        for (const segment of all.slice(0, -1)) {
+          const next = all[all.indexOf(segment) + 1]!;
           if (next.baseOffset <= offset) {
             await removeSegment(this.#environment.fileSystem, segment);
           }
@@ -115,7 +116,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "truncate-before-bound-is-durable",
     bug: "cuts files before the truncation is recorded",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        truncation: bound,\n",
     replace: "        truncation: undefined,\n",
     suite: { files: ["log/truncation.test.ts"], pattern: "carried out by the next open" },
@@ -147,7 +148,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "append-before-commits-are-clamped",
     bug: "a truncated log takes appends before commits past its end are brought back",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "    await this.#onTruncated?.(offset);",
     replace: "    void this.#onTruncated?.(offset);",
     suite: {
@@ -166,7 +167,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-truncation",
     bug: "the marker of a clean close still holds while the log is truncated",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        await this.#metadata.beginSession(this.#end.durable);\n        await this.#end.takeRoomBack();\n",
     replace: "        await this.#end.takeRoomBack();\n",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by truncateTo" },
@@ -174,7 +175,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-deletion",
     bug: "the marker of a clean close still holds when the start offset moves",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        await this.#metadata.beginSession(this.#end.durable);\n        // A crash must not leave",
     replace: "        // A crash must not leave",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by deleteBefore" },

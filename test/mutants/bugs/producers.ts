@@ -58,7 +58,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "segments-go-before-producers-are-kept",
     bug: "removes the segments that alone tell of a producer",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "      if (first !== this.#segments.all[0]) await this.#producers.keepWithout(first.baseOffset);\n",
     replace: "",
     suite: { files: [PRODUCERS], pattern: "is saved before segments go" },
@@ -82,7 +82,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producers-survive-a-truncation",
     bug: "takes batches for stored that were cut off",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "    this.#producers.known.forget();\n",
     replace: "",
     suite: { files: [PRODUCERS], pattern: "goes back with a truncation" },

@@ -47,7 +47,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-truncation",
     bug: "records a truncation before the data below it is on stable storage",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        await this.#end.sync();\n        if (this.#end.mustRollFirst) await this.#segments.roll();",
     replace: "        if (this.#end.mustRollFirst) await this.#segments.roll();",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is truncated" },
@@ -55,7 +55,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-deletion",
     bug: "moves the start offset beyond data that is not yet on stable storage",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        await this.#end.sync();\n        await this.#metadata.replace({ startOffset: offset });",
     replace: "        await this.#metadata.replace({ startOffset: offset });",
     suite: { files: ["log/retention.test.ts"], pattern: "syncs the data before" },
