@@ -1,6 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { SeglogError } from "../errors.js";
-import { runSteps } from "../files/steps.js";
+import type { SeglogError } from "../errors.js";
 import type { BlockProducer } from "../format/block-header.js";
 import { journalName, MOST_BATCH_RECORDS } from "../format/journal-key.js";
 import { prepare } from "../format/prepared-record.js";
@@ -15,7 +13,8 @@ import type { BlockCache } from "./block-cache.js";
 import type { BufferPool } from "./buffer-pool.js";
 import { Changes } from "./changes.js";
 import type { LogEnvironment } from "./environment.js";
-import { GatheredTail } from "./gathered-tail.js";
+import type { GatheredTail } from "./gathered-tail.js";
+import { GroupCommit } from "./group-commit.js";
 import type { IndexCache } from "./index-cache.js";
 import type { Journal } from "./journal.js";
 import { JournaledAppends } from "./journaled-appends.js";
@@ -28,19 +27,16 @@ import type { LogView } from "./log-view.js";
 import { MetadataKeeper } from "./metadata-keeper.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
-import { isOfProducer, type PendingBatch, PendingGroup } from "./pending.js";
+import type { PendingBatch } from "./pending.js";
 import { type OpenedEpoch, Producers } from "./producers.js";
 import { ProducersKeeper } from "./producers-keeper.js";
 import { Publication, type PublishedLog } from "./publication.js";
 import type { RecoveredLog } from "./recovery.js";
-import { answerRepeated, sortedByVerdict } from "./repeated-batches.js";
-import { TailPiece } from "./tail-piece.js";
+import { SegmentCommits } from "./segment-commits.js";
+import { TailSettling } from "./tail-settling.js";
 import { type IndexedLog, WriterIndexes } from "./writer-indexes.js";
 import { WriterSegments } from "./writer-segments.js";
 import type { PublishedSlots } from "./writer-session.js";
-
-/** So many records are read from the journal, one by one, before something else gets a turn. */
-const TAIL_TURN_RECORDS = 200;
 
 /** Everything that a log open for writing is made of. */
 export interface LogWriterParts {
@@ -75,104 +71,75 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   readonly options: ResolvedLogOptions;
   readonly queue: AppendQueue;
   readonly #environment: LogEnvironment;
+  readonly #clock: LogClock;
+  readonly #changes = new Changes();
+  readonly #failures: LogFailures;
+  readonly #metadata: MetadataKeeper;
+  readonly #end: ActiveEnd;
+  readonly #indexes: WriterIndexes;
+  readonly #publication: Publication;
+  readonly #upkeep: LogUpkeep;
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
   readonly #producers: ProducersKeeper;
   readonly #segments: WriterSegments;
   readonly #bounds: LogBounds;
-  readonly #failures: LogFailures;
-  readonly #end: ActiveEnd;
-  readonly #metadata: MetadataKeeper;
-  readonly #indexes: WriterIndexes;
-  readonly #publication: Publication;
-  readonly #upkeep: LogUpkeep;
-  readonly #isJournal: boolean;
-  readonly #clock: LogClock;
-  readonly #changes = new Changes();
+  readonly #settling: TailSettling | undefined;
+  readonly #groupCommit: GroupCommit;
   #closed: SeglogError | undefined;
-  /** Why the last commit failed, if it did. */
-  #failure: SeglogError | undefined;
 
-  constructor(parts: LogWriterParts) {
-    const { environment, directory, options, recovered, journal } = parts;
-    const { end, metadata } = recovered;
+  constructor(given: LogWriterParts) {
+    const { environment, directory, options, recovered, bootId, journal, isJournal } = given;
     const { maxClockStepMs, maxPendingBytes, onError } = options;
+    const { end: openedEnd, activeCreatedAt } = recovered;
+    const { maxTimestamp } = openedEnd;
     this.#environment = environment;
     this.directory = directory;
     this.options = options;
-    this.#isJournal = parts.isJournal;
-    this.#journal = journal;
-    this.queue = new AppendQueue(this);
-    this.#clock = new LogClock(
-      environment.now,
-      end.maxTimestamp,
-      directory,
-      maxClockStepMs,
-      onError,
-    );
+    const queue = new AppendQueue(this);
     const failures = new LogFailures(directory, (poison) => {
-      this.#end.dropPrepared();
-      this.queue.refuse(poison);
-      this.queue.rejectQueued(poison);
+      end.dropPrepared();
+      queue.refuse(poison);
+      queue.rejectQueued(poison);
     });
+    const end = new ActiveEnd(environment, options, this, failures, openedEnd, activeCreatedAt);
+    const { metadata: opened } = recovered;
+    const metadata = new MetadataKeeper(environment, directory, options, bootId, failures, opened);
+    const changes = this.#changes;
+    const publication = new Publication(this, end, failures, changes, given.published);
+    const indexes = new WriterIndexes(environment, this, end);
+    const upkeep = new LogUpkeep(environment, this, end, failures);
+    this.queue = queue;
+    this.#clock = new LogClock(environment.now, maxTimestamp, directory, maxClockStepMs, onError);
     this.#failures = failures;
-    this.#end = new ActiveEnd(environment, options, this, failures, end, recovered.activeCreatedAt);
-    const { bootId, published } = parts;
-    this.#metadata = new MetadataKeeper(
-      environment,
-      directory,
-      options,
-      bootId,
-      failures,
-      metadata,
-    );
-    this.#indexes = new WriterIndexes(environment, this, this.#end);
-    this.#publication = new Publication(this, this.#end, failures, this.#changes, published);
-    this.#upkeep = new LogUpkeep(environment, this, this.#end, failures);
+    this.#end = end;
+    this.#metadata = metadata;
+    this.#publication = publication;
+    this.#indexes = indexes;
+    this.#upkeep = upkeep;
+    this.#journal = journal;
     if (journal !== undefined) {
-      this.#journaled = new JournaledAppends(journal, this, end.endOffset, maxPendingBytes);
+      this.#journaled = new JournaledAppends(journal, this, openedEnd.endOffset, maxPendingBytes);
       journal.join(journalName(this.logId), this);
     }
-    this.#producers = new ProducersKeeper(
-      new Producers(environment, this, parts.openedEpoch, onError),
-      {
-        metadata: this.#metadata,
-        end: this.#end,
-        failures,
-        journaled: this.#journaled,
-        onError,
-      },
-    );
-    this.#segments = new WriterSegments(
-      {
-        environment,
-        directory,
-        options,
-        failures,
-        metadata: this.#metadata,
-        end: this.#end,
-        indexes: this.#indexes,
-        publication: this.#publication,
-        producers: this.#producers,
-        upkeep: this.#upkeep,
-      },
-      recovered.segments,
-    );
-    this.#bounds = new LogBounds(this, {
-      environment,
-      options,
-      failures,
-      metadata: this.#metadata,
-      end: this.#end,
-      publication: this.#publication,
-      segments: this.#segments,
-      producers: this.#producers,
-      journaled: this.#journaled,
-      changes: this.#changes,
-      onTruncated: parts.onTruncated,
-    });
-    this.#publication.tellReaders();
-    this.#upkeep.schedule();
+    const journaled = this.#journaled;
+    const state = { environment, directory, options, queue, failures, metadata, end };
+    const parts = { ...state, changes, publication, indexes, upkeep, journal, journaled };
+    const known = new Producers(environment, this, given.openedEpoch, onError);
+    const producers = new ProducersKeeper(known, { ...parts, onError });
+    const segments = new WriterSegments({ ...parts, producers }, recovered.segments);
+    const { onTruncated } = given;
+    this.#producers = producers;
+    this.#segments = segments;
+    this.#bounds = new LogBounds(this, { ...parts, producers, segments, onTruncated });
+    const commits = new SegmentCommits({ ...parts, producers: known, segments, isJournal });
+    if (journal !== undefined && journaled !== undefined) {
+      this.#settling = new TailSettling(this, journal, journaled, { ...parts, commits });
+    }
+    const settling = this.#settling;
+    this.#groupCommit = new GroupCommit({ ...parts, producers, commits, settling });
+    publication.tellReaders();
+    upkeep.schedule();
   }
 
   get startOffset(): number {
@@ -360,36 +327,24 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     if (!isRetryable(error)) this.#failures.poisonWith(error);
   }
 
-  /** What the log's tail in the journal, up to `endOffset`, is to be gathered in for {@link settleGathered}. */
-  gatherTail(endOffset: number): GatheredTail {
-    const from = this.#publication.end.endOffset;
-    return new GatheredTail(this.epoch, from, endOffset, (at) => this.#newPiece(at));
+  prepareNext(batches: readonly PendingBatch[]): void {
+    this.#end.prepareNext(batches);
   }
 
-  /**
-   * Moves what was gathered of the tail to the log's own segments, and syncs it. Appends may go on
-   * coming to the journal meanwhile; run it with nothing else beside it.
-   *
-   * @param gathered - Of {@link gatherTail}.
-   * @returns Whether the segments have all that was to be gathered.
-   */
-  async settleGathered(gathered: GatheredTail): Promise<boolean> {
-    if (this.#journaled === undefined || this.#closed !== undefined) return true;
-    this.#failures.assertSound();
-    this.#journal?.beginWork();
-    try {
-      if (this.#publication.isBehind) await this.#publication.catchUp();
-      for (;;) {
-        const piece = gathered.take(this.epoch, this.#publication.end.endOffset);
-        if (piece === undefined) break;
-        await this.#commitPiece(piece);
-      }
-    } finally {
-      if (this.#upkeep.isDue) await this.#upkeep.runBesideAppends();
-      this.#journal?.endWork();
-    }
-    this.#journaled.settled(this.#end.durable.endOffset);
-    return this.#end.durable.endOffset >= gathered.wantedEnd;
+  commit(appended: readonly PendingBatch[]): Promise<() => void> {
+    return this.#groupCommit.commit(appended);
+  }
+
+  /** See {@link TailSettling.gather}. Only a journal asks, of its members. */
+  gatherTail(endOffset: number): GatheredTail {
+    return this.#settling!.gather(endOffset);
+  }
+
+  /** See {@link TailSettling.settleGathered}. */
+  settleGathered(gathered: GatheredTail): Promise<boolean> {
+    // One that was closed meanwhile has settled all of it.
+    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);
+    return this.#settling.settleGathered(gathered);
   }
 
   /**
@@ -401,170 +356,9 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     if (this.#journaled === undefined || this.#closed !== undefined) return;
     await this.#journaled.drained();
     this.#failures.assertSound();
-    if (this.endOffset > this.#publication.end.endOffset) {
-      (await this.commit([]))();
-      if (this.#failure !== undefined) throw this.#failure;
-    }
+    if (this.endOffset > this.segmentsEndOffset) await this.#groupCommit.commitTail();
     await this.flush();
     this.#journaled.settled(this.#end.durable.endOffset);
-  }
-
-  /** Writes some of the tail, whose memory is then free. */
-  async #commitPiece(tail: readonly PendingBatch[]): Promise<void> {
-    this.#failure = undefined;
-    (await this.#commit(tail))();
-    this.#giveBack(tail);
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  /**
-   * What stands in the journal and not yet in the segments, a piece of it, as batches that nobody
-   * waits for. The event loop gets a turn now and then, for each record is read by itself.
-   */
-  async #tailBatches(): Promise<readonly PendingBatch[]> {
-    const { tail } = this;
-    await this.#journaled?.drained();
-    const from = this.#publication.end.endOffset;
-    if (tail === undefined || from === this.endOffset) return [];
-    const piece = this.#newPiece(from);
-    for (let offset = from; offset < this.endOffset; offset++) {
-      if (!piece.add(await runSteps(tail.journaled(offset)))) break;
-      if ((offset - from) % TAIL_TURN_RECORDS === TAIL_TURN_RECORDS - 1) await nextTurn();
-    }
-    return piece.finish();
-  }
-
-  #newPiece(firstOffset: number): TailPiece {
-    const { blockBytes, compression, segmentBytes } = this.options;
-    const group = new PendingGroup(this.buffers.take(0), blockBytes, compression);
-    return new TailPiece(group, firstOffset, segmentBytes);
-  }
-
-  prepareNext(batches: readonly PendingBatch[]): void {
-    this.#end.prepareNext(batches);
-  }
-
-  async commit(appended: readonly PendingBatch[]): Promise<() => void> {
-    this.#journal?.beginWork();
-    try {
-      const answer = appended.some(isOfProducer)
-        ? await this.#commitOfProducers(appended)
-        : await this.#commitBehindTail(appended);
-      if (!this.#upkeep.isDue) return answer;
-      answer();
-      await this.#upkeep.run();
-      return () => {};
-    } finally {
-      this.#journal?.endWork();
-    }
-  }
-
-  /** Stores what is not stored yet; of the rest, it tells where it is or why it is refused. */
-  async #commitOfProducers(appended: readonly PendingBatch[]): Promise<() => void> {
-    try {
-      // Those that are on their way to the journal are judged already.
-      await this.#journaled?.drained();
-      await this.#producers.load();
-    } catch (error) {
-      // To fail to read changes nothing.
-      this.queue.settle(appended.filter(isOfProducer), (batch) =>
-        batch.reject(error as SeglogError),
-      );
-      return this.#commitBehindTail(appended.filter((batch) => !isOfProducer(batch)));
-    }
-    const { fresh, repeated } = sortedByVerdict(appended, this.#producers.known, this.queue);
-    const answer = fresh.length === 0 ? () => {} : await this.#commitBehindTail(fresh);
-    if (repeated.length === 0) return answer;
-    // Of those that repeat one which could not be stored just now.
-    const notStored = this.#failure;
-    const failure = await this.#publication.catchUp().then(
-      () => undefined,
-      (error: unknown) => this.#failures.judge(error),
-    );
-    return () => {
-      answer();
-      answerRepeated(repeated, this.queue, failure, notStored);
-    };
-  }
-
-  /** What stands in the journal comes first; the last piece of it is written with the rest. */
-  async #commitBehindTail(appended: readonly PendingBatch[]): Promise<() => void> {
-    this.#failure = undefined;
-    let tail: readonly PendingBatch[] = [];
-    try {
-      // Else what comes now would be taken for what was written then.
-      if (this.#publication.isBehind) await this.#publication.catchUp();
-      while (this.#journaled?.hasTail(this.#publication.end.endOffset)) {
-        tail = await this.#tailBatches();
-        if (this.#isWholeTail(tail)) break;
-        await this.#commitPiece(tail);
-        tail = [];
-      }
-    } catch (error) {
-      // To fail to read what is to be moved changes nothing.
-      const isHarmless = this.#failures.poison === undefined && error instanceof SeglogError;
-      const verdict = isHarmless ? error : this.#failures.judge(error);
-      this.#failure = verdict;
-      this.queue.settle(appended, (batch) => batch.reject(verdict));
-      return () => {};
-    }
-    const answer = await this.#commit([...tail, ...appended]);
-    this.#giveBack(tail);
-    return answer;
-  }
-
-  /** Lets others use the buffer of the batches of one piece. */
-  #giveBack([first]: readonly PendingBatch[]): void {
-    if (first !== undefined) this.buffers.give(first.group.encoder.bytes);
-  }
-
-  #isWholeTail(batches: readonly PendingBatch[]): boolean {
-    const records = batches.reduce((sum, { recordCount }) => sum + recordCount, 0);
-    return this.#publication.end.endOffset + records === this.endOffset;
-  }
-
-  async #commit(batches: readonly PendingBatch[]): Promise<() => void> {
-    const unsynced: PendingBatch[] = [];
-    let answer = () => {};
-    let next = 0;
-    try {
-      this.#failures.assertSound();
-      // Nothing on this way waits for a turn unless it has to: the disk idles until it is written.
-      const isFirstOfProducers = !this.#metadata.now.hasProducers && batches.some(isOfProducer);
-      if (this.#metadata.now.clean || isFirstOfProducers)
-        await this.#metadata.beginSession(this.#end.durable, isFirstOfProducers);
-      while (next < batches.length) {
-        if (this.#end.mustRoll(batches[next]!)) {
-          await this.#end.takeRoomBack();
-          await this.#end.sync();
-          this.#publication.acknowledge(unsynced);
-          await this.#segments.roll();
-        }
-        const run = this.#end.takeRun(batches, next);
-        const baseOffset = this.#end.written.endOffset;
-        await this.#end.write(run);
-        this.#producers.known.note(run, baseOffset);
-        unsynced.push(...run);
-        next += run.length;
-      }
-      if (this.options.durability === "always") await this.#end.sync();
-      else this.#end.syncAhead();
-      answer = this.#publication.publish(unsynced);
-    } catch (error) {
-      const failure = this.#failures.judge(error);
-      if (this.#failures.poison === undefined && unsynced.length > 0) {
-        // What was written before the failure is whole; it is acknowledged as the policy says.
-        await this.#publication.acknowledgeRest(unsynced);
-      }
-      // Logs would give the offsets of what was written and refused to other records.
-      if (this.#isJournal && this.#publication.isBehind) this.#failures.poisonWith(failure);
-      const verdict = this.#failures.poison ?? failure;
-      this.#failure = verdict;
-      this.queue.settle(unsynced, (batch) => batch.reject(verdict));
-      this.queue.settle(batches.slice(next), (batch) => batch.reject(verdict));
-      if (this.#isJournal) this.queue.failAll(verdict);
-    }
-    return answer;
   }
 
   /** Resolves when everything written so far is on stable storage. Run it exclusively. */

@@ -176,7 +176,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "settling-forgets-retention",
     bug: "lets segments that were filled from the journal stay for good",
-    file: "log/log-writer.ts",
+    file: "log/tail-settling.ts",
     find: "      if (this.#upkeep.isDue) await this.#upkeep.runBesideAppends();\n",
     replace: "",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "retention" },
@@ -246,8 +246,8 @@ export const journalBugs: readonly Mutant[] = [
     name: "closed-log-is-settled",
     bug: "writes to the segments of a log that was closed",
     file: "log/log-writer.ts",
-    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return true;\n",
-    replace: "    if (this.#journaled === undefined) return true;\n",
+    find: "    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);\n",
+    replace: "    if (this.#settling === undefined) return Promise.resolve(true);\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "closed before it had room" },
   },
   {
@@ -394,7 +394,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "unreadable-journal-poisons-logs",
     bug: "gives logs up because what is to be moved to them could not be read",
-    file: "log/log-writer.ts",
+    file: "log/group-commit.ts",
     find: "this.#failures.poison === undefined && error instanceof SeglogError;",
     replace: "this.#failures.poison !== undefined && error instanceof SeglogError;",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "does no harm" },
@@ -419,9 +419,9 @@ export const journalBugs: readonly Mutant[] = [
     name: "closed-log-fails-to-settle",
     bug: "tells of a failure when a log was closed while the journal was being emptied",
     file: "log/log-writer.ts",
-    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return true;\n",
-    replace: `    if (this.#journaled === undefined) return true;
-    if (this.#closed !== undefined) throw this.#closed;
+    find: "    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);\n",
+    replace: `    if (this.#settling === undefined) return Promise.resolve(true);
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
 `,
     suite: { files: ["store/journal-settling.test.ts"], pattern: "while a log is closed" },
   },

@@ -5,16 +5,16 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "acknowledge-early",
     bug: "resolves appends before their sync",
-    file: "log/log-writer.ts",
-    find: '      if (this.options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n      answer = this.#publication.publish(unsynced);\n    } catch (error) {',
+    file: "log/segment-commits.ts",
+    find: '      if (this.#options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n      answer = this.#publication.publish(unsynced);\n    } catch (error) {',
     replace:
-      '      this.#publication.acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n    } catch (error) {',
+      '      this.#publication.acknowledge(unsynced);\n      if (this.#options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n    } catch (error) {',
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
   },
   {
     name: "publish-early",
     bug: "shows readers what is written and not yet synced",
-    file: "log/log-writer.ts",
+    file: "log/segment-commits.ts",
     find: "        await this.#end.write(run);\n",
     replace:
       "        await this.#end.write(run);\n        this.#publication.moveTo(this.#end.written);\n        this.#publication.tellReaders();\n",
@@ -23,7 +23,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "acknowledge-before-roll-is-synced",
     bug: "resolves appends of a segment that is about to be sealed before its sync",
-    file: "log/log-writer.ts",
+    file: "log/segment-commits.ts",
     find: "          await this.#end.sync();\n          this.#publication.acknowledge(unsynced);\n",
     replace:
       "          this.#publication.acknowledge(unsynced);\n          await this.#end.sync();\n",

@@ -41,10 +41,10 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "failed-batch-is-noted",
     bug: "takes a batch for stored before it was written",
-    file: "log/log-writer.ts",
-    find: "        await this.#end.write(run);\n        this.#producers.known.note(run, baseOffset);",
+    file: "log/segment-commits.ts",
+    find: "        await this.#end.write(run);\n        this.#producers.note(run, baseOffset);",
     replace:
-      "        this.#producers.known.note(run, baseOffset);\n        await this.#end.write(run);",
+      "        this.#producers.note(run, baseOffset);\n        await this.#end.write(run);",
     suite: { files: [PRODUCERS], pattern: "leaves no gap" },
   },
   {
@@ -202,7 +202,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "repetition-is-answered-before-the-journal-is-synced",
     bug: "tells that a batch is stored while it is on its way to the journal",
-    file: "log/log-writer.ts",
+    file: "log/group-commit.ts",
     find: "      await this.#journaled?.drained();\n      await this.#producers.load(",
     replace: "      await this.#producers.load(",
     suite: { files: [JOURNALED], pattern: "before the first ones are stored" },

@@ -15,7 +15,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-roll",
     bug: "begins the next segment before the last one is on stable storage",
-    file: "log/log-writer.ts",
+    file: "log/segment-commits.ts",
     find: "          await this.#end.sync();\n          this.#publication.acknowledge(unsynced);\n",
     replace: "          this.#publication.acknowledge(unsynced);\n",
     suite: { files: ["log/durability.test.ts"], pattern: "before the next one begins" },
