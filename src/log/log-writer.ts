@@ -1,13 +1,13 @@
 import type { SeglogError } from "../errors.js";
 import type { BlockProducer } from "../format/block-header.js";
-import { journalName, MOST_BATCH_RECORDS } from "../format/journal-key.js";
-import { prepare } from "../format/prepared-record.js";
+import { journalName } from "../format/journal-key.js";
 import type { ProducerState } from "../format/producer-snapshot.js";
 import type { RecordInput } from "../format/record.js";
 import type { Segment } from "../segment/segment.js";
 import type { SegmentIndex } from "../segment/segment-index.js";
 import { ActiveEnd, type EndedLog } from "./active-end.js";
 import { AppendQueue, type QueueOwner } from "./append-queue.js";
+import { AppendWays } from "./append-ways.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import type { BlockCache } from "./block-cache.js";
 import type { BufferPool } from "./buffer-pool.js";
@@ -86,6 +86,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   readonly #bounds: LogBounds;
   readonly #settling: TailSettling | undefined;
   readonly #groupCommit: GroupCommit;
+  readonly #ways: AppendWays;
   #closed: SeglogError | undefined;
 
   constructor(given: LogWriterParts) {
@@ -138,6 +139,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     }
     const settling = this.#settling;
     this.#groupCommit = new GroupCommit({ ...parts, producers, commits, settling });
+    this.#ways = new AppendWays({ ...parts, clock: this.#clock, producers });
     publication.tellReaders();
     upkeep.schedule();
   }
@@ -160,6 +162,10 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
 
   get tail(): LogTail | undefined {
     return this.#journaled?.tail;
+  }
+
+  get producersTail(): LogTail | undefined {
+    return this.#journaled?.producersTail;
   }
 
   get epoch(): number {
@@ -229,23 +235,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     signal: AbortSignal | undefined,
     producer: BlockProducer | undefined,
   ): Promise<number> {
-    if (!this.#mayJournal()) {
-      return producer === undefined
-        ? this.queue.append(record, signal)
-        : this.queue.appendBatch([record], signal, producer).then(firstOffset);
-    }
-    const prepared = prepare(record);
-    const { byteLength } = prepared;
-    if (!this.#mayTake(byteLength, this.options.maxRecordBytes, producer, 1)) {
-      return producer === undefined
-        ? this.queue.appendPrepared(prepared, signal)
-        : this.queue.appendPreparedBatch([prepared], signal, producer).then(firstOffset);
-    }
-    const journaled = this.#journaled!;
-    const { nextOffset } = journaled;
-    const appended = journaled.append(prepared, prepared.timestamp ?? this.timestamp(), producer);
-    this.#noteJournaled(producer, 1, nextOffset);
-    return appended;
+    return this.#ways.append(record, signal, producer);
   }
 
   /** See `CommitLog.appendBatch`. */
@@ -254,68 +244,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     signal: AbortSignal | undefined,
     producer: BlockProducer | undefined,
   ): Promise<AppendedBatch> {
-    const { length } = records;
-    // Larger batches go to the segments at once.
-    const isFew = length > 0 && length <= MOST_BATCH_RECORDS;
-    if (!isFew || !this.#mayJournal()) {
-      return this.queue.appendBatch(records, signal, producer);
-    }
-    const prepared = records.map(prepare);
-    const byteLength = prepared.reduce((sum, each) => sum + each.byteLength, 0);
-    const { maxRecordBytes, maxBatchBytes } = this.options;
-    const mostBytes = Math.min(maxRecordBytes, maxBatchBytes);
-    if (!this.#mayTake(byteLength, mostBytes, producer, length)) {
-      return this.queue.appendPreparedBatch(prepared, signal, producer);
-    }
-    const journaled = this.#journaled!;
-    const { nextOffset } = journaled;
-    const appended = journaled.appendBatch(prepared, this.timestamp(), producer);
-    this.#noteJournaled(producer, length, nextOffset);
-    return appended;
-  }
-
-  /** Once it is certain that it is on its way: what is noted is answered if it is sent again. */
-  #noteJournaled(
-    producer: BlockProducer | undefined,
-    recordCount: number,
-    baseOffset: number,
-  ): void {
-    if (producer === undefined || this.#journaled!.nextOffset === baseOffset) return;
-    this.#producers.known.noteJournaled(producer, recordCount, baseOffset);
-  }
-
-  get producersTail(): LogTail | undefined {
-    return this.#journaled?.producersTail;
-  }
-
-  /** Nothing that was accepted before may be overtaken. */
-  #mayJournal(): boolean {
-    return (
-      this.#journaled !== undefined &&
-      this.options.durability === "always" &&
-      this.queue.isIdle &&
-      this.#failures.poison === undefined &&
-      // What was written and could not be synced for want of a handle has its offsets already.
-      this.#end.written.endOffset <= this.#journaled.endOffset
-    );
-  }
-
-  /**
-   * Whether the journal takes what is prepared by now, for which code of the caller may have run,
-   * and appended. What may be too long, or not follow, is left to the queue, which says so.
-   */
-  #mayTake(
-    byteLength: number,
-    mostBytes: number,
-    producer: BlockProducer | undefined,
-    recordCount: number,
-  ): boolean {
-    return (
-      byteLength <= mostBytes &&
-      this.#mayJournal() &&
-      this.#journaled!.mayTake(byteLength) &&
-      this.#producers.isKnownToFollow(producer, recordCount)
-    );
+    return this.#ways.appendBatch(records, signal, producer);
   }
 
   onJournaled(): void {
@@ -438,8 +367,4 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   removeDeleted(): Promise<void> {
     return this.#segments.removeDropped();
   }
-}
-
-function firstOffset({ baseOffset }: AppendedBatch): number {
-  return baseOffset;
 }

@@ -200,8 +200,8 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-overtakes-segments",
     bug: "an append to the journal gets the offset of one that waits for the segments",
-    file: "log/log-writer.ts",
-    find: "      this.queue.isIdle &&\n",
+    file: "log/append-ways.ts",
+    find: "      this.#queue.isIdle &&\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "either way" },
   },

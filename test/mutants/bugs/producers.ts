@@ -252,7 +252,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "refused-offset-given-again",
     bug: "gives the offset of what was written and refused to a record of the journal",
-    file: "log/log-writer.ts",
+    file: "log/append-ways.ts",
     find: "      this.#end.written.endOffset <= this.#journaled.endOffset\n",
     replace: "      this.#journaled.endOffset >= 0\n",
     suite: { files: ["store/journaled-refusals.test.ts"], pattern: "leaves its offset" },
@@ -260,7 +260,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "noted-though-not-journaled",
     bug: "takes a batch for stored that never came into the journal",
-    file: "log/log-writer.ts",
+    file: "log/append-ways.ts",
     find: "    if (producer === undefined || this.#journaled!.nextOffset === baseOffset) return;\n",
     replace: "    if (producer === undefined) return;\n",
     suite: { files: ["store/journaled-refusals.test.ts"], pattern: "no memory for it" },
