@@ -43,8 +43,7 @@ export const producerBugs: readonly Mutant[] = [
     bug: "takes a batch for stored before it was written",
     file: "log/segment-commits.ts",
     find: "        await this.#end.write(run);\n        this.#producers.note(run, baseOffset);",
-    replace:
-      "        this.#producers.note(run, baseOffset);\n        await this.#end.write(run);",
+    replace: "        this.#producers.note(run, baseOffset);\n        await this.#end.write(run);",
     suite: { files: [PRODUCERS], pattern: "leaves no gap" },
   },
   {
