@@ -60,11 +60,17 @@ export interface LogWriterParts {
 }
 
 /**
- * The writing side of a log: commits what is appended, in the order of the calls, goes on from one
- * segment to the next, and changes the bounds.
+ * The writing side of a log. It has no rules of its own but for how it closes: it makes the parts
+ * that have them, and is what each of them knows of the log.
+ *
+ * An append takes one of two ways ({@link AppendWays}): into the {@link AppendQueue}, whose rounds
+ * {@link GroupCommit} brings to the segments by {@link SegmentCommits}, or to the journal of the
+ * store ({@link JournaledAppends}), from where {@link TailSettling} moves it to the segments later.
  *
  * There are three ends. {@link ActiveEnd} has where the next batch goes, `written`, and what the last
  * sync covered, `durable`; {@link Publication} has the one that readers see.
+ *
+ * What is to be run exclusively goes through the queue, so that no two things change the log at once.
  */
 export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, KeptLog, PublishedLog {
   readonly directory: string;
@@ -72,12 +78,12 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   readonly queue: AppendQueue;
   readonly #environment: LogEnvironment;
   readonly #clock: LogClock;
-  readonly #changes = new Changes();
   readonly #failures: LogFailures;
   readonly #metadata: MetadataKeeper;
   readonly #end: ActiveEnd;
-  readonly #indexes: WriterIndexes;
+  readonly #changes = new Changes();
   readonly #publication: Publication;
+  readonly #indexes: WriterIndexes;
   readonly #upkeep: LogUpkeep;
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
@@ -90,28 +96,37 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   #closed: SeglogError | undefined;
 
   constructor(given: LogWriterParts) {
-    const { environment, directory, options, recovered, bootId, journal, isJournal } = given;
+    const { environment, directory, options, recovered, bootId, published, journal } = given;
     const { maxClockStepMs, maxPendingBytes, onError } = options;
-    const { end: openedEnd, activeCreatedAt } = recovered;
-    const { maxTimestamp } = openedEnd;
-    this.#environment = environment;
+    const { end: opened, activeCreatedAt } = recovered;
     this.directory = directory;
     this.options = options;
+    this.#environment = environment;
+
+    // What tells the state of the log.
     const queue = new AppendQueue(this);
+    const { now } = environment;
+    const clock = new LogClock(now, opened.maxTimestamp, directory, maxClockStepMs, onError);
     const failures = new LogFailures(directory, (poison) => {
       end.dropPrepared();
       queue.refuse(poison);
       queue.rejectQueued(poison);
     });
-    const end = new ActiveEnd(environment, options, this, failures, openedEnd, activeCreatedAt);
-    const { metadata: opened } = recovered;
-    const metadata = new MetadataKeeper(environment, directory, options, bootId, failures, opened);
+    const end = new ActiveEnd(environment, options, this, failures, opened, activeCreatedAt);
+    const metadata = new MetadataKeeper(
+      environment,
+      directory,
+      options,
+      bootId,
+      failures,
+      recovered.metadata,
+    );
     const changes = this.#changes;
-    const publication = new Publication(this, end, failures, changes, given.published);
+    const publication = new Publication(this, end, failures, changes, published);
     const indexes = new WriterIndexes(environment, this, end);
     const upkeep = new LogUpkeep(environment, this, end, failures);
     this.queue = queue;
-    this.#clock = new LogClock(environment.now, maxTimestamp, directory, maxClockStepMs, onError);
+    this.#clock = clock;
     this.#failures = failures;
     this.#end = end;
     this.#metadata = metadata;
@@ -119,27 +134,28 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     this.#indexes = indexes;
     this.#upkeep = upkeep;
     this.#journal = journal;
-    if (journal !== undefined) {
-      this.#journaled = new JournaledAppends(journal, this, openedEnd.endOffset, maxPendingBytes);
-      journal.join(journalName(this.logId), this);
-    }
-    const journaled = this.#journaled;
-    const state = { environment, directory, options, queue, failures, metadata, end };
+    const journaled =
+      journal && new JournaledAppends(journal, this, opened.endOffset, maxPendingBytes);
+    this.#journaled = journaled;
+
+    // What is done with it.
+    const state = { environment, directory, options, clock, queue, failures, metadata, end };
     const parts = { ...state, changes, publication, indexes, upkeep, journal, journaled };
     const known = new Producers(environment, this, given.openedEpoch, onError);
     const producers = new ProducersKeeper(known, { ...parts, onError });
     const segments = new WriterSegments({ ...parts, producers }, recovered.segments);
-    const { onTruncated } = given;
+    const { onTruncated, isJournal } = given;
+    const commits = new SegmentCommits({ ...parts, producers: known, segments, isJournal });
     this.#producers = producers;
     this.#segments = segments;
     this.#bounds = new LogBounds(this, { ...parts, producers, segments, onTruncated });
-    const commits = new SegmentCommits({ ...parts, producers: known, segments, isJournal });
     if (journal !== undefined && journaled !== undefined) {
       this.#settling = new TailSettling(this, journal, journaled, { ...parts, commits });
+      journal.join(journalName(this.logId), this);
     }
     const settling = this.#settling;
     this.#groupCommit = new GroupCommit({ ...parts, producers, commits, settling });
-    this.#ways = new AppendWays({ ...parts, clock: this.#clock, producers });
+    this.#ways = new AppendWays({ ...parts, producers });
     publication.tellReaders();
     upkeep.schedule();
   }
@@ -202,6 +218,18 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
 
   get latestTimestamp(): number {
     return this.#clock.latest;
+  }
+
+  get openedRevision(): number {
+    return this.#metadata.openedRevision;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  activeIndex(): SegmentIndex | Promise<SegmentIndex> {
+    return this.#indexes.active();
   }
 
   assertOpen(): void {
@@ -312,6 +340,14 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     return this.#bounds.deleteBefore(offset);
   }
 
+  rollAged(): Promise<void> {
+    return this.#segments.rollAged();
+  }
+
+  removeDeleted(): Promise<void> {
+    return this.#segments.removeDropped();
+  }
+
   /** See `CommitLog.producer`. Run it exclusively. */
   async producer(id: bigint): Promise<ProducerState | undefined> {
     await this.#journaled?.drained();
@@ -346,25 +382,5 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       await this.#indexes.saved();
       await this.#segments.close();
     }
-  }
-
-  activeIndex(): SegmentIndex | Promise<SegmentIndex> {
-    return this.#indexes.active();
-  }
-
-  get openedRevision(): number {
-    return this.#metadata.openedRevision;
-  }
-
-  get isClosed(): boolean {
-    return this.#closed !== undefined;
-  }
-
-  rollAged(): Promise<void> {
-    return this.#segments.rollAged();
-  }
-
-  removeDeleted(): Promise<void> {
-    return this.#segments.removeDropped();
   }
 }

@@ -51,7 +51,7 @@ export class WriterSegments {
   /** Segments that were made and, if something failed, never became part of the log. */
   #unentered: Segment[] = [];
   /** Segments before the start, the oldest first, whose files are yet to be removed. */
-  #deleted: Segment[] = [];
+  #dropped: Segment[] = [];
 
   /** @param opened - Those that the log has, the active one last. */
   constructor(parts: WriterSegmentsParts, opened: readonly Segment[]) {
@@ -164,7 +164,7 @@ export class WriterSegments {
     const count = segmentIndexOf(this.#all, offset);
     for (const segment of this.#all.slice(0, count)) {
       this.#environment.indexCache.forget(segment);
-      this.#deleted.push(segment);
+      this.#dropped.push(segment);
     }
     this.#all = this.#all.slice(count);
   }
@@ -175,9 +175,9 @@ export class WriterSegments {
    */
   async removeDropped(): Promise<void> {
     try {
-      for (let oldest = this.#deleted[0]; oldest !== undefined; oldest = this.#deleted[0]) {
+      for (let oldest = this.#dropped[0]; oldest !== undefined; oldest = this.#dropped[0]) {
         await removeSegment(this.#environment.fileSystem, oldest);
-        this.#deleted.shift();
+        this.#dropped.shift();
       }
     } catch (error) {
       this.#options.onError(error as SeglogError);
@@ -186,7 +186,7 @@ export class WriterSegments {
 
   /** What was to be kept is synced by now, so that nothing depends on how closing a file goes. */
   async close(): Promise<void> {
-    for (const segment of [...this.#deleted, ...this.#all, ...this.#unentered]) {
+    for (const segment of [...this.#dropped, ...this.#all, ...this.#unentered]) {
       this.#environment.indexCache.forget(segment);
       await segment.file.close().catch(() => undefined);
     }
