@@ -5,6 +5,7 @@ import { describe } from "../format/record-codec.js";
 import { assertDirectory, assertOffset } from "../option-checks.js";
 import { type AppendOptions, copyProducer, toArray } from "./append-options.js";
 import type { AppendedBatch } from "./appended-batch.js";
+import { closedError } from "./closed-error.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
 import {
   assertIteration,
@@ -18,7 +19,7 @@ import type { LogView } from "./log-view.js";
 import type { LogWriter } from "./log-writer.js";
 import { openForReading } from "./open-for-reading.js";
 import { type Membership, openForWriting } from "./open-for-writing.js";
-import { closedError, type OpenedLog } from "./opened-log.js";
+import type { OpenedLog } from "./opened-log.js";
 import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
 import { unlessOvertaken } from "./overtaken.js";
 import { assertProducerId, nextSequence } from "./producer-states.js";
@@ -112,7 +113,7 @@ export class CommitLog {
       : CommitLog.openForWriting(world, directory, resolved, undefined);
   }
 
-  /** @internal `isOfStore`, and `storesJournal`, of the store that the log belongs to. */
+  /** @internal `storesJournal` is given by the store that the log belongs to, which closes it. */
   static async openForReading(
     environment: LogEnvironment,
     directory: string,

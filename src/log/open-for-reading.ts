@@ -1,10 +1,11 @@
 import { JOURNAL_DIRECTORY } from "../format/file-names.js";
+import { closedError } from "./closed-error.js";
 import type { LogEnvironment } from "./environment.js";
 import { JournalFollower } from "./journal-follower.js";
 import { assertMayCreate } from "./log-creation.js";
 import { listLog, readMetadata } from "./log-files.js";
 import { LogFollower, notALog } from "./log-follower.js";
-import { closedError, type OpenedLog } from "./opened-log.js";
+import type { OpenedLog } from "./opened-log.js";
 import type { ResolvedLogOptions } from "./options.js";
 
 /**

@@ -1,4 +1,3 @@
-import { SeglogError } from "../errors.js";
 import type { LogView } from "./log-view.js";
 import type { LogWriter } from "./log-writer.js";
 import type { RecoveryReport } from "./recovery-report.js";
@@ -16,9 +15,4 @@ export interface OpenedLog {
    * @param isInOrder - Whether all that was written is on stable storage.
    */
   readonly release: (isInOrder: boolean) => Promise<void>;
-}
-
-/** What everything fails with that is asked of a log after it was closed. */
-export function closedError(directory: string): SeglogError {
-  return new SeglogError("CLOSED", `${directory} is closed. Open it again.`);
 }
