@@ -9,7 +9,7 @@ import { generationOf, isCurrent, takenBack } from "./generation.js";
 
 /** What a look at a followed key gave. */
 export interface Look {
-  readonly records: readonly LogRecord[];
+  readonly records: LogRecord[];
   /** Whether the place was moved past records, or back, because it is no longer in the log. */
   readonly isMoved: boolean;
   /** Of the log; 0 if there is no such key. */

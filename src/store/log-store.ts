@@ -37,6 +37,7 @@ import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
 import { type CommittedEntry, ConsumerGroup, type GroupStore } from "./consumer-group.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
+import { KnownKeys } from "./known-keys.js";
 import { checkName } from "./name.js";
 import { OpenLogs } from "./open-logs.js";
 import {
@@ -88,7 +89,7 @@ interface StoreParts {
   readonly directory: string;
   readonly options: ResolvedLogOptions;
   readonly storeId: Uint8Array;
-  readonly keys: Set<string>;
+  readonly keys: KnownKeys;
   readonly session: WriterSession | undefined;
   /** Of a store that is open for writing. */
   readonly journal: Journal | undefined;
@@ -121,7 +122,7 @@ export class LogStore implements KeyedLog {
   readonly #environment: LogEnvironment;
   readonly #options: ResolvedLogOptions;
   readonly #storeId: Uint8Array;
-  readonly #keys: Set<string>;
+  readonly #keys: KnownKeys;
   readonly #session: WriterSession | undefined;
   readonly #journal: Journal | undefined;
   readonly #followedJournal: JournalFollower | undefined;
@@ -247,7 +248,7 @@ export class LogStore implements KeyedLog {
       directory,
       options,
       storeId,
-      keys: new Set(keys),
+      keys: new KnownKeys(keys),
       session: undefined,
       journal: undefined,
       followedJournal: new JournalFollower(environment, keyPath(directory, JOURNAL_DIRECTORY)),
@@ -300,7 +301,7 @@ export class LogStore implements KeyedLog {
         directory,
         options,
         storeId,
-        keys: new Set(keys),
+        keys: new KnownKeys(keys),
         session,
         journal,
         followedJournal: undefined,
@@ -340,6 +341,21 @@ export class LogStore implements KeyedLog {
   keys(): string[] {
     this.#assertOpen();
     return [...this.#keys];
+  }
+
+  /** @internal How many keys there are, as {@link keys} tells them. */
+  get keyCount(): number {
+    this.#assertOpen();
+    return this.#keys.size;
+  }
+
+  /**
+   * @internal Of {@link keys}, those from `start` on, in the order of their names (UTF-16 code
+   * units). To go on anywhere takes no look at those before; keys must not change meanwhile.
+   */
+  keysFrom(start: string): Iterable<string> {
+    this.#assertOpen();
+    return this.#keys.from(start);
   }
 
   /** @internal The logs that are open now, with their keys: to ask them costs no file. */

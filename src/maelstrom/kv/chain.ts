@@ -1,3 +1,4 @@
+import { SharedRounds } from "../../log/shared-rounds.js";
 import { MaelstromError } from "../runtime/maelstrom-error.js";
 import { type Batch, decodeBatch, encodeBatch } from "./batch.js";
 import type { KvEnvironment } from "./environment.js";
@@ -5,7 +6,6 @@ import { Milestones } from "./milestones.js";
 import { OldBatches } from "./old-batches.js";
 import { behind, contains, type Place, type PlacedBatch } from "./place.js";
 import { RecentBatches } from "./recent-batches.js";
-import { SharedRounds } from "./shared-rounds.js";
 import type { Trust } from "./trust.js";
 
 const BEGINNING: Place = { baseOffset: 0, number: 0 };

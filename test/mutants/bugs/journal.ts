@@ -300,25 +300,25 @@ export const journalBugs: readonly Mutant[] = [
     suite: { files: ["store/journal.test.ts"], pattern: "older than retention allows" },
   },
   {
-    name: "look-began-before-question",
-    bug: "a reader is shown what another one began to look at before anything was asked",
-    file: "log/looks.ts",
+    name: "round-began-before-question",
+    bug: "serves whoever asks, a reader or a flush, by a round that began before",
+    file: "log/shared-rounds.ts",
     find: "    if (this.#running === undefined) return this.#begin();\n",
     replace: `    if (this.#running === undefined) return this.#begin();
     if (this.#next === undefined) return this.#running;
 `,
     suite: {
-      files: ["log/looks.test.ts", "store/journal-readers.test.ts"],
+      files: ["log/shared-rounds.test.ts", "store/journal-readers.test.ts"],
       pattern: "after the question|cut while the reader looked|are acknowledged",
     },
   },
   {
-    name: "two-looks-at-once",
+    name: "two-rounds-at-once",
     bug: "looks at the journal twice at once, so that two readers of it add what they find",
-    file: "log/looks.ts",
+    file: "log/shared-rounds.ts",
     find: "    this.#next = this.#running\n",
     replace: "    this.#next = Promise.resolve()\n",
-    suite: { files: ["log/looks.test.ts"], pattern: "one at a time" },
+    suite: { files: ["log/shared-rounds.test.ts"], pattern: "one at a time" },
   },
   {
     name: "moved-tail-is-damage",

@@ -51,14 +51,6 @@ export const maelstromBugs: readonly Mutant[] = [
     suite: { files: ["maelstrom/kv/kv-logs.test.ts"], pattern: "while it trusts" },
   },
   {
-    name: "refresh-by-an-earlier-look",
-    bug: "takes a look at the end that began before for one that shows all there is",
-    file: "maelstrom/kv/shared-rounds.ts",
-    find: "    return this.#next;\n",
-    replace: "    return this.#running;\n",
-    suite: { files: ["maelstrom/kv/shared-rounds.test.ts"] },
-  },
-  {
     name: "milestone-behind-the-place",
     bug: "looks for a message behind a milestone that comes after it",
     file: "maelstrom/kv/milestones.ts",
