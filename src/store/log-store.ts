@@ -10,13 +10,7 @@ import { describe } from "../format/record-codec.js";
 import { type AppendOptions, assertAppendable } from "../log/append-options.js";
 import type { AppendedBatch } from "../log/appended-batch.js";
 import { Changes } from "../log/changes.js";
-import {
-  assertDirectory,
-  CommitLog,
-  type ReadOptions,
-  resolveReadOptions,
-  type StoredProducer,
-} from "../log/commit-log.js";
+import { CommitLog, type StoredProducer } from "../log/commit-log.js";
 import { createEnvironment, type LogEnvironment } from "../log/environment.js";
 import { Journal, type JournalOwner } from "../log/journal.js";
 import { JournalFollower } from "../log/journal-follower.js";
@@ -29,8 +23,9 @@ import {
   resolveLogOptions,
 } from "../log/options.js";
 import { POLL_MS, pause } from "../log/polling.js";
+import { type ReadOptions, resolveReadOptions } from "../log/read-options.js";
 import { WriterSession } from "../log/writer-session.js";
-import { assertOffset, integer } from "../option-checks.js";
+import { assertDirectory, assertOffset, integer } from "../option-checks.js";
 import {
   type CommittedOffset,
   groupsOf,

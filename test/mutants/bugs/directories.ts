@@ -29,8 +29,8 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-at-open",
     bug: "believes that whoever made or moved a log's directory lived to sync its parent",
-    file: "log/commit-log.ts",
-    find: `      if (isThere) await syncParent(fileSystem, directory);
+    file: "log/open-for-writing.ts",
+    find: `  if (wasThere) await syncParent(fileSystem, directory);
 `,
     replace: "",
     suite: { files: ["log/durable-order.test.ts"], pattern: "finds all in order" },
@@ -122,7 +122,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "log-made-over-remains",
     bug: "a store makes a new log where files of one are left without their log.meta",
-    file: "log/commit-log.ts",
+    file: "log/open-for-writing.ts",
     find: "assertMayCreate(environment, directory, before, isOfStore);",
     replace: "assertMayCreate(environment, directory, before, isOfStore && false);",
     suite: { files: ["store/log-store.test.ts"], pattern: "is CORRUPTION, and stays" },

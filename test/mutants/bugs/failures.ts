@@ -82,7 +82,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "close-unsynced-handle",
     bug: "closes the idle handle of a segment with unsynced writes",
-    file: "log/log-writer.ts",
+    file: "log/writer-segments.ts",
     find: "    this.active.file.syncBeforeClose = () => this.#end.syncInBackground();",
     replace: "    this.active.file.syncBeforeClose = undefined;",
     suite: {
@@ -242,7 +242,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "unknown-bound-is-no-failure",
     bug: "takes appends behind a truncation bound that a crash would apply",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "      throw boundMayHold ? this.#failures.poisonWith(error) : error;",
     replace: "      throw error;",
     suite: { files: ["log/truncation.test.ts"], pattern: "likewise in one segment" },

@@ -5,7 +5,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "cut-without-a-mark",
     bug: "what a truncation cut off comes back from the journal",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "    await this.#journaled?.mark();\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "cut behind them" },
@@ -176,7 +176,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "settling-forgets-retention",
     bug: "lets segments that were filled from the journal stay for good",
-    file: "log/log-writer.ts",
+    file: "log/tail-settling.ts",
     find: "      if (this.#upkeep.isDue) await this.#upkeep.runBesideAppends();\n",
     replace: "",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "retention" },
@@ -200,8 +200,8 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-overtakes-segments",
     bug: "an append to the journal gets the offset of one that waits for the segments",
-    file: "log/log-writer.ts",
-    find: "      this.queue.isIdle &&\n",
+    file: "log/append-ways.ts",
+    find: "      this.#queue.isIdle &&\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "either way" },
   },
@@ -246,8 +246,8 @@ export const journalBugs: readonly Mutant[] = [
     name: "closed-log-is-settled",
     bug: "writes to the segments of a log that was closed",
     file: "log/log-writer.ts",
-    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return true;\n",
-    replace: "    if (this.#journaled === undefined) return true;\n",
+    find: "    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);\n",
+    replace: "    if (this.#settling === undefined) return Promise.resolve(true);\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "closed before it had room" },
   },
   {
@@ -286,8 +286,8 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "start-behind-segments",
     bug: "a log begins behind the end of its segments",
-    file: "log/log-writer.ts",
-    find: "    if (offset > this.segmentsEndOffset) await this.settle();\n",
+    file: "log/log-bounds.ts",
+    find: "    if (offset > this.#log.segmentsEndOffset) await this.#log.settle();\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "deleteBefore" },
   },
@@ -394,7 +394,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "unreadable-journal-poisons-logs",
     bug: "gives logs up because what is to be moved to them could not be read",
-    file: "log/log-writer.ts",
+    file: "log/group-commit.ts",
     find: "this.#failures.poison === undefined && error instanceof SeglogError;",
     replace: "this.#failures.poison !== undefined && error instanceof SeglogError;",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "does no harm" },
@@ -419,9 +419,9 @@ export const journalBugs: readonly Mutant[] = [
     name: "closed-log-fails-to-settle",
     bug: "tells of a failure when a log was closed while the journal was being emptied",
     file: "log/log-writer.ts",
-    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return true;\n",
-    replace: `    if (this.#journaled === undefined) return true;
-    if (this.#closed !== undefined) throw this.#closed;
+    find: "    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);\n",
+    replace: `    if (this.#settling === undefined) return Promise.resolve(true);
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
 `,
     suite: { files: ["store/journal-settling.test.ts"], pattern: "while a log is closed" },
   },
