@@ -5,7 +5,7 @@ import { logIdText } from "../format/checkpoint-frame.js";
 import { JOURNAL_DIRECTORY, LOGS_DIRECTORY } from "../format/file-names.js";
 import { journalName } from "../format/journal-key.js";
 import type { LogMetadata } from "../format/log-metadata.js";
-import type { BytesInput, LogRecord, RecordFields, RecordInput } from "../format/record.js";
+import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import { type AppendOptions, assertAppendable } from "../log/append-options.js";
 import type { AppendedBatch } from "../log/appended-batch.js";
@@ -40,6 +40,7 @@ import {
 } from "./checkpoint-file.js";
 import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
 import { type CommittedEntry, ConsumerGroup, type GroupStore } from "./consumer-group.js";
+import { copyOptions, copyRecord, copyRecords } from "./copied-input.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
 import { checkName } from "./name.js";
@@ -863,49 +864,4 @@ async function forEach(keys: readonly string[], run: (key: string) => Promise<vo
 /** Whether opening failed because a directory holds no log. */
 function isNoLog(error: unknown): boolean {
   return error instanceof SeglogError && error.code === "NOT_A_LOG";
-}
-
-/** A record may have to wait until its log is open; the caller's bytes are free by then. */
-function copyRecord(record: RecordInput): RecordInput {
-  if (record instanceof Uint8Array) return copyBytes(record);
-  if (typeof record !== "object" || record === null) return record;
-  const { value, key, headers, timestamp } = record;
-  return {
-    value: copyBytes(value),
-    key: copyBytes(key),
-    headers: copyHeaders(headers),
-    timestamp,
-  };
-}
-
-/** What is no producer is left to whoever judges it. */
-function copyOptions(options: AppendOptions | undefined): AppendOptions | undefined {
-  const producer = options?.producer;
-  if (typeof producer !== "object" || producer === null) return options;
-  const { id, epoch, sequence } = producer;
-  return { ...options, producer: { id, epoch, sequence } };
-}
-
-/** What is not a list of records is left to whoever judges it. */
-function copyRecords(records: Iterable<RecordInput>): Iterable<RecordInput> {
-  const isList =
-    typeof records === "object" &&
-    records !== null &&
-    Symbol.iterator in records &&
-    !(records instanceof Uint8Array);
-  return isList ? Array.from(records, copyRecord) : records;
-}
-
-/** Not by `slice()`, which copies nothing of a `Buffer`. */
-function copyBytes<T>(input: T): T | Uint8Array {
-  return input instanceof Uint8Array ? new Uint8Array(input) : input;
-}
-
-/** What is not headers is left to whoever judges the record. */
-function copyHeaders(headers: RecordFields["headers"]): RecordFields["headers"] {
-  if (typeof headers !== "object" || headers === null) return headers;
-  const pairs = Symbol.iterator in headers ? [...headers] : Object.entries(headers);
-  return pairs.map((pair): readonly [string, BytesInput] =>
-    Array.isArray(pair) ? [pair[0], copyBytes(pair[1])] : pair,
-  );
 }

@@ -145,7 +145,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producer-read-too-late",
     bug: "takes the producer from the caller's object when the log is open, not at the call",
-    file: "store/log-store.ts",
+    file: "store/copied-input.ts",
     find: "  const { id, epoch, sequence } = producer;\n  return { ...options, producer: { id, epoch, sequence } };",
     replace: "  return options;",
     suite: { files: ["store/producers.test.ts"], pattern: "said at the call" },
