@@ -4,12 +4,10 @@ import { MIN_OPEN_FILES } from "../files/handle-pool.js";
 import { logIdText } from "../format/checkpoint-frame.js";
 import { JOURNAL_DIRECTORY, LOGS_DIRECTORY } from "../format/file-names.js";
 import { journalName } from "../format/journal-key.js";
-import type { LogMetadata } from "../format/log-metadata.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import { type AppendOptions, assertAppendable } from "../log/append-options.js";
 import type { AppendedBatch } from "../log/appended-batch.js";
-import { Changes } from "../log/changes.js";
 import {
   assertDirectory,
   CommitLog,
@@ -21,14 +19,12 @@ import { createEnvironment, type LogEnvironment } from "../log/environment.js";
 import { Journal, type JournalOwner } from "../log/journal.js";
 import { JournalFollower } from "../log/journal-follower.js";
 import { makeDirectories, syncParent } from "../log/log-creation.js";
-import { readMetadata } from "../log/log-files.js";
 import {
   type Durability,
   type LogOptions,
   type ResolvedLogOptions,
   resolveLogOptions,
 } from "../log/options.js";
-import { POLL_MS, pause } from "../log/polling.js";
 import { WriterSession } from "../log/writer-session.js";
 import { assertOffset, integer } from "../option-checks.js";
 import {
@@ -41,10 +37,12 @@ import {
 import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
 import { type CommittedEntry, ConsumerGroup, type GroupStore } from "./consumer-group.js";
 import { copyOptions, copyRecord, copyRecords } from "./copied-input.js";
+import { forEachKey } from "./each-key.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
 import { checkName } from "./name.js";
-import { OpenLogs } from "./open-logs.js";
+import type { OpenLogs } from "./open-logs.js";
+import { noKey, storeClosed, storeReadOnly } from "./store-failures.js";
 import {
   assertKeyDirectory,
   assertMayCreateStore,
@@ -56,6 +54,7 @@ import {
   readStoreMetadata,
   unfinishedPath,
 } from "./store-files.js";
+import { StoreKeys } from "./store-keys.js";
 
 /**
  * Options of {@link LogStore.open}; those of logs hold for every log of the store. Retention acts on
@@ -86,15 +85,12 @@ export interface StoreRecoveryReport {
   readonly checkpointDamage: string | undefined;
 }
 
-/** Logs that are looked at together. */
-const LOOKUPS_AT_A_TIME = 16;
-
 interface StoreParts {
   readonly environment: LogEnvironment;
   readonly directory: string;
   readonly options: ResolvedLogOptions;
   readonly storeId: Uint8Array;
-  readonly keys: Set<string>;
+  readonly keys: readonly string[];
   readonly session: WriterSession | undefined;
   /** Of a store that is open for writing. */
   readonly journal: Journal | undefined;
@@ -127,13 +123,12 @@ export class LogStore implements KeyedLog {
   readonly #environment: LogEnvironment;
   readonly #options: ResolvedLogOptions;
   readonly #storeId: Uint8Array;
-  readonly #keys: Set<string>;
+  readonly #keys: StoreKeys;
   readonly #session: WriterSession | undefined;
   readonly #journal: Journal | undefined;
   readonly #followedJournal: JournalFollower | undefined;
   readonly #committed: CommittedOffsets | undefined;
   readonly #logs: OpenLogs;
-  readonly #newKeys = new Changes();
   /**
    * Ids of the logs, by key, past whose end nothing is committed. What holds then stays so: commits
    * are checked, and a truncation brings them back.
@@ -151,7 +146,6 @@ export class LogStore implements KeyedLog {
     this.#environment = environment;
     this.#options = options;
     this.#storeId = storeId;
-    this.#keys = parts.keys;
     this.#session = session;
     this.#journal = parts.journal;
     this.#followedJournal = parts.followedJournal;
@@ -159,10 +153,8 @@ export class LogStore implements KeyedLog {
     for (const { id, epoch } of parts.committed?.producers.values() ?? []) {
       this.#openedEpochs.set(id, epoch);
     }
-    const openLog = async (key: string) => {
-      const name = encodeKey(key);
+    const openLog = async (key: string, name: string) => {
       const path = keyPath(directory, name);
-      await assertKeyDirectory(environment.fileSystem, path);
       if (session === undefined) {
         return CommitLog.openForReading(environment, path, options, true, parts.followedJournal);
       }
@@ -193,9 +185,12 @@ export class LogStore implements KeyedLog {
       this.#settled.set(key, logIdText(log.logId));
       return log;
     };
-    this.#logs = new OpenLogs(openLog, () => this.#assertOpen());
+    const { fileSystem } = environment;
+    const isFollowed = session === undefined;
+    this.#keys = new StoreKeys({ fileSystem, directory, keys: parts.keys, isFollowed, openLog });
+    this.#logs = this.#keys.logs;
     this.#groupStore = {
-      existing: (key) => this.#existing(key),
+      existing: (key) => this.#keys.existing(key),
       change: (entries, mode) => this.#commit(entries, mode),
       committedBy: (group, keys) =>
         this.#committed === undefined
@@ -253,7 +248,7 @@ export class LogStore implements KeyedLog {
       directory,
       options,
       storeId,
-      keys: new Set(keys),
+      keys,
       session: undefined,
       journal: undefined,
       followedJournal: new JournalFollower(environment, keyPath(directory, JOURNAL_DIRECTORY)),
@@ -306,7 +301,7 @@ export class LogStore implements KeyedLog {
         directory,
         options,
         storeId,
-        keys: new Set(keys),
+        keys,
         session,
         journal,
         followedJournal: undefined,
@@ -344,19 +339,18 @@ export class LogStore implements KeyedLog {
 
   /** All keys, in no particular order. Of a store opened for reading, as of the last `refresh`. */
   keys(): string[] {
-    this.#assertOpen();
-    return [...this.#keys];
+    return this.#keys.all();
   }
 
   /** @internal The logs that are open now, with their keys: to ask them costs no file. */
   openLogs(): (readonly [key: string, log: CommitLog])[] {
-    this.#assertOpen();
+    this.#keys.assertOpen();
     return this.#logs.all();
   }
 
   /** Names of the consumer groups that have committed offsets. */
   async groups(): Promise<string[]> {
-    this.#assertOpen();
+    this.#keys.assertOpen();
     if (this.#committed !== undefined) return this.#committed.groups();
     const { state } = await this.#loadCommitted();
     return groupsOf(state);
@@ -371,16 +365,13 @@ export class LogStore implements KeyedLog {
    */
   async log(key: string): Promise<CommitLog> {
     if (this.#session === undefined) {
-      const log = await this.#existing(key);
-      if (log === undefined) throw this.#noKey(key);
+      const log = await this.#keys.existing(key);
+      if (log === undefined) throw noKey(this.directory, key);
       return log;
     }
-    this.#assertOpen();
+    this.#keys.assertOpen();
     encodeKey(key);
-    return this.#logs.use(key, (log) => {
-      this.#addKey(key);
-      return Promise.resolve(log);
-    });
+    return this.#keys.use(key, (log) => Promise.resolve(log));
   }
 
   /**
@@ -422,7 +413,7 @@ export class LogStore implements KeyedLog {
   async read(key: string, from: number, options: ReadOptions = {}): Promise<KeyedRead> {
     assertOffset(from, "from");
     resolveReadOptions(options);
-    const log = await this.#existing(key);
+    const log = await this.#keys.existing(key);
     if (log === undefined) {
       if (from !== 0) throw new OffsetOutOfRangeError(from, 0, 0);
       return { records: [], nextOffset: 0, endOffset: 0 };
@@ -435,7 +426,7 @@ export class LogStore implements KeyedLog {
 
   /** The readable offsets of a key, or `undefined` if there is no such key. */
   async bounds(key: string): Promise<KeyBounds | undefined> {
-    const log = await this.#existing(key);
+    const log = await this.#keys.existing(key);
     if (log === undefined) return undefined;
     return { startOffset: log.startOffset, endOffset: log.endOffset };
   }
@@ -449,26 +440,23 @@ export class LogStore implements KeyedLog {
     options: { readonly from?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<LogRecord, void, void> {
     encodeKey(key);
-    let log = await this.#existing(key);
+    let log = await this.#keys.existing(key);
     while (log === undefined) {
       options.signal?.throwIfAborted();
       await this.made(key, options.signal);
-      log = await this.#existing(key);
+      log = await this.#keys.existing(key);
     }
     yield* log.records({ ...options, follow: true });
   }
 
   /** @internal As {@link log}, but makes no key: `undefined` if there is none. */
   existing(key: string): Promise<CommitLog | undefined> {
-    return this.#existing(key);
+    return this.#keys.existing(key);
   }
 
   /** @internal Resolves when there may be such a key. Throws `CLOSED`; the signal's reason. */
-  async made(key: string, signal: AbortSignal | undefined): Promise<void> {
-    // Whoever closes the store, or makes the key, wakes those who wait by then.
-    this.#assertOpen();
-    if (this.#session === undefined) await pause(POLL_MS, signal);
-    else if (!this.#keys.has(key)) await this.#newKeys.next(signal);
+  made(key: string, signal: AbortSignal | undefined): Promise<void> {
+    return this.#keys.made(key, signal);
   }
 
   /**
@@ -485,11 +473,11 @@ export class LogStore implements KeyedLog {
       if (!this.#keys.has(key)) return false;
       const { fileSystem } = this.#environment;
       const target = deletedPath(this.directory, name);
-      const metadata = await this.#metadataOf(key).catch(() => undefined);
+      const metadata = await this.#keys.metadataOf(key).catch(() => undefined);
       // An earlier deletion of a key of this name may have failed half-way.
       await fileSystem.removeTree(target);
       await fileSystem.rename(keyPath(this.directory, name), target);
-      this.#keys.delete(key);
+      this.#keys.remove(key);
       this.#settled.delete(key);
       await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
       // Nobody will look for it any more, and the journal need not keep what it has of it.
@@ -527,7 +515,7 @@ export class LogStore implements KeyedLog {
    * @returns `undefined` also if there is no such key.
    */
   async producer(key: string, id: bigint): Promise<StoredProducer | undefined> {
-    const log = await this.#existing(key);
+    const log = await this.#keys.existing(key);
     return log?.producer(id);
   }
 
@@ -538,7 +526,7 @@ export class LogStore implements KeyedLog {
 
   /** A consumer group; it exists from its first commit on. */
   group(name: string): ConsumerGroup {
-    this.#assertOpen();
+    this.#keys.assertOpen();
     return new ConsumerGroup(name, this.#groupStore);
   }
 
@@ -546,15 +534,8 @@ export class LogStore implements KeyedLog {
    * Of a store opened for reading only: looks for keys that its writer has made, deleted, or made
    * anew.
    */
-  async refresh(): Promise<void> {
-    await this.#lookForKeys();
-    if (this.#session !== undefined) return;
-    const { fileSystem } = this.#environment;
-    for (const [key, log] of this.#logs.all()) {
-      const metadata = await readMetadata(fileSystem, log.directory).catch(() => undefined);
-      if (metadata !== undefined && Buffer.compare(metadata.logId, log.logId) === 0) continue;
-      await this.#logs.exclude(key, async () => undefined);
-    }
+  refresh(): Promise<void> {
+    return this.#keys.refresh();
   }
 
   /**
@@ -584,13 +565,12 @@ export class LogStore implements KeyedLog {
   }
 
   async #close(): Promise<void> {
-    this.#newKeys.announce();
     const failures: unknown[] = [];
     const note = (error: unknown) => failures.push(error);
     this.#journal?.prepareToClose();
-    await this.#logs.close().catch(note);
+    await this.#keys.close().catch(note);
     await this.#journal?.close().catch(note);
-    await this.#followedJournal?.close(this.#closedError()).catch(note);
+    await this.#followedJournal?.close(storeClosed(this.directory)).catch(note);
     await this.#committed?.close().catch(note);
     await this.#session?.close(failures.length === 0).catch(note);
     if (failures.length > 0) throw failures[0];
@@ -616,37 +596,13 @@ export class LogStore implements KeyedLog {
     copyInput: () => readonly [records: R, options: AppendOptions | undefined],
     run: (log: CommitLog, input: readonly [R, AppendOptions | undefined]) => Promise<T>,
   ): Promise<T> {
-    this.#assertOpen();
+    this.#keys.assertOpen();
     encodeKey(key);
     this.#writable();
     const input = copyInput();
     // What no log takes makes none.
     if (!this.#keys.has(key)) assertAppendable(input[0], input[1] ?? {}, this.#options);
-    return this.#logs.use(key, (log) => {
-      this.#addKey(key);
-      return run(log, input);
-    });
-  }
-
-  /** The log of a key, or `undefined` if there is no such key, also if it is being deleted. */
-  async #existing(key: string): Promise<CommitLog | undefined> {
-    this.#assertOpen();
-    encodeKey(key);
-    if (!this.#keys.has(key)) await this.#lookForKeys();
-    for (;;) {
-      const exclusion = this.#logs.exclusion(key);
-      if (exclusion === undefined) break;
-      await exclusion;
-      this.#assertOpen();
-    }
-    if (!this.#keys.has(key)) return undefined;
-    try {
-      return await this.#logs.use(key, (log) => Promise.resolve(log));
-    } catch (error) {
-      // To a reader, a key that its writer is just making or deleting is none.
-      if (this.#session === undefined && isNoLog(error)) return undefined;
-      throw error;
-    }
+    return this.#keys.use(key, (log) => run(log, input));
   }
 
   /** @throws OffsetOutOfRangeError, SeglogError `KEY_NOT_FOUND`, `CLOSED`. */
@@ -659,7 +615,8 @@ export class LogStore implements KeyedLog {
         for (const entry of entries) this.#assertCommittable(entry);
         return committed.apply(entries, mode);
       }
-      if ((await this.#existing(absent.key)) === undefined) throw this.#noKey(absent.key);
+      if ((await this.#keys.existing(absent.key)) === undefined)
+        throw noKey(this.directory, absent.key);
     }
   }
 
@@ -669,32 +626,9 @@ export class LogStore implements KeyedLog {
    */
   #assertCommittable({ key, logId, next }: CommittedEntry): void {
     const log = this.#logs.opened(key);
-    if (log === undefined || logIdText(log.logId) !== logId) throw this.#noKey(key);
+    if (log === undefined || logIdText(log.logId) !== logId) throw noKey(this.directory, key);
     if (next <= log.endOffset) return;
     throw new OffsetOutOfRangeError(next, log.startOffset, log.endOffset);
-  }
-
-  #noKey(key: string): SeglogError {
-    return new SeglogError("KEY_NOT_FOUND", `${this.directory} has no key ${describe(key)}.`);
-  }
-
-  async #lookForKeys(): Promise<void> {
-    this.#assertOpen();
-    if (this.#session !== undefined) return;
-    const { keys } = await listKeys(this.#environment.fileSystem, this.directory);
-    const known = new Set(keys);
-    for (const key of this.#keys) {
-      if (known.has(key)) continue;
-      this.#keys.delete(key);
-      await this.#logs.exclude(key, async () => undefined);
-    }
-    for (const key of keys) this.#keys.add(key);
-  }
-
-  #addKey(key: string): void {
-    if (this.#keys.has(key)) return;
-    this.#keys.add(key);
-    this.#newKeys.announce();
   }
 
   #loadCommitted() {
@@ -708,8 +642,8 @@ export class LogStore implements KeyedLog {
     const committed = this.#writable();
     const keys = wanted === undefined ? [...committed.of(group).keys()] : [...wanted];
     const unsettled = keys.filter((key) => committed.of(group).has(key) && !this.#isSettled(key));
-    await forEach(unsettled, (key) => this.#settle(key, committed));
-    this.#assertOpen();
+    await forEachKey(unsettled, (key) => this.#settle(key, committed));
+    this.#keys.assertOpen();
     const result = new Map<string, number>();
     for (const key of keys) {
       const found = committed.of(group).get(key);
@@ -726,10 +660,10 @@ export class LogStore implements KeyedLog {
 
   /** Sees to it that nothing is committed past the end of a key's log. */
   async #settle(key: string, committed: CommittedOffsets): Promise<void> {
-    this.#assertOpen();
+    this.#keys.assertOpen();
     if (!this.#keys.has(key)) return;
     if (!this.#logs.isInUse(key)) {
-      const metadata = await this.#metadataOf(key);
+      const metadata = await this.#keys.metadataOf(key);
       // Nobody has opened, deleted or made it meanwhile.
       const isCurrent = !this.#logs.isInUse(key) && this.#keys.has(key);
       if (isCurrent && metadata?.clean === true) {
@@ -740,15 +674,7 @@ export class LogStore implements KeyedLog {
         }
       }
     }
-    await this.#existing(key);
-  }
-
-  /** @returns `undefined` if it cannot be read; opening the log tells why. */
-  async #metadataOf(key: string): Promise<LogMetadata | undefined> {
-    const { fileSystem } = this.#environment;
-    const path = keyPath(this.directory, encodeKey(key));
-    await assertKeyDirectory(fileSystem, path);
-    return readMetadata(fileSystem, path).catch(() => undefined);
+    await this.#keys.existing(key);
   }
 
   /** As {@link #committedBy}, of a store whose checkpoint another process may be writing. */
@@ -756,13 +682,13 @@ export class LogStore implements KeyedLog {
     group: string,
     wanted: Iterable<string> | undefined,
   ): Promise<Map<string, number>> {
-    this.#assertOpen();
+    this.#keys.assertOpen();
     const list = wanted === undefined ? undefined : [...wanted];
     const { state } = await this.#loadCommitted();
     const offsets: ReadonlyMap<string, CommittedOffset> = state.get(group) ?? new Map();
     const keys = list?.filter((key) => offsets.has(key)) ?? [...offsets.keys()];
     const found = new Map<string, number>();
-    await forEach(keys, async (key) => {
+    await forEachKey(keys, async (key) => {
       const next = await this.#nextOf(key, offsets.get(key)!);
       if (next !== undefined) found.set(key, next);
     });
@@ -770,17 +696,17 @@ export class LogStore implements KeyedLog {
   }
 
   async #nextOf(key: string, { logId, next }: CommittedOffset): Promise<number | undefined> {
-    this.#assertOpen();
-    const metadata = await this.#metadataOf(key);
+    this.#keys.assertOpen();
+    const metadata = await this.#keys.metadataOf(key);
     if (metadata !== undefined) {
       if (logIdText(metadata.logId) !== logId) return undefined;
       if (metadata.clean && next <= metadata.end.endOffset) return next;
     }
-    let log = await this.#existing(key);
+    let log = await this.#keys.existing(key);
     if (log !== undefined && logIdText(log.logId) !== logId) {
       // Opened before the key was made anew.
       await this.#logs.exclude(key, async () => undefined);
-      log = await this.#existing(key);
+      log = await this.#keys.existing(key);
     }
     if (log === undefined || logIdText(log.logId) !== logId) return undefined;
     await log.refresh().catch((error: unknown) => {
@@ -791,20 +717,9 @@ export class LogStore implements KeyedLog {
   }
 
   #writable(): CommittedOffsets {
-    this.#assertOpen();
+    this.#keys.assertOpen();
     if (this.#committed !== undefined) return this.#committed;
-    throw new SeglogError(
-      "READ_ONLY",
-      `${this.directory} is open for reading only. Open it without { readOnly: true }.`,
-    );
-  }
-
-  #assertOpen(): void {
-    if (this.#closing !== undefined) throw this.#closedError();
-  }
-
-  #closedError(): SeglogError {
-    return new SeglogError("CLOSED", `${this.directory} is closed. Open it again.`);
+    throw storeReadOnly(this.directory);
   }
 
   /**
@@ -815,14 +730,14 @@ export class LogStore implements KeyedLog {
   async #openNamed(names: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     const gone = new Set(names);
     let areAllKnown = true;
-    await forEach(this.keys(), async (key) => {
-      const metadata = await this.#metadataOf(key).catch(() => undefined);
+    await forEachKey(this.keys(), async (key) => {
+      const metadata = await this.#keys.metadataOf(key).catch(() => undefined);
       if (metadata === undefined) areAllKnown = false;
       else if (!gone.delete(journalName(metadata.logId))) return;
       // One that cannot be opened keeps what it has in the journal. While the store is being
       // closed, none can be.
-      await this.#existing(key).catch((error: SeglogError) => {
-        if (this.#closing === undefined) this.#options.onError(error);
+      await this.#keys.existing(key).catch((error: SeglogError) => {
+        if (!this.#keys.isClosed) this.#options.onError(error);
       });
     });
     if (!areAllKnown || gone.size === 0) return new Set();
@@ -850,18 +765,4 @@ async function openJournalLog(
   );
   const view = log.writer!;
   return { log, view, queue: view.queue };
-}
-
-/** Runs `run` for each key, a few at a time. */
-async function forEach(keys: readonly string[], run: (key: string) => Promise<void>) {
-  const rest = keys.values();
-  const some = async () => {
-    for (const key of rest) await run(key);
-  };
-  await Promise.all(Array.from({ length: LOOKUPS_AT_A_TIME }, some));
-}
-
-/** Whether opening failed because a directory holds no log. */
-function isNoLog(error: unknown): boolean {
-  return error instanceof SeglogError && error.code === "NOT_A_LOG";
 }
