@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { MIN_OPEN_FILES } from "../files/handle-pool.js";
-import { logIdText } from "../format/checkpoint-frame.js";
 import { JOURNAL_DIRECTORY, LOGS_DIRECTORY } from "../format/file-names.js";
 import { journalName } from "../format/journal-key.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
@@ -27,17 +26,13 @@ import {
 } from "../log/options.js";
 import { WriterSession } from "../log/writer-session.js";
 import { assertOffset, integer } from "../option-checks.js";
-import {
-  type CommittedOffset,
-  groupsOf,
-  loadCheckpoint,
-  type NamedProducer,
-  type OpenedProducer,
-} from "./checkpoint-file.js";
-import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
-import { type CommittedEntry, ConsumerGroup, type GroupStore } from "./consumer-group.js";
+import { CheckedOffsets } from "./checked-offsets.js";
+import { loadCheckpoint, type NamedProducer, type OpenedProducer } from "./checkpoint-file.js";
+import { CommittedOffsets } from "./committed-offsets.js";
+import { ConsumerGroup } from "./consumer-group.js";
 import { copyOptions, copyRecord, copyRecords } from "./copied-input.js";
 import { forEachKey } from "./each-key.js";
+import { FollowedOffsets } from "./followed-offsets.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
 import { checkName } from "./name.js";
@@ -55,6 +50,7 @@ import {
   unfinishedPath,
 } from "./store-files.js";
 import { StoreKeys } from "./store-keys.js";
+import type { StoreOffsets } from "./store-view.js";
 
 /**
  * Options of {@link LogStore.open}; those of logs hold for every log of the store. Retention acts on
@@ -122,21 +118,16 @@ export class LogStore implements KeyedLog {
   readonly recovery: StoreRecoveryReport;
   readonly #environment: LogEnvironment;
   readonly #options: ResolvedLogOptions;
-  readonly #storeId: Uint8Array;
   readonly #keys: StoreKeys;
   readonly #session: WriterSession | undefined;
   readonly #journal: Journal | undefined;
   readonly #followedJournal: JournalFollower | undefined;
   readonly #committed: CommittedOffsets | undefined;
+  readonly #offsets: StoreOffsets;
+  readonly #checkedOffsets: CheckedOffsets | undefined;
   readonly #logs: OpenLogs;
-  /**
-   * Ids of the logs, by key, past whose end nothing is committed. What holds then stays so: commits
-   * are checked, and a truncation brings them back.
-   */
-  readonly #settled = new Map<string, string>();
   /** Of the producers that were opened, by id. */
   readonly #openedEpochs = new Map<bigint, number>();
-  readonly #groupStore: GroupStore;
   #closing: Promise<void> | undefined;
 
   private constructor(parts: StoreParts) {
@@ -145,7 +136,6 @@ export class LogStore implements KeyedLog {
     this.recovery = parts.recovery;
     this.#environment = environment;
     this.#options = options;
-    this.#storeId = storeId;
     this.#session = session;
     this.#journal = parts.journal;
     this.#followedJournal = parts.followedJournal;
@@ -159,8 +149,7 @@ export class LogStore implements KeyedLog {
         return CommitLog.openForReading(environment, path, options, true, parts.followedJournal);
       }
       // Never called before the log is there.
-      const onTruncated = (endOffset: number) =>
-        parts.committed!.clamp(key, logIdText(log.logId), endOffset);
+      const onTruncated = (endOffset: number) => this.#checkedOffsets!.clamp(key, log, endOffset);
       const temporaryDirectory = unfinishedPath(directory, name);
       const { journal } = parts;
       const openedEpoch = (id: bigint) => this.#openedEpochs.get(id);
@@ -176,27 +165,21 @@ export class LogStore implements KeyedLog {
         CommitLog.openForWriting(environment, path, options, membership),
       );
       try {
-        // Before it takes an append: a lost offset that is given out again must not be skipped.
-        await parts.committed?.clamp(key, logIdText(log.logId), log.endOffset);
+        await this.#checkedOffsets?.check(key, log);
       } catch (error) {
         await log.close().catch(() => undefined);
         throw error;
       }
-      this.#settled.set(key, logIdText(log.logId));
       return log;
     };
     const { fileSystem } = environment;
     const isFollowed = session === undefined;
     this.#keys = new StoreKeys({ fileSystem, directory, keys: parts.keys, isFollowed, openLog });
     this.#logs = this.#keys.logs;
-    this.#groupStore = {
-      existing: (key) => this.#keys.existing(key),
-      change: (entries, mode) => this.#commit(entries, mode),
-      committedBy: (group, keys) =>
-        this.#committed === undefined
-          ? this.#readCommitted(group, keys)
-          : this.#committedBy(group, keys),
-    };
+    this.#checkedOffsets =
+      parts.committed && new CheckedOffsets(directory, parts.committed, this.#keys);
+    this.#offsets =
+      this.#checkedOffsets ?? new FollowedOffsets(fileSystem, directory, storeId, this.#keys);
   }
 
   /**
@@ -351,9 +334,7 @@ export class LogStore implements KeyedLog {
   /** Names of the consumer groups that have committed offsets. */
   async groups(): Promise<string[]> {
     this.#keys.assertOpen();
-    if (this.#committed !== undefined) return this.#committed.groups();
-    const { state } = await this.#loadCommitted();
-    return groupsOf(state);
+    return this.#offsets.groups();
   }
 
   /**
@@ -478,7 +459,7 @@ export class LogStore implements KeyedLog {
       await fileSystem.removeTree(target);
       await fileSystem.rename(keyPath(this.directory, name), target);
       this.#keys.remove(key);
-      this.#settled.delete(key);
+      this.#checkedOffsets?.forget(key);
       await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
       // Nobody will look for it any more, and the journal need not keep what it has of it.
       if (metadata !== undefined) this.#journal?.index.forget(journalName(metadata.logId));
@@ -527,7 +508,7 @@ export class LogStore implements KeyedLog {
   /** A consumer group; it exists from its first commit on. */
   group(name: string): ConsumerGroup {
     this.#keys.assertOpen();
-    return new ConsumerGroup(name, this.#groupStore);
+    return new ConsumerGroup(name, this.#offsets);
   }
 
   /**
@@ -603,117 +584,6 @@ export class LogStore implements KeyedLog {
     // What no log takes makes none.
     if (!this.#keys.has(key)) assertAppendable(input[0], input[1] ?? {}, this.#options);
     return this.#keys.use(key, (log) => run(log, input));
-  }
-
-  /** @throws OffsetOutOfRangeError, SeglogError `KEY_NOT_FOUND`, `CLOSED`. */
-  async #commit(entries: readonly CommittedEntry[], mode: CommitMode): Promise<void> {
-    for (;;) {
-      const committed = this.#writable();
-      const absent = entries.find(({ key }) => this.#logs.opened(key) === undefined);
-      if (absent === undefined) {
-        // Nothing may come between this and the request: a truncation brings back what it finds.
-        for (const entry of entries) this.#assertCommittable(entry);
-        return committed.apply(entries, mode);
-      }
-      if ((await this.#keys.existing(absent.key)) === undefined)
-        throw noKey(this.directory, absent.key);
-    }
-  }
-
-  /**
-   * Keys may have been deleted, and made anew, and logs truncated, while the logs of others were
-   * opened.
-   */
-  #assertCommittable({ key, logId, next }: CommittedEntry): void {
-    const log = this.#logs.opened(key);
-    if (log === undefined || logIdText(log.logId) !== logId) throw noKey(this.directory, key);
-    if (next <= log.endOffset) return;
-    throw new OffsetOutOfRangeError(next, log.startOffset, log.endOffset);
-  }
-
-  #loadCommitted() {
-    return loadCheckpoint(this.#environment.fileSystem, this.directory, this.#storeId);
-  }
-
-  async #committedBy(
-    group: string,
-    wanted: Iterable<string> | undefined,
-  ): Promise<Map<string, number>> {
-    const committed = this.#writable();
-    const keys = wanted === undefined ? [...committed.of(group).keys()] : [...wanted];
-    const unsettled = keys.filter((key) => committed.of(group).has(key) && !this.#isSettled(key));
-    await forEachKey(unsettled, (key) => this.#settle(key, committed));
-    this.#keys.assertOpen();
-    const result = new Map<string, number>();
-    for (const key of keys) {
-      const found = committed.of(group).get(key);
-      if (found !== undefined && this.#settled.get(key) === found.logId)
-        result.set(key, found.next);
-    }
-    return result;
-  }
-
-  /** A log that its user closed may have been poisoned, and lose records when it is opened. */
-  #isSettled(key: string): boolean {
-    return this.#settled.has(key) && this.#logs.opened(key)?.isOpen !== false;
-  }
-
-  /** Sees to it that nothing is committed past the end of a key's log. */
-  async #settle(key: string, committed: CommittedOffsets): Promise<void> {
-    this.#keys.assertOpen();
-    if (!this.#keys.has(key)) return;
-    if (!this.#logs.isInUse(key)) {
-      const metadata = await this.#keys.metadataOf(key);
-      // Nobody has opened, deleted or made it meanwhile.
-      const isCurrent = !this.#logs.isInUse(key) && this.#keys.has(key);
-      if (isCurrent && metadata?.clean === true) {
-        const logId = logIdText(metadata.logId);
-        if (committed.areWithin(key, logId, metadata.end.endOffset)) {
-          this.#settled.set(key, logId);
-          return;
-        }
-      }
-    }
-    await this.#keys.existing(key);
-  }
-
-  /** As {@link #committedBy}, of a store whose checkpoint another process may be writing. */
-  async #readCommitted(
-    group: string,
-    wanted: Iterable<string> | undefined,
-  ): Promise<Map<string, number>> {
-    this.#keys.assertOpen();
-    const list = wanted === undefined ? undefined : [...wanted];
-    const { state } = await this.#loadCommitted();
-    const offsets: ReadonlyMap<string, CommittedOffset> = state.get(group) ?? new Map();
-    const keys = list?.filter((key) => offsets.has(key)) ?? [...offsets.keys()];
-    const found = new Map<string, number>();
-    await forEachKey(keys, async (key) => {
-      const next = await this.#nextOf(key, offsets.get(key)!);
-      if (next !== undefined) found.set(key, next);
-    });
-    return new Map(keys.flatMap((key) => (found.has(key) ? [[key, found.get(key)!]] : [])));
-  }
-
-  async #nextOf(key: string, { logId, next }: CommittedOffset): Promise<number | undefined> {
-    this.#keys.assertOpen();
-    const metadata = await this.#keys.metadataOf(key);
-    if (metadata !== undefined) {
-      if (logIdText(metadata.logId) !== logId) return undefined;
-      if (metadata.clean && next <= metadata.end.endOffset) return next;
-    }
-    let log = await this.#keys.existing(key);
-    if (log !== undefined && logIdText(log.logId) !== logId) {
-      // Opened before the key was made anew.
-      await this.#logs.exclude(key, async () => undefined);
-      log = await this.#keys.existing(key);
-    }
-    if (log === undefined || logIdText(log.logId) !== logId) return undefined;
-    await log.refresh().catch((error: unknown) => {
-      // Told once; the new end is known by then.
-      if (!(error instanceof SeglogError) || error.code !== "LOG_TRUNCATED") throw error;
-    });
-    return Math.min(next, log.endOffset);
   }
 
   #writable(): CommittedOffsets {

@@ -5,8 +5,8 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "commits-past-the-end-at-open",
     bug: "leaves committed offsets past the end of a log that lost records",
-    file: "store/log-store.ts",
-    find: "        await parts.committed?.clamp(key, logIdText(log.logId), log.endOffset);\n",
+    file: "store/checked-offsets.ts",
+    find: "    await this.clamp(key, log, log.endOffset);\n",
     replace: "",
     suite: {
       files: ["store/consumer-group.test.ts"],
@@ -17,8 +17,8 @@ export const commitBugs: readonly Mutant[] = [
     name: "commits-past-the-end-after-truncation",
     bug: "leaves committed offsets past the end of a log that was truncated",
     file: "store/log-store.ts",
-    find: "        parts.committed!.clamp(key, logIdText(log.logId), endOffset);",
-    replace: "        parts.committed!.clamp(key, logIdText(log.logId), endOffset + 1e9);",
+    find: "=> this.#checkedOffsets!.clamp(key, log, endOffset);",
+    replace: "=> this.#checkedOffsets!.clamp(key, log, endOffset + 1e9);",
     suite: {
       files: ["store/consumer-group.test.ts"],
       pattern: "made before a truncation below it does not",
@@ -57,7 +57,7 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "commit-past-the-end",
     bug: "takes commits past the end of a log that was truncated meanwhile",
-    file: "store/log-store.ts",
+    file: "store/checked-offsets.ts",
     find: "    if (next <= log.endOffset) return;\n    throw",
     replace: "    if (next >= 0) return;\n    throw",
     suite: {
@@ -84,7 +84,7 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "tell-commits-of-another-log",
     bug: "tells the committed offset of a deleted key of the one made anew",
-    file: "store/log-store.ts",
+    file: "store/checked-offsets.ts",
     find: "      if (found !== undefined && this.#settled.get(key) === found.logId)",
     replace: "      if (found !== undefined && this.#settled.get(key) !== undefined)",
     suite: { files: ["store/deletion.test.ts"], pattern: "is not undone for the new log by a" },
