@@ -1,56 +1,36 @@
-import { join } from "node:path";
-import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { OffsetOutOfRangeError } from "../errors.js";
 import { MIN_OPEN_FILES } from "../files/handle-pool.js";
-import { JOURNAL_DIRECTORY, LOGS_DIRECTORY } from "../format/file-names.js";
-import { journalName } from "../format/journal-key.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import { type AppendOptions, assertAppendable } from "../log/append-options.js";
 import type { AppendedBatch } from "../log/appended-batch.js";
 import {
   assertDirectory,
-  CommitLog,
+  type CommitLog,
   type ReadOptions,
   resolveReadOptions,
   type StoredProducer,
 } from "../log/commit-log.js";
 import { createEnvironment, type LogEnvironment } from "../log/environment.js";
-import { Journal, type JournalOwner } from "../log/journal.js";
-import { JournalFollower } from "../log/journal-follower.js";
-import { makeDirectories, syncParent } from "../log/log-creation.js";
 import {
   type Durability,
   type LogOptions,
   type ResolvedLogOptions,
   resolveLogOptions,
 } from "../log/options.js";
-import { WriterSession } from "../log/writer-session.js";
 import { assertOffset, integer } from "../option-checks.js";
-import { CheckedOffsets } from "./checked-offsets.js";
-import { loadCheckpoint, type NamedProducer, type OpenedProducer } from "./checkpoint-file.js";
-import { CommittedOffsets } from "./committed-offsets.js";
+import type { NamedProducer, OpenedProducer } from "./checkpoint-file.js";
 import { ConsumerGroup } from "./consumer-group.js";
 import { copyOptions, copyRecord, copyRecords } from "./copied-input.js";
-import { forEachKey } from "./each-key.js";
-import { FollowedOffsets } from "./followed-offsets.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
 import { checkName } from "./name.js";
 import type { OpenLogs } from "./open-logs.js";
-import { noKey, storeClosed, storeReadOnly } from "./store-failures.js";
-import {
-  assertKeyDirectory,
-  assertMayCreateStore,
-  createStore,
-  deletedPath,
-  keyPath,
-  listKeys,
-  listStore,
-  readStoreMetadata,
-  unfinishedPath,
-} from "./store-files.js";
-import { StoreKeys } from "./store-keys.js";
-import type { StoreOffsets } from "./store-view.js";
+import { noKey, storeReadOnly } from "./store-failures.js";
+import { StoreFollower } from "./store-follower.js";
+import type { StoreKeys } from "./store-keys.js";
+import type { StoreRecoveryReport, StoreView } from "./store-view.js";
+import { StoreWriter } from "./store-writer.js";
 
 /**
  * Options of {@link LogStore.open}; those of logs hold for every log of the store. Retention acts on
@@ -69,31 +49,6 @@ export interface StoreOptions extends LogOptions {
    * another process. Default `false`.
    */
   readonly readOnly?: boolean | undefined;
-}
-
-/** What opening a store found. */
-export interface StoreRecoveryReport {
-  /** Whether the store is new. */
-  readonly created: boolean;
-  /** Keys whose deletion had been interrupted, and was completed. */
-  readonly deletedKeys: readonly string[];
-  /** Why the end of the file of committed offsets is not used; `undefined` if all of it is. */
-  readonly checkpointDamage: string | undefined;
-}
-
-interface StoreParts {
-  readonly environment: LogEnvironment;
-  readonly directory: string;
-  readonly options: ResolvedLogOptions;
-  readonly storeId: Uint8Array;
-  readonly keys: readonly string[];
-  readonly session: WriterSession | undefined;
-  /** Of a store that is open for writing. */
-  readonly journal: Journal | undefined;
-  /** Of a store that is open for reading only. */
-  readonly followedJournal: JournalFollower | undefined;
-  readonly committed: CommittedOffsets | undefined;
-  readonly recovery: StoreRecoveryReport;
 }
 
 /**
@@ -116,70 +71,27 @@ export class LogStore implements KeyedLog {
   readonly directory: string;
   /** What opening the store found. Each log has a report of its own. */
   readonly recovery: StoreRecoveryReport;
-  readonly #environment: LogEnvironment;
   readonly #options: ResolvedLogOptions;
+  readonly #view: StoreView;
+  /** The same as {@link #view}, unless the store is open for reading only. */
+  readonly #writer: StoreWriter | undefined;
   readonly #keys: StoreKeys;
-  readonly #session: WriterSession | undefined;
-  readonly #journal: Journal | undefined;
-  readonly #followedJournal: JournalFollower | undefined;
-  readonly #committed: CommittedOffsets | undefined;
-  readonly #offsets: StoreOffsets;
-  readonly #checkedOffsets: CheckedOffsets | undefined;
   readonly #logs: OpenLogs;
-  /** Of the producers that were opened, by id. */
-  readonly #openedEpochs = new Map<bigint, number>();
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: StoreParts) {
-    const { environment, directory, options, session, storeId } = parts;
+  private constructor(
+    directory: string,
+    options: ResolvedLogOptions,
+    view: StoreView,
+    writer: StoreWriter | undefined,
+  ) {
     this.directory = directory;
-    this.recovery = parts.recovery;
-    this.#environment = environment;
+    this.recovery = view.recovery;
     this.#options = options;
-    this.#session = session;
-    this.#journal = parts.journal;
-    this.#followedJournal = parts.followedJournal;
-    this.#committed = parts.committed;
-    for (const { id, epoch } of parts.committed?.producers.values() ?? []) {
-      this.#openedEpochs.set(id, epoch);
-    }
-    const openLog = async (key: string, name: string) => {
-      const path = keyPath(directory, name);
-      if (session === undefined) {
-        return CommitLog.openForReading(environment, path, options, true, parts.followedJournal);
-      }
-      // Never called before the log is there.
-      const onTruncated = (endOffset: number) => this.#checkedOffsets!.clamp(key, log, endOffset);
-      const temporaryDirectory = unfinishedPath(directory, name);
-      const { journal } = parts;
-      const openedEpoch = (id: bigint) => this.#openedEpochs.get(id);
-      const membership = {
-        session,
-        storeId,
-        temporaryDirectory,
-        onTruncated,
-        journal,
-        openedEpoch,
-      };
-      const log: CommitLog = await environment.pool.transient(() =>
-        CommitLog.openForWriting(environment, path, options, membership),
-      );
-      try {
-        await this.#checkedOffsets?.check(key, log);
-      } catch (error) {
-        await log.close().catch(() => undefined);
-        throw error;
-      }
-      return log;
-    };
-    const { fileSystem } = environment;
-    const isFollowed = session === undefined;
-    this.#keys = new StoreKeys({ fileSystem, directory, keys: parts.keys, isFollowed, openLog });
-    this.#logs = this.#keys.logs;
-    this.#checkedOffsets =
-      parts.committed && new CheckedOffsets(directory, parts.committed, this.#keys);
-    this.#offsets =
-      this.#checkedOffsets ?? new FollowedOffsets(fileSystem, directory, storeId, this.#keys);
+    this.#view = view;
+    this.#writer = writer;
+    this.#keys = view.keys;
+    this.#logs = view.keys.logs;
   }
 
   /**
@@ -207,112 +119,12 @@ export class LogStore implements KeyedLog {
     const limit = integer(maxOpenFiles, "maxOpenFiles", MIN_OPEN_FILES, 2 ** 31 - 1);
     const resolved = resolveLogOptions(rest, ["maxOpenFiles", "readOnly"]);
     const environment = given ?? createEnvironment(undefined, limit);
-    return readOnly
-      ? LogStore.#openForReading(environment, directory, resolved)
-      : LogStore.#openForWriting(environment, directory, resolved);
-  }
-
-  static async #openForReading(
-    environment: LogEnvironment,
-    directory: string,
-    options: ResolvedLogOptions,
-  ): Promise<LogStore> {
-    const { fileSystem } = environment;
-    const listing = await listStore(fileSystem, directory);
-    if (listing?.hasMetadata !== true) {
-      if (listing !== undefined) assertMayCreateStore(directory, listing);
-      throw new SeglogError("NOT_A_STORE", `${directory} holds no store. Check the path.`);
+    if (readOnly) {
+      const follower = await StoreFollower.open(environment, directory, resolved);
+      return new LogStore(directory, resolved, follower, undefined);
     }
-    const { storeId } = await readStoreMetadata(fileSystem, directory);
-    const { keys } = await listKeys(fileSystem, directory);
-    const { damage } = await loadCheckpoint(fileSystem, directory, storeId);
-    return new LogStore({
-      environment,
-      directory,
-      options,
-      storeId,
-      keys,
-      session: undefined,
-      journal: undefined,
-      followedJournal: new JournalFollower(environment, keyPath(directory, JOURNAL_DIRECTORY)),
-      committed: undefined,
-      recovery: { created: false, deletedKeys: [], checkpointDamage: damage },
-    });
-  }
-
-  static async #openForWriting(
-    environment: LogEnvironment,
-    directory: string,
-    options: ResolvedLogOptions,
-  ): Promise<LogStore> {
-    const { fileSystem } = environment;
-    const before = await listStore(fileSystem, directory);
-    if (before?.hasMetadata === true) {
-      await readStoreMetadata(fileSystem, directory);
-    } else {
-      if (before !== undefined) assertMayCreateStore(directory, before);
-      await makeDirectories(fileSystem, directory);
-    }
-    const session = await WriterSession.open(environment, directory);
-    let committed: CommittedOffsets | undefined;
-    let journal: Journal | undefined;
-    try {
-      // What is seen here may be in the page cache alone: its last writer may have died before it
-      // put the names on stable storage, or somebody moved the directory here.
-      await fileSystem.syncDirectory(directory);
-      if (before?.hasMetadata === true) await syncParent(fileSystem, directory);
-      // Listed again, now that no other writer can change it.
-      const listing = (await listStore(fileSystem, directory))!;
-      for (const name of listing.temporaryFiles) await fileSystem.unlink(join(directory, name));
-      const { storeId } = listing.hasMetadata
-        ? await readStoreMetadata(fileSystem, directory)
-        : await createStore(fileSystem, directory, environment.now());
-      const { keys, deleted, unfinished, hasJournal } = await listKeys(fileSystem, directory);
-      for (const path of unfinished) await fileSystem.removeTree(path);
-      const loaded = await loadCheckpoint(fileSystem, directory, storeId);
-      committed = new CommittedOffsets(fileSystem, directory, storeId, options, loaded);
-      // Before anybody is told of an offset that a power cut could take back.
-      if (session.followsCrash && loaded.fileBytes > 0) await committed.secure();
-      const openJournal = () => openJournalLog(environment, directory, storeId, session, options);
-      journal = new Journal(environment, {
-        open: openJournal,
-        openLogs: (names) => store.#openNamed(names),
-        onError: options.onError,
-      });
-      const store: LogStore = new LogStore({
-        environment,
-        directory,
-        options,
-        storeId,
-        keys,
-        session,
-        journal,
-        followedJournal: undefined,
-        committed,
-        recovery: {
-          created: !listing.hasMetadata,
-          deletedKeys: deleted,
-          checkpointDamage: loaded.damage,
-        },
-      });
-      if (hasJournal) await journal.open();
-      if (deleted.length > 0) {
-        // Before anything of them goes: their renaming may be in the page cache and nowhere else.
-        await fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));
-      }
-      for (const key of deleted) {
-        // A key made since owns the committed offsets that name its log.
-        if (store.#keys.has(key)) await store.#removeDeleted(key);
-        else await store.#finishDeletion(key);
-      }
-      return store;
-    } catch (error) {
-      // Why the store cannot be opened is what counts, not what fails after that.
-      await journal?.close().catch(() => undefined);
-      await committed?.close().catch(() => undefined);
-      await session.close(false).catch(() => undefined);
-      throw error;
-    }
+    const writer = await StoreWriter.open(environment, directory, resolved);
+    return new LogStore(directory, resolved, writer, writer);
   }
 
   /** @internal When an append is acknowledged. */
@@ -334,7 +146,7 @@ export class LogStore implements KeyedLog {
   /** Names of the consumer groups that have committed offsets. */
   async groups(): Promise<string[]> {
     this.#keys.assertOpen();
-    return this.#offsets.groups();
+    return this.#view.offsets.groups();
   }
 
   /**
@@ -345,7 +157,7 @@ export class LogStore implements KeyedLog {
    *   `CommitLog.open`.
    */
   async log(key: string): Promise<CommitLog> {
-    if (this.#session === undefined) {
+    if (this.#writer === undefined) {
       const log = await this.#keys.existing(key);
       if (log === undefined) throw noKey(this.directory, key);
       return log;
@@ -447,25 +259,8 @@ export class LogStore implements KeyedLog {
    * @returns Whether there was such a key.
    */
   async deleteKey(key: string): Promise<boolean> {
-    const name = encodeKey(key);
-    this.#writable();
-    if (!this.#keys.has(key)) return false;
-    return this.#logs.exclude(key, async () => {
-      if (!this.#keys.has(key)) return false;
-      const { fileSystem } = this.#environment;
-      const target = deletedPath(this.directory, name);
-      const metadata = await this.#keys.metadataOf(key).catch(() => undefined);
-      // An earlier deletion of a key of this name may have failed half-way.
-      await fileSystem.removeTree(target);
-      await fileSystem.rename(keyPath(this.directory, name), target);
-      this.#keys.remove(key);
-      this.#checkedOffsets?.forget(key);
-      await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
-      // Nobody will look for it any more, and the journal need not keep what it has of it.
-      if (metadata !== undefined) this.#journal?.index.forget(journalName(metadata.logId));
-      await this.#finishDeletion(key);
-      return true;
-    });
+    encodeKey(key);
+    return this.#writable().deleteKey(key);
   }
 
   /**
@@ -482,12 +277,7 @@ export class LogStore implements KeyedLog {
    * @throws SeglogError `INVALID_KEY`, `NO_SPACE`, `LOG_POISONED`, `READ_ONLY`, `CLOSED`.
    */
   async openProducer(name: string): Promise<OpenedProducer> {
-    const producer = await this.#writable().openProducer(checkName(name, "a producer"));
-    this.#openedEpochs.set(producer.id, producer.epoch);
-    // What is being written was judged before.
-    await Promise.all(this.#logs.all().map(([, log]) => log.writer?.queue.passed()));
-    await this.#journal?.passed();
-    return producer;
+    return this.#writable().openProducer(checkName(name, "a producer"));
   }
 
   /**
@@ -508,7 +298,7 @@ export class LogStore implements KeyedLog {
   /** A consumer group; it exists from its first commit on. */
   group(name: string): ConsumerGroup {
     this.#keys.assertOpen();
-    return new ConsumerGroup(name, this.#offsets);
+    return new ConsumerGroup(name, this.#view.offsets);
   }
 
   /**
@@ -525,8 +315,7 @@ export class LogStore implements KeyedLog {
    * brought in order when they are opened, not here.
    */
   async flush(): Promise<void> {
-    const committed = this.#writable();
-    await Promise.all([...this.#logs.all().map(([, log]) => log.flush()), committed.flush()]);
+    await this.#writable().flush();
   }
 
   /**
@@ -536,35 +325,13 @@ export class LogStore implements KeyedLog {
    * @throws The first failure of a log, such as `LOG_POISONED`; all others are closed all the same.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#view.close();
     return this.#closing;
   }
 
   /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #close(): Promise<void> {
-    const failures: unknown[] = [];
-    const note = (error: unknown) => failures.push(error);
-    this.#journal?.prepareToClose();
-    await this.#keys.close().catch(note);
-    await this.#journal?.close().catch(note);
-    await this.#followedJournal?.close(storeClosed(this.directory)).catch(note);
-    await this.#committed?.close().catch(note);
-    await this.#session?.close(failures.length === 0).catch(note);
-    if (failures.length > 0) throw failures[0];
-  }
-
-  /** The committed offsets of `key` go once nobody can open the key any more, then its files. */
-  async #finishDeletion(key: string): Promise<void> {
-    await this.#committed?.apply([{ kind: "key deleted", key }], "set", true);
-    await this.#removeDeleted(key);
-  }
-
-  #removeDeleted(key: string): Promise<void> {
-    return this.#environment.fileSystem.removeTree(deletedPath(this.directory, encodeKey(key)));
   }
 
   /**
@@ -586,53 +353,9 @@ export class LogStore implements KeyedLog {
     return this.#keys.use(key, (log) => run(log, input));
   }
 
-  #writable(): CommittedOffsets {
+  #writable(): StoreWriter {
     this.#keys.assertOpen();
-    if (this.#committed !== undefined) return this.#committed;
+    if (this.#writer !== undefined) return this.#writer;
     throw storeReadOnly(this.directory);
   }
-
-  /**
-   * Opens the logs with these names that there are: the journal has something for them.
-   *
-   * @returns The names of those that are no more, if that can be told.
-   */
-  async #openNamed(names: ReadonlySet<string>): Promise<ReadonlySet<string>> {
-    const gone = new Set(names);
-    let areAllKnown = true;
-    await forEachKey(this.keys(), async (key) => {
-      const metadata = await this.#keys.metadataOf(key).catch(() => undefined);
-      if (metadata === undefined) areAllKnown = false;
-      else if (!gone.delete(journalName(metadata.logId))) return;
-      // One that cannot be opened keeps what it has in the journal. While the store is being
-      // closed, none can be.
-      await this.#keys.existing(key).catch((error: SeglogError) => {
-        if (!this.#keys.isClosed) this.#options.onError(error);
-      });
-    });
-    if (!areAllKnown || gone.size === 0) return new Set();
-    // A deletion that is in the page cache alone may be undone: then its log still needs all of it.
-    await this.#environment.fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
-    return gone;
-  }
-}
-
-/** Makes the log that is a store's journal, or opens it. */
-async function openJournalLog(
-  environment: LogEnvironment,
-  directory: string,
-  storeId: Uint8Array,
-  session: WriterSession,
-  { onError }: ResolvedLogOptions,
-): ReturnType<JournalOwner["open"]> {
-  const options = resolveLogOptions({ segmentBytes: environment.journalSegmentBytes, onError }, []);
-  const path = keyPath(directory, JOURNAL_DIRECTORY);
-  await assertKeyDirectory(environment.fileSystem, path);
-  const temporaryDirectory = unfinishedPath(directory, JOURNAL_DIRECTORY);
-  const membership = { session, storeId, temporaryDirectory, journal: undefined };
-  const log = await environment.pool.transient(() =>
-    CommitLog.openForWriting(environment, path, options, membership),
-  );
-  const view = log.writer!;
-  return { log, view, queue: view.queue };
 }

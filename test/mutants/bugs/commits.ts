@@ -16,9 +16,9 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "commits-past-the-end-after-truncation",
     bug: "leaves committed offsets past the end of a log that was truncated",
-    file: "store/log-store.ts",
-    find: "=> this.#checkedOffsets!.clamp(key, log, endOffset);",
-    replace: "=> this.#checkedOffsets!.clamp(key, log, endOffset + 1e9);",
+    file: "store/store-writer.ts",
+    find: "=> this.offsets.clamp(key, log, endOffset),",
+    replace: "=> this.offsets.clamp(key, log, endOffset + 1e9),",
     suite: {
       files: ["store/consumer-group.test.ts"],
       pattern: "made before a truncation below it does not",
@@ -134,8 +134,8 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "interrupted-key-deletion-is-forgotten",
     bug: "leaves the files of a key whose deletion was interrupted",
-    file: "store/log-store.ts",
-    find: "        else await store.#finishDeletion(key);\n",
+    file: "store/store-writer.ts",
+    find: "      else await this.#finishDeletion(key);\n",
     replace: "",
     suite: {
       files: ["store/deletion.test.ts"],
@@ -145,7 +145,7 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "unfinished-log-stays",
     bug: "leaves what a crash left of a log that was being made",
-    file: "store/log-store.ts",
+    file: "store/store-writer.ts",
     find: "      for (const path of unfinished) await fileSystem.removeTree(path);\n",
     replace: "",
     suite: { files: ["store/log-store.test.ts"], pattern: "interrupted leaves nothing" },
