@@ -21,15 +21,16 @@ export class JournalKeeper implements JournalOwner {
   }
 
   async open(): ReturnType<JournalOwner["open"]> {
-    const { environment, directory, options, storeId, session } = this.#context;
-    const { onError } = options;
-    const ofJournal = { segmentBytes: environment.journalSegmentBytes, onError };
+    const { environment, directory, storeId, session } = this.#context;
+    const { onError } = this.#context.options;
+    const segmentBytes = environment.journalSegmentBytes;
+    const options = resolveLogOptions({ segmentBytes, onError }, []);
     const path = keyPath(directory, JOURNAL_DIRECTORY);
     await assertKeyDirectory(environment.fileSystem, path);
     const temporaryDirectory = unfinishedPath(directory, JOURNAL_DIRECTORY);
     const membership = { session, storeId, temporaryDirectory, journal: undefined };
     const log = await environment.pool.transient(() =>
-      CommitLog.openForWriting(environment, path, resolveLogOptions(ofJournal, []), membership),
+      CommitLog.openForWriting(environment, path, options, membership),
     );
     const view = log.writer!;
     return { log, view, queue: view.queue };

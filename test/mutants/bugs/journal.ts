@@ -105,8 +105,8 @@ export const journalBugs: readonly Mutant[] = [
     name: "journal-acknowledges-unsynced",
     bug: "answers appends that stand in a journal that nobody syncs",
     file: "store/journal-keeper.ts",
-    find: "{ segmentBytes: environment.journalSegmentBytes, onError }",
-    replace: '{ segmentBytes: environment.journalSegmentBytes, onError, durability: "os" }',
+    find: "{ segmentBytes, onError }",
+    replace: '{ segmentBytes, onError, durability: "os" }',
     suite: { files: ["store/journal.test.ts"], pattern: "share one sync" },
   },
   {
