@@ -39,7 +39,7 @@ export const commitBugs: readonly Mutant[] = [
     name: "clamping-misses-what-is-on-its-way",
     bug: "a truncation does not bring back commits that are on their way",
     file: "store/committed-offsets.ts",
-    find: "    if (isIdle && !this.#unsynced && this.areWithin(key, logId, endOffset)) return;",
+    find: "    if (isIdle && !this.#checkpoint.isUnsynced && this.areWithin(key, logId, endOffset)) return;",
     replace: "    if (this.areWithin(key, logId, endOffset)) return;",
     suite: { files: ["store/consumer-group.test.ts"], pattern: "made before a truncation" },
   },
@@ -100,10 +100,10 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "damaged-checkpoint-is-lost",
     bug: "replaces a damaged checkpoint without keeping a copy",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "    if (this.#loaded?.damage !== undefined) {",
     replace:
-      "    if (this.#loaded?.damage === undefined && this.#loaded !== undefined && this.#isClosed) {",
+      "    if (this.#loaded?.damage === undefined && this.#loaded !== undefined && this.#snapshotBytes < 0) {",
     suite: {
       files: ["store/checkpoint.test.ts"],
       pattern: "opens with an earlier state, says so, keeps",
@@ -164,9 +164,9 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "poisoned-checkpoint-takes-commits",
     bug: "takes commits after the checkpoint could not be written",
-    file: "store/committed-offsets.ts",
-    find: "    if (this.#poison !== undefined) throw this.#poison;\n    const ahead",
-    replace: "    const ahead",
+    file: "store/checkpoint-writer.ts",
+    find: "    if (this.#poison !== undefined) throw this.#poison;\n",
+    replace: "",
     suite: {
       files: ["store/checkpoint.test.ts"],
       pattern: "takes no more commits after a write that",
@@ -176,7 +176,7 @@ export const commitBugs: readonly Mutant[] = [
     name: "clamping-leaves-seek-unsynced",
     bug: "a truncation does not sync an earlier seek to below it",
     file: "store/committed-offsets.ts",
-    find: "    if (isIdle && !this.#unsynced && this.areWithin(key, logId, endOffset)) return;",
+    find: "    if (isIdle && !this.#checkpoint.isUnsynced && this.areWithin(key, logId, endOffset)) return;",
     replace: "    if (isIdle && this.areWithin(key, logId, endOffset)) return;",
     suite: { files: ["store/consumer-group.test.ts"], pattern: "though a seek below it" },
   },

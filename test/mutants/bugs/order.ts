@@ -77,7 +77,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "checkpoint-in-place",
     bug: "overwrites the checkpoint with its snapshot instead of replacing it",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "      await replaceFile(fileSystem, path, bytes, onRenamed);",
     replace: `      const overwritten = await fileSystem.open(path, "create");
       await writeFully(overwritten, bytes, 0);
