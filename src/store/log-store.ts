@@ -72,6 +72,7 @@ export class LogStore implements KeyedLog {
   /** What opening the store found. Each log has a report of its own. */
   readonly recovery: StoreRecoveryReport;
   readonly #options: ResolvedLogOptions;
+  /** The store itself, as it is written by this process or followed. */
   readonly #view: StoreView;
   /** The same as {@link #view}, unless the store is open for reading only. */
   readonly #writer: StoreWriter | undefined;

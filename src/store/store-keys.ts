@@ -21,7 +21,7 @@ interface StoreKeysParts {
   /**
    * Opens the log of a key. Where this process writes the store, it makes the log if there is none.
    *
-   * @param name - Of that log's directory, which is none but the store's own.
+   * @param name - Of that log's directory, which is no symbolic link.
    */
   readonly openLog: (key: string, name: string) => Promise<CommitLog>;
 }
