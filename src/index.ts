@@ -31,4 +31,5 @@ export type {
   KeyedRead,
   OffsetsByKey,
 } from "./store/keyed-log.js";
-export { LogStore, type StoreOptions, type StoreRecoveryReport } from "./store/log-store.js";
+export { LogStore, type StoreOptions } from "./store/log-store.js";
+export type { StoreRecoveryReport } from "./store/store-view.js";

@@ -85,9 +85,9 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "unreadable-journal-is-ignored",
     bug: "opens a store without what stands in a journal that it could not read",
-    file: "store/log-store.ts",
-    find: "      if (hasJournal) await journal.open();\n",
-    replace: "      if (hasJournal) await journal.open().catch(() => undefined);\n",
+    file: "store/store-writer.ts",
+    find: "      if (hasJournal) await writer.#journal.open();\n",
+    replace: "      if (hasJournal) await writer.#journal.open().catch(() => undefined);\n",
     suite: {
       files: ["store/journal-settling.test.ts"],
       pattern: "cannot be read when the store is opened",
@@ -96,7 +96,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "unreadable-log-is-taken-for-deleted",
     bug: "frees the records of a log whose id could not be read, as if its key were deleted",
-    file: "store/log-store.ts",
+    file: "store/journal-keeper.ts",
     find: "      if (metadata === undefined) areAllKnown = false;\n",
     replace: "      if (metadata === undefined) return;\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "cannot be looked at" },
@@ -104,9 +104,9 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-acknowledges-unsynced",
     bug: "answers appends that stand in a journal that nobody syncs",
-    file: "store/log-store.ts",
-    find: "{ segmentBytes: environment.journalSegmentBytes, onError }",
-    replace: '{ segmentBytes: environment.journalSegmentBytes, onError, durability: "os" }',
+    file: "store/journal-keeper.ts",
+    find: "{ segmentBytes, onError }",
+    replace: '{ segmentBytes, onError, durability: "os" }',
     suite: { files: ["store/journal.test.ts"], pattern: "share one sync" },
   },
   {
@@ -386,8 +386,8 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "unsynced-deletion-counts",
     bug: "frees the records of a log whose deletion a power cut may undo",
-    file: "store/log-store.ts",
-    find: "    await this.#environment.fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));\n    return gone;\n",
+    file: "store/journal-keeper.ts",
+    find: "    await environment.fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));\n    return gone;\n",
     replace: "    return gone;\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "a deleted log" },
   },

@@ -77,7 +77,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "checkpoint-in-place",
     bug: "overwrites the checkpoint with its snapshot instead of replacing it",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "      await replaceFile(fileSystem, path, bytes, onRenamed);",
     replace: `      const overwritten = await fileSystem.open(path, "create");
       await writeFully(overwritten, bytes, 0);
@@ -124,9 +124,9 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "delete-key-in-place",
     bug: "deletes a key's files one by one under its name, so that a crash leaves half of it",
-    file: "store/log-store.ts",
-    find: "      await fileSystem.rename(keyPath(this.directory, name), target);\n",
-    replace: "      await fileSystem.removeTree(keyPath(this.directory, name));\n",
+    file: "store/store-writer.ts",
+    find: "      await fileSystem.rename(keyPath(directory, name), target);\n",
+    replace: "      await fileSystem.removeTree(keyPath(directory, name));\n",
     suite: { files: ["store/durable-order.test.ts"], pattern: "a key is deleted" },
   },
   {

@@ -145,7 +145,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producer-read-too-late",
     bug: "takes the producer from the caller's object when the log is open, not at the call",
-    file: "store/log-store.ts",
+    file: "store/copied-input.ts",
     find: "  const { id, epoch, sequence } = producer;\n  return { ...options, producer: { id, epoch, sequence } };",
     replace: "  return options;",
     suite: { files: ["store/producers.test.ts"], pattern: "said at the call" },
@@ -161,8 +161,8 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producer-opened-before-others-are-done",
     bug: "opens a producer while a batch of the one before it is still being written",
-    file: "store/log-store.ts",
-    find: "    await Promise.all(this.#logs.all().map(([, log]) => log.writer?.queue.passed()));\n",
+    file: "store/store-writer.ts",
+    find: "    await Promise.all(this.keys.logs.all().map(([, log]) => log.writer?.queue.passed()));\n",
     replace: "",
     suite: { files: ["store/producers.test.ts"], pattern: "on its way before is done" },
   },
@@ -225,8 +225,8 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producer-opened-before-the-journal-is-done",
     bug: "opens a producer while a batch of the one before it is on its way to the journal",
-    file: "store/log-store.ts",
-    find: "    await this.#journal?.passed();\n",
+    file: "store/store-writer.ts",
+    find: "    await this.#journal.passed();\n",
     replace: "",
     suite: { files: [JOURNALED], pattern: "shut out by a later one" },
   },

@@ -143,7 +143,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-commits",
     bug: "acknowledges commits that were written and never synced",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "      await this.#file?.datasync();\n",
     replace: "",
     suite: { files: ["store/durable-order.test.ts"], pattern: "offsets are committed" },
@@ -151,7 +151,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-checkpoint",
     bug: "replaces the checkpoint by a snapshot that was never synced",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "      await replaceFile(fileSystem, path, bytes, onRenamed);",
     replace: `      const unsynced = await fileSystem.open(path + ".tmp", "create");
       await writeFully(unsynced, bytes, 0);
