@@ -25,11 +25,11 @@ import {
 import { type LogListing, listLog, readMetadata } from "./log-files.js";
 import { journaledBehindTruncation, LogTail, missingBeforeJournal } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
-import { Looks } from "./looks.js";
 import { judgeOvertaken, logTruncated } from "./overtaken.js";
 import { MAX_ATTEMPTS, POLL_MS, pause } from "./polling.js";
 import { PublishedReader } from "./published-reader.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
+import { SharedRounds } from "./shared-rounds.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 import { dataBeforeRoom, tornEndOf } from "./torn-end.js";
 import { writerDirectory } from "./writer-directory.js";
@@ -77,7 +77,7 @@ export class LogFollower implements LogView {
   #damage: CorruptionError | undefined;
   #report: Omit<RecoveryReport, "durationMs"> = { ...NOTHING_RECOVERED, kind: "read-only" };
   #closed: SeglogError | undefined;
-  readonly #looks = new Looks(() => this.#look());
+  readonly #looks = new SharedRounds(() => this.#look());
 
   private constructor(
     environment: LogEnvironment,

@@ -24,8 +24,8 @@ import { ServingStatus } from "./serving-status.js";
  *
  * @throws TypeError or RangeError for wrong options, before any file is touched; also, before the
  *   store is opened, for an address that others can reach and nothing protects, and for what is no
- *   certificate, key or file of tokens. SeglogError `IO_ERROR` if the port cannot be had,
- *   `FILE_ACCESS`, `UNSAFE_PATH`; as `LogStore.open`.
+ *   certificate, key or file of tokens. SeglogError `IO_ERROR` if the port cannot be had, `CLOSED`
+ *   for a store that is closed, `FILE_ACCESS`, `UNSAFE_PATH`; as `LogStore.open`.
  */
 export async function serve(options: ServeOptions): Promise<SeglogServer> {
   const resolved = resolveServeOptions(options);

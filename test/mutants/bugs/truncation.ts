@@ -5,7 +5,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "stale-bound-in-memory",
     bug: "keeps the bound of a truncation in log.meta after it is carried out",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "    this.#metadata.noteTruncated(this.#end.durable);\n",
     replace: "",
     suite: { files: ["log/truncation.test.ts"], pattern: "leaves no bound" },
@@ -25,9 +25,9 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "keep-epoch-after-truncation",
     bug: "gives offsets out again under the same epoch after a truncation",
-    file: "log/log-writer.ts",
-    find: "    const epoch = epochAfter(this.epoch, this.directory);",
-    replace: "    const epoch = this.epoch;",
+    file: "log/log-bounds.ts",
+    find: "    const epoch = epochAfter(this.#log.epoch, directory);",
+    replace: "    const epoch = this.#log.epoch;",
     suite: { files: ["log/truncation.test.ts"], pattern: "to 0 of 10 records with" },
   },
   {
@@ -71,7 +71,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "truncation-hides-damage",
     bug: "a truncation cuts a segment that is damaged below the bound",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "= await assertSoundBelow(floor, offset);",
     replace: "= { endOffset: offset, lastChecksum: 0 };",
     suite: { files: ["log/truncation.test.ts"], pattern: "does not hide damage" },
@@ -79,7 +79,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "truncation-hides-a-short-segment",
     bug: "a truncation goes on from a sealed segment that lost blocks at its end",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "      if (endOffset < offset) await",
     replace: "      if (endOffset < 0) await",
     suite: { files: ["log/truncation.test.ts"], pattern: "lost its last block" },
@@ -112,7 +112,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "truncation-records-a-hole-as-data",
     bug: "a truncation into a hole records that there are records up to it",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "      keptEnd = Math.min(endOffset, offset);\n",
     replace: "",
     suite: { files: ["log/truncation.test.ts"], pattern: "into a hole" },
