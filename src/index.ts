@@ -12,15 +12,15 @@ export type {
   RecordHeader,
   RecordInput,
 } from "./format/record.js";
-export type { AppendOptions, ProducerSequence } from "./log/append-options.js";
-export { AppendedBatch } from "./log/appended-batch.js";
 export { CommitLog, type OpenLogOptions, type StoredProducer } from "./log/commit-log.js";
-export type { IterationOptions } from "./log/iteration.js";
 export type { Durability, LogOptions, RetentionOptions } from "./log/options.js";
-export type { ReadOptions } from "./log/read-options.js";
-export { RecordBatch } from "./log/record-batch.js";
+export type { AppendOptions, ProducerSequence } from "./log/queue/append-options.js";
+export { AppendedBatch } from "./log/queue/appended-batch.js";
+export type { IterationOptions } from "./log/read/iteration.js";
+export type { ReadOptions } from "./log/read/read-options.js";
+export { RecordBatch } from "./log/read/record-batch.js";
+export type { SegmentContents, SegmentInfo } from "./log/read/segment-info.js";
 export type { RecoveryReport } from "./log/recovery-report.js";
-export type { SegmentContents, SegmentInfo } from "./log/segment-info.js";
 export type { OpenedProducer } from "./store/checkpoint-file.js";
 export { ConsumerGroup } from "./store/consumer-group.js";
 export type {

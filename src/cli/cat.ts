@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { SeglogError } from "../errors.js";
 import type { LogRecord } from "../format/record.js";
 import { CommitLog } from "../index.js";
-import { startOf, surveyLog } from "../log/log-survey.js";
+import { startOf, surveyLog } from "../log/recovery/log-survey.js";
 import { parseInteger, parseKey } from "./arguments.js";
 import { keyMade, waitingFor } from "./awaited-key.js";
 import type { CommandContext } from "./context.js";

@@ -4,8 +4,13 @@ import { isMissing } from "../files/file-errors.js";
 import { runSteps } from "../files/steps.js";
 import { CommitLog } from "../index.js";
 import type { LogEnvironment } from "../log/environment.js";
-import { checkFiles } from "../log/link-check.js";
-import { type LogSurvey, type SurveyedSegment, startOf, surveyLog } from "../log/log-survey.js";
+import { checkFiles } from "../log/recovery/link-check.js";
+import {
+  type LogSurvey,
+  type SurveyedSegment,
+  startOf,
+  surveyLog,
+} from "../log/recovery/log-survey.js";
 import { type IndexSummary, readSummary, rebuildIndex } from "../segment/index-loading.js";
 import type { CommandContext } from "./context.js";
 import { damageText, isDamage } from "./damage.js";

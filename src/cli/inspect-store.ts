@@ -1,7 +1,7 @@
 import { SeglogError } from "../errors.js";
 import { JOURNAL_DIRECTORY, STORE_METADATA_FILE } from "../format/file-names.js";
 import { CommitLog } from "../index.js";
-import { surveyLog } from "../log/log-survey.js";
+import { surveyLog } from "../log/recovery/log-survey.js";
 import { decodeKey } from "../store/key-directory.js";
 import { keyPath, listStore, readStoreMetadata } from "../store/store-files.js";
 import type { CommandContext } from "./context.js";

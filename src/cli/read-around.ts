@@ -1,6 +1,6 @@
 import type { LogRecord } from "../format/record.js";
-import { dataBeforeRoomOf, type LogSurvey, startOf } from "../log/log-survey.js";
-import { checkRecords } from "../log/segment-check.js";
+import { dataBeforeRoomOf, type LogSurvey, startOf } from "../log/recovery/log-survey.js";
+import { checkRecords } from "../log/recovery/segment-check.js";
 import { isRoom, walkBlocks } from "../segment/block-walk.js";
 
 /** Records that lie together, or what was stepped over. */

@@ -2,7 +2,7 @@ import { runSteps } from "../files/steps.js";
 import { JOURNAL_DIRECTORY } from "../format/file-names.js";
 import type { LogEnvironment } from "../log/environment.js";
 import type { Finding } from "../log/finding.js";
-import { surveyLog } from "../log/log-survey.js";
+import { surveyLog } from "../log/recovery/log-survey.js";
 import { keyPath } from "../store/store-files.js";
 import type { CommandContext } from "./context.js";
 import { type Location, listKeyDirectories } from "./location.js";

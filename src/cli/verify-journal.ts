@@ -3,10 +3,10 @@ import { LOG_METADATA_FILE } from "../format/file-names.js";
 import { journalName } from "../format/journal-key.js";
 import type { LogEnvironment } from "../log/environment.js";
 import { type Finding, finding } from "../log/finding.js";
-import { JournalFollower } from "../log/journal-follower.js";
-import type { JournaledRun } from "../log/journal-index.js";
-import { BEHIND_TRUNCATION, MISSING_BEFORE_JOURNAL } from "../log/log-tail.js";
-import { type LogVerification, verifyLog } from "../log/verify.js";
+import { JournalFollower } from "../log/follow/journal-follower.js";
+import { type LogVerification, verifyLog } from "../log/inspect/verify.js";
+import type { JournaledRun } from "../log/tail/journal-index.js";
+import { BEHIND_TRUNCATION, MISSING_BEFORE_JOURNAL } from "../log/tail/log-tail.js";
 
 /** A writer beside this moves records from the journal to the segments; it does so rarely. */
 const MAX_ATTEMPTS = 5;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { LogVerification } from "../log/verify.js";
+import type { LogVerification } from "../log/inspect/verify.js";
 import { parseKey } from "./arguments.js";
 import type { CommandContext } from "./context.js";
 import { count, formatBytes } from "./display.js";

@@ -1,8 +1,8 @@
 import { prepare } from "../format/prepared-record.js";
 import type { RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
-import type { AppendOptions, ProducerSequence } from "../log/append-options.js";
-import { AppendedBatch } from "../log/appended-batch.js";
+import type { AppendOptions, ProducerSequence } from "../log/queue/append-options.js";
+import { AppendedBatch } from "../log/queue/appended-batch.js";
 import { encodeKey } from "../store/key-directory.js";
 import type { KeyedBatch } from "../store/keyed-log.js";
 import { toSafeInteger } from "../wire/integers.js";

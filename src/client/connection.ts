@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { SeglogError } from "../errors.js";
-import { pause } from "../log/polling.js";
+import { pause } from "../log/directory/polling.js";
 import { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { fromConnectError } from "../wire/remote-error.js";
 import { backoffMs } from "./backoff.js";

@@ -1,6 +1,6 @@
 import { SeglogError } from "../errors.js";
 import type { LogRecord } from "../format/record.js";
-import { pause } from "../log/polling.js";
+import { pause } from "../log/directory/polling.js";
 import type { FollowResponse, Start } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { toSafeInteger } from "../wire/integers.js";
 import { fromConnectError } from "../wire/remote-error.js";

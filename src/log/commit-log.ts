@@ -3,32 +3,32 @@ import { runSteps, runStepsSync } from "../files/steps.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import { assertDirectory, assertOffset } from "../option-checks.js";
-import { type AppendOptions, copyProducer, toArray } from "./append-options.js";
-import type { AppendedBatch } from "./appended-batch.js";
 import { closedError } from "./closed-error.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
+import type { JournalFollower } from "./follow/journal-follower.js";
+import type { LogView } from "./log-view.js";
+import { openForReading } from "./open-for-reading.js";
+import { type Membership, openForWriting } from "./open-for-writing.js";
+import type { OpenedLog } from "./opened-log.js";
+import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
+import { assertProducerId, nextSequence } from "./producer-states.js";
+import { type AppendOptions, copyProducer, toArray } from "./queue/append-options.js";
+import type { AppendedBatch } from "./queue/appended-batch.js";
 import {
   assertIteration,
   type IterationOptions,
   iterateBatches,
   iterateRecords,
-} from "./iteration.js";
-import type { JournalFollower } from "./journal-follower.js";
-import { findTimestamp, readRange, readRecord } from "./log-reader.js";
-import type { LogView } from "./log-view.js";
-import type { LogWriter } from "./log-writer.js";
-import { openForReading } from "./open-for-reading.js";
-import { type Membership, openForWriting } from "./open-for-writing.js";
-import type { OpenedLog } from "./opened-log.js";
-import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
-import { unlessOvertaken } from "./overtaken.js";
-import { assertProducerId, nextSequence } from "./producer-states.js";
-import { quickRead, quickReadSync } from "./quick-read.js";
-import { type ReadOptions, resolveReadOptions } from "./read-options.js";
-import type { RecordBatch } from "./record-batch.js";
+} from "./read/iteration.js";
+import { findTimestamp, readRange, readRecord } from "./read/log-reader.js";
+import { unlessOvertaken } from "./read/overtaken.js";
+import { quickRead, quickReadSync } from "./read/quick-read.js";
+import { type ReadOptions, resolveReadOptions } from "./read/read-options.js";
+import type { RecordBatch } from "./read/record-batch.js";
+import { describeSegments, type SegmentInfo } from "./read/segment-info.js";
+import { TailMovedError } from "./read/tail-moved-error.js";
 import type { RecoveryReport } from "./recovery-report.js";
-import { describeSegments, type SegmentInfo } from "./segment-info.js";
-import { TailMovedError } from "./tail-moved-error.js";
+import type { LogWriter } from "./write/log-writer.js";
 
 /** Options of {@link CommitLog.open}. */
 export interface OpenLogOptions extends LogOptions {

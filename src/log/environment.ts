@@ -2,10 +2,10 @@ import type { FileSystem } from "../files/file-system.js";
 import { HandlePool, MIN_OPEN_FILES } from "../files/handle-pool.js";
 import { nodeFileSystem } from "../files/node-file-system.js";
 import { openFileLimit } from "../files/open-file-limit.js";
-import { BlockCache } from "./block-cache.js";
-import { BufferPool } from "./buffer-pool.js";
-import { IndexCache } from "./index-cache.js";
-import type { RoomLimits } from "./room.js";
+import type { RoomLimits } from "./directory/room.js";
+import { BlockCache } from "./memory/block-cache.js";
+import { BufferPool } from "./memory/buffer-pool.js";
+import { IndexCache } from "./memory/index-cache.js";
 
 /** Open data files of one log, or of all logs of a store, unless an option says otherwise. */
 const DEFAULT_MAX_OPEN_FILES = 16_384;

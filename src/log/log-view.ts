@@ -3,8 +3,8 @@ import type { Steps } from "../files/steps.js";
 import type { Block } from "../format/block.js";
 import type { LogRecord } from "../format/record.js";
 import type { Segment } from "../segment/segment.js";
-import type { BlockCache } from "./block-cache.js";
-import type { IndexCache } from "./index-cache.js";
+import type { BlockCache } from "./memory/block-cache.js";
+import type { IndexCache } from "./memory/index-cache.js";
 
 /** The end of a log that stands in the journal of its store and not yet in its own segments. */
 export interface TailView {

@@ -1,12 +1,12 @@
 import { JOURNAL_DIRECTORY } from "../format/file-names.js";
 import { closedError } from "./closed-error.js";
+import { listLog, readMetadata } from "./directory/log-files.js";
 import type { LogEnvironment } from "./environment.js";
-import { JournalFollower } from "./journal-follower.js";
-import { assertMayCreate } from "./log-creation.js";
-import { listLog, readMetadata } from "./log-files.js";
-import { LogFollower, notALog } from "./log-follower.js";
+import { JournalFollower } from "./follow/journal-follower.js";
+import { LogFollower, notALog } from "./follow/log-follower.js";
 import type { OpenedLog } from "./opened-log.js";
 import type { ResolvedLogOptions } from "./options.js";
+import { assertMayCreate } from "./recovery/log-creation.js";
 
 /**
  * Opens a log without a lock, and without writing anything.

@@ -3,8 +3,13 @@ import { hasSystemCode } from "../files/file-errors.js";
 import type { FileSystem } from "../files/file-system.js";
 import { LOG_METADATA_FILE } from "../format/file-names.js";
 import type { Segment } from "../segment/segment.js";
+import { listLog, readMetadata } from "./directory/log-files.js";
+import { WriterSession } from "./directory/writer-session.js";
 import type { LogEnvironment } from "./environment.js";
-import type { Journal } from "./journal.js";
+import type { Journal } from "./journal/journal.js";
+import type { OpenedLog } from "./opened-log.js";
+import type { ResolvedLogOptions } from "./options.js";
+import type { OpenedEpoch } from "./producers/producers.js";
 import {
   assertMayCreate,
   assertOwner,
@@ -12,14 +17,9 @@ import {
   createLogDirectory,
   makeDirectories,
   syncParent,
-} from "./log-creation.js";
-import { listLog, readMetadata } from "./log-files.js";
-import { LogWriter } from "./log-writer.js";
-import type { OpenedLog } from "./opened-log.js";
-import type { ResolvedLogOptions } from "./options.js";
-import type { OpenedEpoch } from "./producers.js";
-import { type RecoveredLog, type RecoveryContext, recoverLog } from "./recovery.js";
-import { WriterSession } from "./writer-session.js";
+} from "./recovery/log-creation.js";
+import { type RecoveredLog, type RecoveryContext, recoverLog } from "./recovery/recovery.js";
+import { LogWriter } from "./write/log-writer.js";
 
 /** How a log inside of a store is opened. */
 export interface Membership {

@@ -1,6 +1,6 @@
 import type { LogView } from "./log-view.js";
-import type { LogWriter } from "./log-writer.js";
 import type { RecoveryReport } from "./recovery-report.js";
+import type { LogWriter } from "./write/log-writer.js";
 
 /** A log that was just opened. */
 export interface OpenedLog {

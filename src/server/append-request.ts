@@ -1,5 +1,5 @@
 import type { RecordInput } from "../format/record.js";
-import type { ProducerSequence } from "../log/append-options.js";
+import type { ProducerSequence } from "../log/queue/append-options.js";
 import {
   type AppendRequest,
   Durability,

@@ -2,7 +2,7 @@ import { OffsetOutOfRangeError } from "../errors.js";
 import type { LogRecord } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
 import type { CommitLog } from "../log/commit-log.js";
-import type { ReadOptions } from "../log/read-options.js";
+import type { ReadOptions } from "../log/read/read-options.js";
 import type { LogStore } from "../store/log-store.js";
 import { Start } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { generationOf, isCurrent, takenBack } from "./generation.js";

@@ -15,7 +15,7 @@ import {
   frameChecksum,
 } from "../format/checkpoint-frame.js";
 import { CHECKPOINT_FILE, CUT_MARK } from "../format/file-names.js";
-import { hasZeroSector } from "../log/lost-sectors.js";
+import { hasZeroSector } from "../log/recovery/lost-sectors.js";
 
 /** More than this no checkpoint takes: it is rewritten long before. */
 const MAX_CHECKPOINT_BYTES = 1024 * 1024 * 1024;

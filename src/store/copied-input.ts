@@ -1,5 +1,5 @@
 import type { BytesInput, RecordFields, RecordInput } from "../format/record.js";
-import type { AppendOptions } from "../log/append-options.js";
+import type { AppendOptions } from "../log/queue/append-options.js";
 
 // Appends may have to wait until their log is open, and the caller's objects are free by then.
 // Nothing is judged here: what is no record, list or producer is left to whoever judges it.

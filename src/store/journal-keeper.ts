@@ -3,7 +3,7 @@ import type { SeglogError } from "../errors.js";
 import { JOURNAL_DIRECTORY, LOGS_DIRECTORY } from "../format/file-names.js";
 import { journalName } from "../format/journal-key.js";
 import { CommitLog } from "../log/commit-log.js";
-import type { JournalOwner } from "../log/journal.js";
+import type { JournalOwner } from "../log/journal/journal.js";
 import { resolveLogOptions } from "../log/options.js";
 import { forEachKey } from "./each-key.js";
 import { assertKeyDirectory, keyPath, unfinishedPath } from "./store-files.js";

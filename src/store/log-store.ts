@@ -2,8 +2,6 @@ import { OffsetOutOfRangeError } from "../errors.js";
 import { MIN_OPEN_FILES } from "../files/handle-pool.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
-import { type AppendOptions, assertAppendable } from "../log/append-options.js";
-import type { AppendedBatch } from "../log/appended-batch.js";
 import type { CommitLog, StoredProducer } from "../log/commit-log.js";
 import { createEnvironment, type LogEnvironment } from "../log/environment.js";
 import {
@@ -12,7 +10,9 @@ import {
   type ResolvedLogOptions,
   resolveLogOptions,
 } from "../log/options.js";
-import { type ReadOptions, resolveReadOptions } from "../log/read-options.js";
+import { type AppendOptions, assertAppendable } from "../log/queue/append-options.js";
+import type { AppendedBatch } from "../log/queue/appended-batch.js";
+import { type ReadOptions, resolveReadOptions } from "../log/read/read-options.js";
 import { assertDirectory, assertOffset, integer } from "../option-checks.js";
 import type { NamedProducer, OpenedProducer } from "./checkpoint-file.js";
 import { ConsumerGroup } from "./consumer-group.js";

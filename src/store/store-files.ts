@@ -22,7 +22,7 @@ import {
   encodeStoreMetadata,
   type StoreMetadata,
 } from "../format/store-metadata.js";
-import { makeDirectories } from "../log/log-creation.js";
+import { makeDirectories } from "../log/recovery/log-creation.js";
 import { decodeKey } from "./key-directory.js";
 
 /** Part of the name of a key's directory that is being deleted; no key's name has a dot. */

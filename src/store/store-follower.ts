@@ -2,7 +2,7 @@ import { SeglogError } from "../errors.js";
 import { JOURNAL_DIRECTORY } from "../format/file-names.js";
 import { CommitLog } from "../log/commit-log.js";
 import type { LogEnvironment } from "../log/environment.js";
-import { JournalFollower } from "../log/journal-follower.js";
+import { JournalFollower } from "../log/follow/journal-follower.js";
 import type { ResolvedLogOptions } from "../log/options.js";
 import { loadCheckpoint } from "./checkpoint-file.js";
 import { FollowedOffsets } from "./followed-offsets.js";

@@ -1,6 +1,6 @@
+import type { WriterSession } from "../log/directory/writer-session.js";
 import type { LogEnvironment } from "../log/environment.js";
 import type { ResolvedLogOptions } from "../log/options.js";
-import type { WriterSession } from "../log/writer-session.js";
 
 /** Where and how this process writes a store. */
 export interface WritingContext {

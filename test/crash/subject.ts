@@ -1,7 +1,7 @@
 import { SeglogError, type SeglogErrorCode } from "../../src/errors.js";
 import { CommitLog } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import { encodeKey } from "../../src/store/key-directory.js";
 import { LogStore } from "../../src/store/log-store.js";
 import type { MemoryFileSystem } from "../support/memory-file-system.js";

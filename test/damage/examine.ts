@@ -3,7 +3,7 @@ import { CorruptionError, type SeglogError } from "../../src/errors.js";
 import { CommitLog } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import type { Finding } from "../../src/log/finding.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import { LogStore } from "../../src/store/log-store.js";
 import { BoundedFileSystem, type Image, imageOf, isSameImage, STORE } from "./image.js";
 import { type Answer, readEverything, type Thoroughness, typed, Violation } from "./look.js";

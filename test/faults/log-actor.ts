@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { SeglogError } from "../../src/errors.js";
 import { CommitLog, type OpenLogOptions } from "../../src/log/commit-log.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import { LogModel, type Remains } from "./log-model.js";
 import type { Outcome, World } from "./world.js";
 

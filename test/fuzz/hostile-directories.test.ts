@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { CorruptionError, SeglogError } from "../../src/errors.js";
 import { CommitLog } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import { LogStore } from "../../src/store/log-store.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import { type Forgery, forge, forgery } from "./forgery.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BufferPool } from "../../src/log/buffer-pool.js";
+import { BufferPool } from "../../src/log/memory/buffer-pool.js";
 
 const MIB = 1024 * 1024;
 

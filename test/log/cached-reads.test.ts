@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Block } from "../../src/format/block.js";
-import { BlockCache } from "../../src/log/block-cache.js";
 import type { CommitLog } from "../../src/log/commit-log.js";
+import { BlockCache } from "../../src/log/memory/block-cache.js";
 import type { Segment } from "../../src/segment/segment.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";
 import { appendEach, openLog, textOf, valueAt } from "../support/log-builder.js";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { JournaledProducer } from "../../src/format/journal-key.js";
 import type { LogRecord } from "../../src/format/record.js";
-import { GatheredTail } from "../../src/log/gathered-tail.js";
-import type { JournaledRecord } from "../../src/log/journaled-record.js";
-import { PendingGroup } from "../../src/log/pending.js";
-import { TailPiece } from "../../src/log/tail-piece.js";
+import { PendingGroup } from "../../src/log/queue/pending.js";
+import { GatheredTail } from "../../src/log/tail/gathered-tail.js";
+import type { JournaledRecord } from "../../src/log/tail/journaled-record.js";
+import { TailPiece } from "../../src/log/tail/tail-piece.js";
 
 const EPOCH = 3;
 const FROM = 40;

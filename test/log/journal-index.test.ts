@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { JournalIndex } from "../../src/log/journal-index.js";
+import { JournalIndex } from "../../src/log/tail/journal-index.js";
 
 /** Adds records of logs, named by letters, at the places 0, 1 and so on. */
 function indexOf(logs: string): JournalIndex {

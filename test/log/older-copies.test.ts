@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { createEnvironment } from "../../src/log/environment.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import { leaveUnclean } from "../support/crash.js";
 import { codeOf, failureOf } from "../support/failure.js";
 import {

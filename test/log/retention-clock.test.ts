@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CommitLog } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
-import { RetentionClock } from "../../src/log/retention-clock.js";
+import { RetentionClock } from "../../src/log/write/retention-clock.js";
 import { valueAt } from "../support/log-builder.js";
 import { newPath } from "../support/temporary-directory.js";
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { segmentFileName } from "../../src/format/file-names.js";
 import { LogStore } from "../../src/index.js";
 import { createEnvironment } from "../../src/log/environment.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import { fileLength, patch } from "../support/damage.js";
 import { durableSteps } from "../support/durable-steps.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import { hasPython, readIndependently } from "../golden/independent-reader.js";
 import { kill } from "../support/crash.js";
 import { cut, flipBit, snapshotOf } from "../support/damage.js";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import { afterPowerCut, leaveUnclean } from "../support/crash.js";
 import { cut, extend, fileLength, flipBit, patch, restore, snapshotOf } from "../support/damage.js";
 import { codeOf, failureOf } from "../support/failure.js";

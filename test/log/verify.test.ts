@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { checksum as crc } from "../../src/format/checksum.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import type { Finding } from "../../src/log/finding.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import {
   cut,
   extend,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { CommitLog } from "../../src/index.js";
 import { createEnvironment } from "../../src/log/environment.js";
-import { verifyLog } from "../../src/log/verify.js";
+import { verifyLog } from "../../src/log/inspect/verify.js";
 import { seglog } from "../cli/program.js";
 import { openStore } from "../store/stores.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { LogRecord } from "../../src/format/record.js";
 import { CommitLog } from "../../src/log/commit-log.js";
-import { JournalFollower } from "../../src/log/journal-follower.js";
+import { JournalFollower } from "../../src/log/follow/journal-follower.js";
 import type { LogStore } from "../../src/store/log-store.js";
 import { codeOf, failureOf } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";

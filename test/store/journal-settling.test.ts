@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { SeglogError } from "../../src/errors.js";
 import { CommitLog } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
-import { Journal } from "../../src/log/journal.js";
+import { Journal } from "../../src/log/journal/journal.js";
 import { LogStore } from "../../src/store/log-store.js";
 import { flipBit } from "../support/damage.js";
 import { codeOf } from "../support/failure.js";

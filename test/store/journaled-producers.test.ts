@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import type { AppendedBatch } from "../../src/log/appended-batch.js";
+import type { AppendedBatch } from "../../src/log/queue/appended-batch.js";
 import type { LogStore } from "../../src/store/log-store.js";
 import { codeOf } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { SeglogError } from "../../src/errors.js";
 import { PooledFile } from "../../src/files/handle-pool.js";
-import { BufferPool } from "../../src/log/buffer-pool.js";
+import { BufferPool } from "../../src/log/memory/buffer-pool.js";
 import type { LogStore } from "../../src/store/log-store.js";
 import { codeOf } from "../support/failure.js";
 import { FaultyFileSystem } from "../support/faulty-file-system.js";

@@ -153,7 +153,7 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "retried-log-meets-remains",
     bug: "a log that could not be made for want of space can never be made",
-    file: "log/log-creation.ts",
+    file: "log/recovery/log-creation.ts",
     find: "  await fileSystem.removeTree(temporary);\n",
     replace: "",
     suite: {

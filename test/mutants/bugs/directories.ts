@@ -13,7 +13,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-of-new-segment",
     bug: "a new segment takes appends before its name is durable",
-    file: "log/log-files.ts",
+    file: "log/directory/log-files.ts",
     find: "  await fileSystem.syncDirectory(directory);\n",
     replace: "",
     suite: { files: ["log/durability.test.ts"], pattern: "a new log" },
@@ -21,7 +21,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-of-new-directory",
     bug: "makes a store in directories whose own names are not durable",
-    file: "log/log-creation.ts",
+    file: "log/recovery/log-creation.ts",
     find: "    await syncParent(fileSystem, each);\n",
     replace: "",
     suite: { files: ["store/durable-order.test.ts"], pattern: "a store is made" },
@@ -38,7 +38,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-in-new-log",
     bug: "gives a new log's directory its name before the names in it are durable",
-    file: "log/log-creation.ts",
+    file: "log/recovery/log-creation.ts",
     find: "  await fileSystem.syncDirectory(temporary);\n",
     replace: "",
     suite: { files: ["store/durable-order.test.ts"], pattern: "a key is made" },
@@ -46,7 +46,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-of-new-log",
     bug: "a new log of a store takes appends before its directory's name is durable",
-    file: "log/log-creation.ts",
+    file: "log/recovery/log-creation.ts",
     find: "  await fileSystem.rename(temporary, directory);\n  await fileSystem.syncDirectory(dirname(directory));\n",
     replace: "  await fileSystem.rename(temporary, directory);\n",
     suite: { files: ["store/durable-order.test.ts"], pattern: "a key is made" },
@@ -54,7 +54,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-of-recovery",
     bug: "goes on after a crash before the recovered segment has its name durably",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "  await fileSystem.syncDirectory(directory);\n",
     replace: "",
     suite: { files: ["log/durable-order.test.ts"], pattern: "cuts a torn tail" },
@@ -62,7 +62,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-of-truncation",
     bug: "begins the segment behind a truncation before the cut one has its name durably",
-    file: "log/truncation.ts",
+    file: "log/recovery/truncation.ts",
     find: "  await fileSystem.syncDirectory(directory);\n",
     replace: "",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is truncated" },
@@ -96,7 +96,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-before-redo",
     bug: "goes on with an interrupted deletion before the metadata that says so are durable",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "    await environment.fileSystem.syncDirectory(directory);\n",
     replace: "",
     suite: { files: ["log/durable-order.test.ts"], pattern: "goes on with a deletion" },

@@ -5,7 +5,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "prepared-group-keeps-its-place",
     bug: "writes a group with the places that it got for behind one that failed",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "next?.before === this.#written &&",
     replace: "next !== undefined &&",
     suite: { files: ["log/prepared-groups.test.ts"] },
@@ -13,7 +13,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "prepared-group-of-others",
     bug: "takes the places of another group for those of this one",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      next.batches.length === run.length &&\n      run.every((batch, index) => batch === next.batches[index]);",
     replace: "      next.batches.length > 0;",
     suite: { files: ["log/prepared-groups.test.ts"] },
@@ -21,7 +21,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "prepared-group-vouches-for-too-little",
     bug: "blocks that were made ready early do not say that those before them are durable",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      next.durableEndOffset === this.#durable.endOffset &&\n",
     replace: "",
     suite: { files: ["log/prepared-groups.test.ts"] },
@@ -29,7 +29,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "acknowledge-after-sync-ahead-failed",
     bug: "resolves an append that was being written when a sync beside it failed",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "  syncAhead(): void {\n    this.#failures.assertSound();\n",
     replace: "  syncAhead(): void {\n    if (this.#failures.poison !== undefined) return;\n",
     suite: { files: ["log/poisoned.test.ts"], pattern: "fails what is being written" },
@@ -37,7 +37,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "retry-failed-sync",
     bug: "syncs a second time after a sync failed, and believes the answer",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      handle.hasUnsyncedWrites = false;\n      await file.datasync();\n",
     replace:
       "      handle.hasUnsyncedWrites = false;\n      await file.datasync().catch(() => file.datasync());\n",
@@ -46,7 +46,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "sync-after-poison",
     bug: "a later flush syncs again after a sync failed",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      throw this.#failures.poisonWith(error);\n    } finally {\n      handle.release();",
     replace: "      throw error;\n    } finally {\n      handle.release();",
     suite: { files: ["log/poisoned.test.ts"] },
@@ -54,7 +54,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "failed-sync-is-no-failure",
     bug: "acknowledges appends whose sync failed",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      handle.hasUnsyncedWrites = false;\n      await file.datasync();\n",
     replace:
       "      handle.hasUnsyncedWrites = false;\n      await file.datasync().catch(() => undefined);\n",
@@ -74,7 +74,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "background-sync-fails-silently",
     bug: "a sync before an idle file is closed fails, and nobody is told",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      this.#options.onError(this.#failures.judge(error));\n    }\n  }\n}",
     replace: "    }\n  }\n}",
     suite: { files: ["log/poisoned.test.ts"] },
@@ -82,7 +82,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "close-unsynced-handle",
     bug: "closes the idle handle of a segment with unsynced writes",
-    file: "log/writer-segments.ts",
+    file: "log/write/writer-segments.ts",
     find: "    this.active.file.syncBeforeClose = () => this.#end.syncInBackground();",
     replace: "    this.active.file.syncBeforeClose = undefined;",
     suite: {
@@ -193,7 +193,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "half-written-group-stays",
     bug: "leaves what a full disk took of a group in the file",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      await file.truncate(endPosition);\n",
     replace: "",
     suite: {
@@ -204,7 +204,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "failed-cut-is-no-failure",
     bug: "goes on when what was half written cannot be cut off",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "    } catch (second) {\n      throw this.#failures.poisonWith(second);\n",
     replace: "    } catch {\n      throw error;\n",
     suite: {
@@ -215,7 +215,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "failed-write-is-retried",
     bug: "takes appends after a write failed with EIO",
-    file: "log/log-failures.ts",
+    file: "log/write/log-failures.ts",
     find: '    (error.code === "NO_SPACE" ||\n',
     replace: '    (error.code === "NO_SPACE" ||\n      error.code === "IO_ERROR" ||\n',
     suite: { files: ["log/poisoned.test.ts"] },
@@ -234,7 +234,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "unknown-metadata-is-no-failure",
     bug: "goes on when nobody knows which log.meta a crash would leave",
-    file: "log/metadata-keeper.ts",
+    file: "log/write/metadata-keeper.ts",
     find: "      throw isRenamed && !isHandleShortage(error) ? this.#failures.poisonWith(error) : error;",
     replace: "      throw error;",
     suite: { files: ["log/poisoned.test.ts"], pattern: "nobody knows which one" },
@@ -242,7 +242,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "unknown-bound-is-no-failure",
     bug: "takes appends behind a truncation bound that a crash would apply",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "      throw boundMayHold ? this.#failures.poisonWith(error) : error;",
     replace: "      throw error;",
     suite: { files: ["log/truncation.test.ts"], pattern: "likewise in one segment" },
@@ -273,7 +273,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "append-hidden-by-next-segment",
     bug: "appends to a segment after the next one's file may have been made",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "    if (this.mustRollFirst || this.isActiveAged()) return true;",
     replace: "    if (this.isActiveAged()) return true;",
     suite: { files: ["log/full-disk.test.ts"], pattern: "for a roll" },

@@ -5,7 +5,7 @@ export const indexBugs: readonly Mutant[] = [
   {
     name: "trust-index",
     bug: "believes the place that an index names, whatever block is there",
-    file: "log/log-reader.ts",
+    file: "log/read/log-reader.ts",
     find: "    if (place.baseOffset === undefined || found === place.baseOffset) return run;",
     replace: "    if (place.baseOffset === undefined || found !== undefined) return run;",
     suite: {
@@ -74,7 +74,7 @@ export const indexBugs: readonly Mutant[] = [
   {
     name: "failed-index-fails-append",
     bug: "a roll fails since an index, which is but a hint, cannot be saved",
-    file: "log/writer-indexes.ts",
+    file: "log/write/writer-indexes.ts",
     find: "    await pool.transient(() => saveIndex(fileSystem, segment, index)).catch(() => undefined);",
     replace: "    await pool.transient(() => saveIndex(fileSystem, segment, index));",
     suite: { files: ["log/every-failure.test.ts"], pattern: "ENOSPC, from then on" },

@@ -5,7 +5,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "cut-without-a-mark",
     bug: "what a truncation cut off comes back from the journal",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "    await this.#journaled?.mark();\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "cut behind them" },
@@ -13,7 +13,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "mark-is-overlooked",
     bug: "the next session takes what a mark made void for the end of a log",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "        if (key.isMark) this.index.forget(key.log);\n",
     replace: "        if (key.isMark) continue;\n",
     suite: { files: ["store/journal.test.ts"], pattern: "cut behind them" },
@@ -21,7 +21,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "reader-overlooks-mark",
     bug: "a reader takes what a mark made void for the end of a log",
-    file: "log/journal-follower.ts",
+    file: "log/follow/journal-follower.ts",
     find: "        if (key?.isMark) this.#index.forget(key.log);\n",
     replace: "        if (key?.isMark) continue;\n",
     suite: { files: ["store/journal.test.ts"], pattern: "cut behind them" },
@@ -29,7 +29,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "mark-before-segments-are-synced",
     bug: "voids what the journal has of a log while the segments' copy is in the page cache alone",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: "    await this.flush();\n    this.#journaled.settled(",
     replace: "    this.#journaled.settled(",
     suite: { files: ["store/durable-order.test.ts"], pattern: "whose end stands in the journal" },
@@ -37,7 +37,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-frees-what-logs-lack",
     bug: "frees what some log could not take over",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "Math.min(end, this.index.firstUnsettledPlace());",
     replace: "end;",
     suite: {
@@ -48,7 +48,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-is-freed-before-logs-settle",
     bug: "frees the journal, and only then moves what stood there to the logs",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "    await Promise.all(Array.from({ length: SETTLING_AT_A_TIME }, settleSome));\n",
     replace: `    await log.deleteBefore(end);
     await Promise.all(Array.from({ length: SETTLING_AT_A_TIME }, settleSome));
@@ -58,7 +58,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "settled-records-are-counted-twice",
     bug: "takes new records for settled ones after some before them were freed",
-    file: "log/journal-index.ts",
+    file: "log/tail/journal-index.ts",
     find: "Math.max(run.settledCount - dropped, 0)",
     replace: "run.settledCount",
     suite: { files: ["log/journal-index.test.ts"], pattern: "are freed" },
@@ -66,7 +66,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "index-forgets-before-journal",
     bug: "forgets what the journal has before it is durably gone, so that no mark is made for it",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "    await log.deleteBefore(unneeded);\n    this.index.dropBefore(unneeded);\n",
     replace: "    this.index.dropBefore(unneeded);\n    await log.deleteBefore(unneeded);\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "could not be emptied" },
@@ -74,7 +74,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-is-emptied-unread",
     bug: "empties a journal of which it is not known what it holds",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "      if (this.#view !== undefined) await this.#trim(",
     replace: "      await this.#trim(",
     suite: {
@@ -112,7 +112,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "opened-log-forgets-its-tail",
     bug: "gives out again the offsets of records that stand in the journal alone",
-    file: "log/journaled-appends.ts",
+    file: "log/journal/journaled-appends.ts",
     find: "Math.max(segmentsEnd, journal.index.runOf(this.#name)?.endOffset ?? 0)",
     replace: "segmentsEnd",
     suite: { files: ["store/journal.test.ts"], pattern: "after the process was killed" },
@@ -120,7 +120,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "gap-before-journal-is-hidden",
     bug: "opens a log that lacks records between its segments and the journal",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "    if (run !== undefined && run.firstOffset > segmentsEnd) {",
     replace: "    if (run !== undefined && run.firstOffset < 0) {",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "begins behind the segments" },
@@ -128,7 +128,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "clock-forgets-journal",
     bug: "gives a record an earlier time than those before it, which stand in the journal",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "run.endOffset > segmentsEnd ? this.index.maxTimestampOf(name) : 0;",
     replace: "run.endOffset > segmentsEnd ? 0 : 0;",
     suite: { files: ["store/journal.test.ts"], pattern: "clock" },
@@ -136,7 +136,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "runs-are-joined-over-a-gap",
     bug: "takes records of the journal for ones that went straight to the segments",
-    file: "log/journal-index.ts",
+    file: "log/tail/journal-index.ts",
     find: "    if (offset === run.firstOffset + run.places.length) {",
     replace: "    if (offset >= run.firstOffset + run.places.length) {",
     suite: { files: ["store/journal.test.ts"], pattern: "a long one behind short ones" },
@@ -144,7 +144,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "run-is-kept-after-it-was-dropped",
     bug: "acknowledges records of the journal that nothing leads to",
-    file: "log/journal-index.ts",
+    file: "log/tail/journal-index.ts",
     find: "    run.isDropped = true;\n",
     replace: "",
     suite: { files: ["log/journal-index.test.ts"], pattern: "counts no longer" },
@@ -152,7 +152,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "gathered-tail-outlives-a-cut",
     bug: "moves records from the journal to a log that was cut since they were gathered",
-    file: "log/gathered-tail.ts",
+    file: "log/tail/gathered-tail.ts",
     find: "epoch !== this.#epoch || ",
     replace: "",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "come back" },
@@ -160,7 +160,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "gathered-tail-goes-anywhere",
     bug: "moves records from the journal behind others than those they followed",
-    file: "log/gathered-tail.ts",
+    file: "log/tail/gathered-tail.ts",
     find: " || piece?.firstOffset !== from) return undefined;",
     replace: " || piece === undefined || from < 0) return undefined;",
     suite: { files: ["store/journal-life.test.ts"] },
@@ -168,7 +168,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "settling-keeps-appends-waiting",
     bug: "sends appends to a log's own segments while what it has in the journal is moved there",
-    file: "log/append-queue.ts",
+    file: "log/queue/append-queue.ts",
     find: "    return this.#inTurn(run, true);\n",
     replace: "    return this.exclusive(run);\n",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "waiting" },
@@ -176,7 +176,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "settling-forgets-retention",
     bug: "lets segments that were filled from the journal stay for good",
-    file: "log/tail-settling.ts",
+    file: "log/write/tail-settling.ts",
     find: "      if (this.#upkeep.isDue) await this.#upkeep.runBesideAppends();\n",
     replace: "",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "retention" },
@@ -184,7 +184,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "search-by-time-follows-the-tail",
     bug: "looks for a time behind records that came from the journal while it looked before them",
-    file: "log/log-reader.ts",
+    file: "log/read/log-reader.ts",
     find: "  return yield* findTimestampFrom(view, segmentsEndOffset, timestamp);\n",
     replace: "  return yield* findTimestampFrom(view, view.segmentsEndOffset, timestamp);\n",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "by its time" },
@@ -192,7 +192,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-is-read-log-by-log",
     bug: "reads the whole journal once for each log",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "      const gathered = await this.#gather(names);",
     replace: "      const gathered = new Map<string, GatheredTail>();",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "one pass" },
@@ -200,7 +200,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-overtakes-segments",
     bug: "an append to the journal gets the offset of one that waits for the segments",
-    file: "log/append-ways.ts",
+    file: "log/write/append-ways.ts",
     find: "      this.#queue.isIdle &&\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "either way" },
@@ -208,7 +208,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "segments-overtake-journal",
     bug: "an append to the segments gets the offset of one that is on its way to the journal",
-    file: "log/journaled-appends.ts",
+    file: "log/journal/journaled-appends.ts",
     find: "    return this.#pending > 0 || this.#endOffset > segmentsEnd;",
     replace: "    return this.#endOffset > segmentsEnd;",
     suite: { files: ["store/journal.test.ts"], pattern: "a long one behind short ones" },
@@ -216,7 +216,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "batch-counts-as-one",
     bug: "the append behind a batch that is on its way gets the offset of the batch's second record",
-    file: "log/journaled-appends.ts",
+    file: "log/journal/journaled-appends.ts",
     find: "    this.#begin(count, byteLength);",
     replace: "    this.#begin(1, byteLength);",
     suite: { files: ["store/journal.test.ts"], pattern: "batches that follow each other" },
@@ -224,7 +224,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journaled-appends-are-not-awaited",
     bug: "closes a log while appends of it are on their way to the journal",
-    file: "log/journaled-appends.ts",
+    file: "log/journal/journaled-appends.ts",
     find: "    while (this.#pending > 0) {",
     replace: "    while (this.#pending < 0) {",
     suite: { files: ["store/journal.test.ts"], pattern: "answered before" },
@@ -232,7 +232,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "poisoned-log-does-not-wait",
     bug: "closes a log that was poisoned while appends of it are on their way to the journal",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: `      await this.#journaled?.drained();
       this.#failures.assertSound();
       await this.settle();
@@ -245,7 +245,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "closed-log-is-settled",
     bug: "writes to the segments of a log that was closed",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: "    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);\n",
     replace: "    if (this.#settling === undefined) return Promise.resolve(true);\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "closed before it had room" },
@@ -253,7 +253,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "failed-journaling-is-not-doubted",
     bug: "other records take the place of ones of which nobody knows whether the journal has them",
-    file: "log/journaled-appends.ts",
+    file: "log/journal/journaled-appends.ts",
     find: '    if (error.code === "LOG_POISONED") this.#journal.doubt(this.#name, error);\n',
     replace: "",
     suite: {
@@ -264,7 +264,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "reader-looks-at-journal-last",
     bug: "a reader misses records that leave the journal between its two looks",
-    file: "log/log-follower.ts",
+    file: "log/follow/log-follower.ts",
     find: `      await this.#journal?.refresh();
       const run = this.#journal?.index.runOf(journalName(this.logId));
       const state = await this.#published.read();
@@ -278,7 +278,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "reader-mixes-epochs",
     bug: "a reader is shown, behind a cut, what the journal had before it",
-    file: "log/log-follower.ts",
+    file: "log/follow/log-follower.ts",
     find: "      if (this.epoch !== epoch) continue;",
     replace: "      if (this.epoch < epoch) continue;",
     suite: { files: ["store/journal-readers.test.ts"], pattern: "cut while a reader looks" },
@@ -286,7 +286,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "start-behind-segments",
     bug: "a log begins behind the end of its segments",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "    if (offset > this.#log.segmentsEndOffset) await this.#log.settle();\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "deleteBefore" },
@@ -294,7 +294,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journaled-records-outlive-retention",
     bug: "a time limit does not hold for records that stand in the journal",
-    file: "log/log-upkeep.ts",
+    file: "log/write/log-upkeep.ts",
     find: "        await this.#log.settle().catch((error: SeglogError) => options.onError(error));\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "older than retention allows" },
@@ -323,7 +323,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "moved-tail-is-damage",
     bug: "a read that begins in the segments takes a file that left the journal for damage",
-    file: "log/overtaken.ts",
+    file: "log/read/overtaken.ts",
     find: "view.tail !== undefined && !hasLookedAgain",
     replace: "offset >= view.segmentsEndOffset && !hasLookedAgain",
     suite: { files: ["store/journal-readers.test.ts"], pattern: "where they have gone" },
@@ -331,7 +331,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-that-comes-is-damage",
     bug: "a reader takes a journal that is being made for one without metadata",
-    file: "log/journal-follower.ts",
+    file: "log/follow/journal-follower.ts",
     find: `    const kind = await fileSystem.kindOf(this.#directory);
     if (kind === undefined) return undefined;
     assertDirectoryKind(this.#directory, kind);
@@ -354,7 +354,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-behind-symbolic-link",
     bug: "a reader follows a symbolic link out of the store",
-    file: "log/journal-follower.ts",
+    file: "log/follow/journal-follower.ts",
     find: "    assertDirectoryKind(this.#directory, kind);\n",
     replace: "    void assertDirectoryKind;\n",
     suite: { files: ["store/journal-readers.test.ts"], pattern: "symbolic link" },
@@ -370,7 +370,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "full-journal-stays-full",
     bug: "a journal that takes no more is never emptied again",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "      this.#grow(byteLength);\n      return false;\n",
     replace: "      return false;\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "takes appends again" },
@@ -378,7 +378,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "kept-records-take-no-room",
     bug: "a journal of which nothing can be freed grows for ever",
-    file: "log/journal.ts",
+    file: "log/journal/journal.ts",
     find: "    this.#grownBytes = 0;\n",
     replace: "    this.#grownBytes = this.#heldBytes = 0;\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "no more than allowed" },
@@ -394,7 +394,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "unreadable-journal-poisons-logs",
     bug: "gives logs up because what is to be moved to them could not be read",
-    file: "log/group-commit.ts",
+    file: "log/write/group-commit.ts",
     find: "this.#failures.poison === undefined && error instanceof SeglogError;",
     replace: "this.#failures.poison !== undefined && error instanceof SeglogError;",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "does no harm" },
@@ -402,7 +402,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "cut-of-full-disk-is-not-synced",
     bug: "what was refused for lack of space comes back after a power cut",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      await file.truncate(endPosition);\n      await file.datasync();\n",
     replace: "      await file.truncate(endPosition);\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "come back after a power cut" },
@@ -410,7 +410,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "full-disk-stops-upkeep",
     bug: "retention frees nothing on a disk that is full",
-    file: "log/log-upkeep.ts",
+    file: "log/write/log-upkeep.ts",
     find: "await this.#log.settle().catch((error: SeglogError) => options.onError(error));",
     replace: "await this.#log.settle();",
     suite: { files: ["store/journal.test.ts"], pattern: "is full" },
@@ -418,7 +418,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "closed-log-fails-to-settle",
     bug: "tells of a failure when a log was closed while the journal was being emptied",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: "    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);\n",
     replace: `    if (this.#settling === undefined) return Promise.resolve(true);
     if (this.#closed !== undefined) return Promise.reject(this.#closed);

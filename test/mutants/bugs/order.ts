@@ -5,7 +5,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "acknowledge-early",
     bug: "resolves appends before their sync",
-    file: "log/segment-commits.ts",
+    file: "log/write/segment-commits.ts",
     find: '      if (this.#options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n      answer = this.#publication.publish(unsynced);\n    } catch (error) {',
     replace:
       '      this.#publication.acknowledge(unsynced);\n      if (this.#options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n    } catch (error) {',
@@ -14,7 +14,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "publish-early",
     bug: "shows readers what is written and not yet synced",
-    file: "log/segment-commits.ts",
+    file: "log/write/segment-commits.ts",
     find: "        await this.#end.write(run);\n",
     replace:
       "        await this.#end.write(run);\n        this.#publication.moveTo(this.#end.written);\n        this.#publication.tellReaders();\n",
@@ -23,7 +23,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "acknowledge-before-roll-is-synced",
     bug: "resolves appends of a segment that is about to be sealed before its sync",
-    file: "log/segment-commits.ts",
+    file: "log/write/segment-commits.ts",
     find: "          await this.#end.sync();\n          this.#publication.acknowledge(unsynced);\n",
     replace:
       "          this.#publication.acknowledge(unsynced);\n          await this.#end.sync();\n",
@@ -32,7 +32,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "segment-under-its-final-name",
     bug: "writes the header of a new segment under its final name, so that a crash leaves half of it",
-    file: "log/log-files.ts",
+    file: "log/directory/log-files.ts",
     find: "  const temporary = await prepareFile(fileSystem, path, (file) => writeFully(file, bytes, 0));\n  await fileSystem.rename(temporary, path);\n",
     replace: `  const file = await fileSystem.open(path, "create");
   await writeFully(file, bytes, 0);
@@ -93,7 +93,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "delete-before-start-is-durable",
     bug: "deletes segments before the new start offset is durable",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "        await this.#metadata.replace({ startOffset: offset });",
     replace: `        const { all } = this.#segments;
         for (const segment of all.slice(0, -1)) {
@@ -108,7 +108,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "delete-newest-first",
     bug: "retention deletes the newest of the doomed segments first",
-    file: "log/writer-segments.ts",
+    file: "log/write/writer-segments.ts",
     find: "    for (const segment of this.#all.slice(0, count)) {",
     replace: "    for (const segment of this.#all.slice(0, count).toReversed()) {",
     suite: { files: ["log/durable-order.test.ts"], pattern: "loses its beginning" },
@@ -116,7 +116,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "truncate-before-bound-is-durable",
     bug: "cuts files before the truncation is recorded",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "        truncation: bound,\n",
     replace: "        truncation: undefined,\n",
     suite: { files: ["log/truncation.test.ts"], pattern: "carried out by the next open" },
@@ -132,7 +132,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "epoch-after-the-cut",
     bug: "recovery cuts a torn tail before the new epoch is durable",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "      await writeMetadata(fileSystem, directory, before);\n",
     replace: "",
     suite: { files: ["log/durable-order.test.ts"], pattern: "cuts a torn tail" },
@@ -148,7 +148,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "append-before-commits-are-clamped",
     bug: "a truncated log takes appends before commits past its end are brought back",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "    await this.#onTruncated?.(offset);",
     replace: "    void this.#onTruncated?.(offset);",
     suite: {
@@ -159,7 +159,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-first-write",
     bug: "the marker of a clean close still holds while records are appended",
-    file: "log/metadata-keeper.ts",
+    file: "log/write/metadata-keeper.ts",
     find: "    if (!this.#now.clean && !hasProducers) return;\n",
     replace: "    if (this.#directory !== '') return;\n",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "is void before the first write" },
@@ -167,7 +167,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-truncation",
     bug: "the marker of a clean close still holds while the log is truncated",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "        await this.#metadata.beginSession(this.#end.durable);\n        await this.#end.takeRoomBack();\n",
     replace: "        await this.#end.takeRoomBack();\n",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by truncateTo" },
@@ -175,7 +175,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-deletion",
     bug: "the marker of a clean close still holds when the start offset moves",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "        await this.#metadata.beginSession(this.#end.durable);\n        // A crash must not leave",
     replace: "        // A crash must not leave",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by deleteBefore" },
@@ -183,7 +183,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-roll-by-age",
     bug: "the marker of a clean close still holds when a segment is sealed for its age",
-    file: "log/writer-segments.ts",
+    file: "log/write/writer-segments.ts",
     find: "      await this.#metadata.beginSession(this.#end.durable);\n      await this.#end.takeRoomBack();\n      await",
     replace: "      await this.#end.takeRoomBack();\n      await",
     suite: { files: ["log/durable-order.test.ts"], pattern: "grows old" },

@@ -25,7 +25,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "earlier-epoch-is-stored",
     bug: "takes batches of a producer that was replaced",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "      if (epoch < opened) return fenced(producer, opened);\n",
     replace: "",
     suite: { files: ["store/producers.test.ts"], pattern: "can append no more" },
@@ -33,7 +33,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "repeated-batch-in-one-round",
     bug: "stores a batch twice that came twice while the disk was busy",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "      const state = ahead.get(id) ?? this.state(id);",
     replace: "      const state = this.state(id);",
     suite: { files: [PRODUCERS], pattern: "while it is on its way" },
@@ -41,7 +41,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "failed-batch-is-noted",
     bug: "takes a batch for stored before it was written",
-    file: "log/segment-commits.ts",
+    file: "log/write/segment-commits.ts",
     find: "        await this.#end.write(run);\n        this.#producers.note(run, baseOffset);",
     replace: "        this.#producers.note(run, baseOffset);\n        await this.#end.write(run);",
     suite: { files: [PRODUCERS], pattern: "leaves no gap" },
@@ -49,7 +49,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producers-mark-is-left-out",
     bug: "writes the first batch of a producer into a log that does not say that there are any",
-    file: "log/metadata-keeper.ts",
+    file: "log/write/metadata-keeper.ts",
     find: "      hasProducers: this.#now.hasProducers || hasProducers,\n",
     replace: "",
     suite: { files: [PRODUCERS], pattern: "outlives the segments|keeps segments" },
@@ -57,7 +57,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "segments-go-before-producers-are-kept",
     bug: "removes the segments that alone tell of a producer",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "      if (first !== this.#segments.all[0]) await this.#producers.keepWithout(first.baseOffset);\n",
     replace: "",
     suite: { files: [PRODUCERS], pattern: "is saved before segments go" },
@@ -65,7 +65,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producers-saved-before-the-sync",
     bug: "saves that batches are stored which a power cut can still take",
-    file: "log/producers-keeper.ts",
+    file: "log/write/producers-keeper.ts",
     find: "      await this.#end.sync();\n      await this.known.save(this.#end.durable);",
     replace: "      await this.known.save(this.#end.written);",
     suite: { files: [PRODUCERS], pattern: "is saved before segments go" },
@@ -73,7 +73,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "lost-producers-are-not-told",
     bug: "says nothing where the file is lost that alone told of deleted batches",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "    if (segments[0]!.baseOffset > 0) {",
     replace: "    if (segments[0]!.baseOffset < 0) {",
     suite: { files: [PRODUCERS], pattern: "told to be lost" },
@@ -81,7 +81,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "start-alone-loses-producers",
     bug: "calls a file lost that was never due, since no segment was deleted",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "    if (segments[0]!.baseOffset > 0) {",
     replace: "    if (this.#log.startOffset > 0) {",
     suite: { files: [PRODUCERS], pattern: "told to be lost" },
@@ -89,7 +89,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "no-producers-are-not-saved",
     bug: "calls a file lost that was never due, since deleted segments told of no producer",
-    file: "log/segment-commits.ts",
+    file: "log/write/segment-commits.ts",
     find: "      if (isFirstOfProducers) await this.#producers.saveNone(this.#end.durable);\n",
     replace: "",
     suite: { files: [PRODUCERS], pattern: "told to be lost" },
@@ -97,7 +97,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "stale-producers-are-believed",
     bug: "believes a file of producers whose log was cut since",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "    if (snapshot.lastBlockPosition > 0) return runSteps(hasLastBlock(segment, snapshot));",
     replace: "    if (snapshot.lastBlockPosition > 0) return true;",
     suite: { files: [PRODUCERS], pattern: "of before a truncation" },
@@ -105,7 +105,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producers-survive-a-truncation",
     bug: "takes batches for stored that were cut off",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "    this.#producers.known.forget();\n",
     replace: "",
     suite: { files: [PRODUCERS], pattern: "goes back with a truncation" },
@@ -113,7 +113,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "blocks-behind-the-file-are-overlooked",
     bug: "knows of producers only what the file says",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "      await noteBlocks(states, segment, from, to);\n",
     replace: "      if (snapshot === undefined) await noteBlocks(states, segment, from, to);\n",
     suite: CRASHES,
@@ -121,7 +121,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "later-blocks-are-taken-for-batches",
     bug: "takes each block of a batch for a batch by itself, and so does not know it again",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "  if (isInBatch) states.extend(producer, recordCount, baseOffset);\n  else states",
     replace: "  states",
     suite: { files: [PRODUCERS], pattern: "of whole batches" },
@@ -129,7 +129,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producers-named-by-a-header-that-goes",
     bug: "loses what retention removed when a crash leaves the newest segment without a block",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "  return (await runSteps(segment.header())).predecessor?.checksum ?? 0;",
     replace: "  return (await runSteps(segment.header())).checksum;",
     suite: CRASHES,
@@ -137,7 +137,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "cut-batch-is-of-nobody",
     bug: "forgets whose the start of a batch is that a truncation keeps",
-    file: "log/segment-rewrite.ts",
+    file: "log/recovery/segment-rewrite.ts",
     find: "  if (header.producer !== undefined) encoder.beginProducersBatch(header.producer);\n",
     replace: "",
     suite: { files: [PRODUCERS], pattern: "inside of a batch" },
@@ -145,7 +145,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "deleted-producers-are-cut-off",
     bug: "a truncation forgets producers whose records were deleted",
-    file: "log/producers-keeper.ts",
+    file: "log/write/producers-keeper.ts",
     find: "    await this.#failures.change(() => this.known.saveDeleted());\n",
     replace: "",
     suite: { files: [PRODUCERS], pattern: "outlives a truncation" },
@@ -153,7 +153,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "producer-told-before-the-sync",
     bug: "tells a producer that a batch is stored which a power cut can still take",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: "    await this.#publication.catchUp();\n    return this.#producers.known.state(id);",
     replace: "    return this.#producers.known.state(id);",
     suite: { files: [PRODUCERS], pattern: "only once it is on stable storage" },
@@ -177,7 +177,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "refused-batch-is-written",
     bug: "writes what lies between two batches although it is refused",
-    file: "log/stamping.ts",
+    file: "log/queue/stamping.ts",
     find: "    if (batch.group !== first.group || batch.start !== last.end) {",
     replace: "    if (batch.group !== first.group) {",
     suite: { files: [PRODUCERS], pattern: "while it is on its way" },
@@ -193,7 +193,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "journaled-batch-loses-its-producer",
     bug: "moves batches of producers from the journal to the segments as if they were nobody's",
-    file: "log/tail-piece.ts",
+    file: "log/tail/tail-piece.ts",
     find: "this.#group.beginAcknowledged(journaled.producer);",
     replace: "this.#group.beginAcknowledged();",
     suite: { files: [JOURNALED], pattern: "as if they had been written there" },
@@ -201,7 +201,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "journaled-batches-run-together",
     bug: "makes one batch of all those of a producer that follow each other in the journal",
-    file: "log/tail-piece.ts",
+    file: "log/tail/tail-piece.ts",
     find: "    return continuesBatch(this.#batch.producer, this.#batch.recordCount, producer);",
     replace: "    return this.#batch.producer !== undefined;",
     suite: { files: [JOURNALED], pattern: "as if they had been written there" },
@@ -209,7 +209,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "journaled-batch-is-divided",
     bug: "moves the batch of a producer in two halves, neither of which it is known by",
-    file: "log/tail-piece.ts",
+    file: "log/tail/tail-piece.ts",
     find: "    const isDivisible = batch?.producer === undefined;",
     replace: "    const isDivisible = true;",
     suite: { files: ["log/gathered-tail.test.ts"], pattern: "batches of producers" },
@@ -217,7 +217,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "journal-tells-nothing-of-producers",
     bug: "knows of producers, after a crash, only what the segments tell",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "    this.#journaled = await this.#readTail(states, end.endOffset);\n",
     replace: "    await this.#readTail(states, end.endOffset);\n",
     suite: { files: [JOURNALED], pattern: "wherever the first ones are" },
@@ -225,7 +225,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "repetition-is-answered-before-the-journal-is-synced",
     bug: "tells that a batch is stored while it is on its way to the journal",
-    file: "log/group-commit.ts",
+    file: "log/write/group-commit.ts",
     find: "      await this.#journaled?.drained();\n      await this.#producers.load(",
     replace: "      await this.#producers.load(",
     suite: { files: [JOURNALED], pattern: "before the first ones are stored" },
@@ -233,7 +233,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "failed-journaled-batch-is-known",
     bug: "takes a batch for stored that could not be written to the journal",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: "    this.#producers.known.forgetJournaled();\n",
     replace: "",
     suite: { files: [JOURNALED], pattern: "after a failure" },
@@ -241,7 +241,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "settled-producers-are-overlooked",
     bug: "knows of a producer what the journal once had of it, and not what came to the segments",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "    this.#journaled.settled(offset);\n",
     replace: "",
     suite: { files: [JOURNALED], pattern: "from the segments to the journal and back" },
@@ -257,7 +257,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "deleted-batches-are-cut-off",
     bug: "a truncation forgets deleted batches of a producer that has others behind them",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "    const deleted = [...this.#states!.all].flatMap(([id, { epoch, batches }]) => {\n",
     replace:
       "    const deleted = [...this.#states!.all].flatMap(([id, { epoch, batches: all }]) => {\n" +
@@ -275,7 +275,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "refused-offset-given-again",
     bug: "gives the offset of what was written and refused to a record of the journal",
-    file: "log/append-ways.ts",
+    file: "log/write/append-ways.ts",
     find: "      this.#end.written.endOffset <= this.#journaled.endOffset\n",
     replace: "      this.#journaled.endOffset >= 0\n",
     suite: { files: ["store/journaled-refusals.test.ts"], pattern: "leaves its offset" },
@@ -283,7 +283,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "noted-though-not-journaled",
     bug: "takes a batch for stored that never came into the journal",
-    file: "log/append-ways.ts",
+    file: "log/write/append-ways.ts",
     find: "    if (producer === undefined || this.#journaled!.nextOffset === baseOffset) return;\n",
     replace: "    if (producer === undefined) return;\n",
     suite: { files: ["store/journaled-refusals.test.ts"], pattern: "no memory for it" },
@@ -291,7 +291,7 @@ export const producerBugs: readonly Mutant[] = [
   {
     name: "failed-cut-forgets-deleted",
     bug: "thinks the file of producers tells of segments that are to be deleted when it does not",
-    file: "log/producers.ts",
+    file: "log/producers/producers.ts",
     find: "    this.#savedBaseOffset = first.baseOffset;\n",
     replace: "    this.#savedBaseOffset = Number.MAX_SAFE_INTEGER;\n",
     suite: { files: ["log/producers.test.ts"], pattern: "truncation that failed" },

@@ -22,7 +22,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "published-end-is-not-locked",
     bug: "readers take a living writer for a dead one and read what is not yet durable",
-    file: "log/writer-session.ts",
+    file: "log/directory/writer-session.ts",
     find: '        published.tryLock("exclusive");\n',
     replace: "",
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
@@ -30,7 +30,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "read-beyond-published-end",
     bug: "reads the active segment to its end instead of the published one",
-    file: "log/log-reader.ts",
+    file: "log/read/log-reader.ts",
     find: "  return segment === segments[segments.length - 1] ? view.endPosition : yield* segment.end();",
     replace:
       "  return segment === segments[segments.length] ? view.endPosition : yield* segment.end();",
@@ -39,7 +39,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "range-beyond-end",
     bug: "a range gives records at and behind the end offset",
-    file: "log/log-reader.ts",
+    file: "log/read/log-reader.ts",
     find: "        if (block.offsetAt(index) >= view.endOffset) return records;\n",
     replace: "",
     suite: {
@@ -50,7 +50,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "record-before-start",
     bug: "a single read gives records before the start offset",
-    file: "log/log-reader.ts",
+    file: "log/read/log-reader.ts",
     find: "  if (offset >= view.startOffset && offset < view.endOffset) return;",
     replace: "  if (offset >= 0 && offset < view.endOffset) return;",
     suite: { files: ["log/retention.test.ts"], pattern: "1 of 10 leaves the segments 0, 4, 8" },
@@ -58,7 +58,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "reading-skips-lost-end",
     bug: "an iteration goes to the next segment though the end of this one is missing",
-    file: "log/log-reader.ts",
+    file: "log/read/log-reader.ts",
     find: "    yield* assertFollowed(this.#view, segment, this.#chain);\n",
     replace: "",
     suite: {
@@ -69,7 +69,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "point-read-skips-lost-end",
     bug: "a single read calls an offset a hole that a lost end of its segment held",
-    file: "log/log-reader.ts",
+    file: "log/read/log-reader.ts",
     find: "  yield* assertFollowed(view, segment, chain);\n",
     replace: "",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "its file, missing, with indexes" },
@@ -77,7 +77,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "damage-looks-like-the-end",
     bug: "an iteration ends at damage as if it were the end",
-    file: "log/iteration.ts",
+    file: "log/read/iteration.ts",
     find: "  if (to >= end) view.assertWhole();\n",
     replace: "",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", sameBoot: CORRUPTION" },
@@ -85,7 +85,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "older-slot-counts",
     bug: "a reader believes the older of two published ends",
-    file: "log/published-reader.ts",
+    file: "log/directory/published-reader.ts",
     find: "  return one.sequence > other.sequence ? one : other;",
     replace: "  return one.sequence < other.sequence ? one : other;",
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
@@ -93,7 +93,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "one-slot-for-all",
     bug: "overwrites the only valid published end, which a reader may meet half written",
-    file: "log/writer-session.ts",
+    file: "log/directory/writer-session.ts",
     find: "    const place = this.#position + (this.#sequence % 2) * SLOT_BYTES;",
     replace: "    const place = this.#position + (this.#sequence % 1) * SLOT_BYTES;",
     suite: { files: ["log/following.test.ts"], pattern: "one published end whole" },
@@ -101,7 +101,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "last-words-are-lost",
     bug: "a second crash in recovery forgets what the first writer had published",
-    file: "log/writer-session.ts",
+    file: "log/directory/writer-session.ts",
     find: "        const bytes = encodePublished(sessionId, lastPublished);",
     replace: "        const bytes = encodePublished(sessionId, new Map());",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", sameBoot: CORRUPTION" },
@@ -109,7 +109,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "last-words-are-removed",
     bug: "a close removes what a dead writer published of logs that were not opened since",
-    file: "log/writer-session.ts",
+    file: "log/directory/writer-session.ts",
     find: "    if (isInOrder && this.#unopened.size === 0) {",
     replace: "    if (isInOrder) {",
     suite: { files: ["store/last-words.test.ts"], pattern: "is kept" },
@@ -117,7 +117,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "last-words-count-as-living",
     bug: "a reader believes the published end of a session that is gone",
-    file: "log/published-reader.ts",
+    file: "log/directory/published-reader.ts",
     find: "end: end.sequence === 0 ? undefined : end };",
     replace: "end };",
     suite: { files: ["store/last-words.test.ts"], pattern: "tells readers nothing" },
@@ -136,7 +136,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "read-what-was-deleted",
     bug: "readers take files for part of the log that a power cut brought back before its start",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  return kept.slice(Math.max(first, 0));",
     replace: "  return kept.slice(Math.min(first, 0));",
     suite: { files: ["log/superseded.test.ts"], pattern: "a deletion of the oldest" },
@@ -144,7 +144,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "read-what-was-truncated",
     bug: "readers take files for part of the log that an interrupted truncation has yet to remove",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  const kept = baseOffsets.filter((base) => pending === undefined || base < pending.offset);",
     replace: "  const kept = baseOffsets.filter((base) => pending === undefined || base >= 0);",
     suite: { files: ["log/superseded.test.ts"], pattern: "a truncation are" },
@@ -152,7 +152,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "publish-amid-truncation",
     bug: "tells other processes of a truncation while its files are still the old ones",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: `    // Other processes learn it when the files are changed: their handles must not be of old ones.
     this.#changes.announce();`,
     replace: "    this.#publication.tellReaders();",
@@ -161,7 +161,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "keep-a-rewritten-segment",
     bug: "a reader goes on with the file that a recovery replaced, since it is no longer the last",
-    file: "log/log-follower.ts",
+    file: "log/follow/log-follower.ts",
     find: "    return isLastStill ? this.#segments : this.#segments.slice(0, -1);",
     replace: "    return this.#segments;",
     suite: { files: ["log/following.test.ts"], pattern: "and as empty" },
@@ -169,7 +169,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "tell-segments-by-length",
     bug: "a reader takes a new segment for the last one that it saw, if it is as long",
-    file: "log/log-follower.ts",
+    file: "log/follow/log-follower.ts",
     find: "    one.baseOffset === other.baseOffset &&\n",
     replace: "",
     suite: { files: ["log/following.test.ts"], pattern: "being made and being published" },
@@ -177,7 +177,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "reopen-at-each-revision",
     bug: "a reader opens the active segment anew whenever its writer replaces log.meta",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: "    return this.#metadata.openedRevision;\n",
     replace: "    return this.#metadata.now.revision;\n",
     suite: { files: ["log/following.test.ts"], pattern: "because the start moved" },
@@ -185,7 +185,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "cached-record-is-shared",
     bug: "gives callers the memory of the block cache",
-    file: "log/segment-search.ts",
+    file: "log/read/segment-search.ts",
     find: "block.copyAt(index)",
     replace: "block.recordAt(index)",
     suite: { files: ["log/cached-reads.test.ts"] },
@@ -193,7 +193,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "cache-takes-file-for-its-name",
     bug: "gives blocks of a file that was replaced by another one of its name",
-    file: "log/block-cache.ts",
+    file: "log/memory/block-cache.ts",
     find: "const cached = this.#bySegment.get(segment)?.get(position);",
     replace:
       "const [found] = [...this.#bySegment].find(([each]) => each.path === segment.path) ?? [];\n    const cached = found && this.#bySegment.get(found)?.get(position);",
@@ -202,7 +202,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "recycle-memory-before-the-copy",
     bug: "copies a record when its block may have made room for another one",
-    file: "log/block-cache.ts",
+    file: "log/memory/block-cache.ts",
     find: "    this.#ring[this.#emptyPlaces.pop() ?? this.#ring.length] = cached;",
     replace:
       "    if (memory !== undefined) this.#recycle(memory.buffer);\n    this.#ring[this.#emptyPlaces.pop() ?? this.#ring.length] = cached;",

@@ -5,7 +5,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "trust-page-cache",
     bug: "goes on in the file that a crash left instead of a synced copy of it",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "  await fileSystem.rename(rewritten, last.path);\n",
     replace: `  await fileSystem.unlink(rewritten);
   const left = await last.file.acquire();
@@ -18,7 +18,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "trust-marker",
     bug: "believes the marker of a clean close without a look at the file",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "  if (metadata.clean && (await isAtMarker(last, metadata))) {",
     replace: "  if (metadata.clean) {",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "a clean close proves" },
@@ -26,7 +26,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "trust-marker-of-other-length",
     bug: "believes the marker of a clean close of a file that is longer or shorter",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  if ((await runSteps(segment.end())) !== end.endPosition) return false;\n",
     replace: "",
     suite: {
@@ -45,7 +45,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "cut-what-metadata-proves",
     bug: "cuts records that log.meta proves to have been durable",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  if (end.endOffset < proven) {",
     replace: "  if (end.endOffset < proven && scan.proof !== undefined) {",
     suite: {
@@ -56,7 +56,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "cut-below-start",
     bug: "cuts the log to before its start offset",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "Math.max(metadata.end.endOffset, metadata.startOffset)",
     replace: "metadata.end.endOffset",
     suite: { files: ["log/retention.test.ts"], pattern: "is damage, not an end before the start" },
@@ -64,7 +64,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "cut-at-damage",
     bug: "cuts at damage that a later block proves to have been durable",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  if (scan.proof !== undefined) {",
     replace: "  if (scan.proof !== undefined && scan.fileBytes === 0) {",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: CORRUPTION" },
@@ -72,7 +72,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "cut-after-kill",
     bug: "cuts at damage that the death of a process alone does not explain",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  if (hasLaterBlock && onlyProcessDied(",
     replace: "  if (!hasLaterBlock && onlyProcessDied(",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "sameBoot" },
@@ -80,7 +80,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "power-cut-taken-for-kill",
     bug: "calls a tail damaged that a power cut left torn",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "    isSameBoot(metadata, since) &&\n",
     replace: "",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: 4" },
@@ -88,7 +88,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "remount-taken-for-kill",
     bug: "takes the boot id alone for a proof that no power was lost",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "    isSameBoot(metadata, since) &&\n    since.published?.activeBaseOffset === segment.baseOffset &&\n    since.published.endPosition > position\n",
     replace: "    isSameBoot(metadata, since) && segment.baseOffset <= position\n",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "without the end that was published" },
@@ -96,7 +96,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "unknown-boot-is-same-boot",
     bug: "takes two machines that do not tell their boot for one that was never restarted",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  return bootId.some((byte) => byte !== 0) && Buffer.compare",
     replace: "  return Buffer.compare",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "machine that does not tell it" },
@@ -104,7 +104,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "keep-epoch-after-cut",
     bug: "gives offsets out again under the same epoch after a recovery that cut bytes",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "mayHaveLost ? epochAfter(before.epoch, directory) : before.epoch;",
     replace: "mayHaveLost ? before.epoch : epochAfter(before.epoch, directory) - 1;",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: all is there, epoch 1" },
@@ -112,7 +112,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "keep-epoch-after-loss",
     bug: "keeps the epoch when unsynced records may be lost without a trace",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "  const mayHaveLost = cutBytes > 0 || !log.metadata.synced;",
     replace: "  const mayHaveLost = cutBytes > 0;",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "of one after a crash session" },
@@ -120,7 +120,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "keep-epoch-after-restart",
     bug: "takes the published end, which may be an older one, for a proof that nothing was lost",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "  const mayHaveLost = cutBytes > 0 || !log.metadata.synced;",
     replace: `  const mayHaveLost =
     cutBytes > 0 || (!log.metadata.synced && published?.endOffset !== scan.end.endOffset);`,
@@ -129,7 +129,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "session-claims-to-be-synced",
     bug: 'a session under "os" says that it acknowledges only what is synced',
-    file: "log/metadata-keeper.ts",
+    file: "log/write/metadata-keeper.ts",
     find: "      synced: this.#isSynced,\n",
     replace: "      synced: true,\n",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "of one after a clean close session" },
@@ -137,7 +137,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "new-log-claims-to-be-synced",
     bug: 'the first session of a log says that it acknowledges only what is synced, under "os" too',
-    file: "log/log-creation.ts",
+    file: "log/recovery/log-creation.ts",
     find: '    synced: options.durability === "always",\n',
     replace: "    synced: true,\n",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "of the first session" },
@@ -145,7 +145,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "recovered-session-claims-to-be-synced",
     bug: 'a session after a crash says that it acknowledges only what is synced, under "os" too',
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: '    synced: context.options.durability === "always",\n',
     replace: "    synced: true,\n",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "of one after a crash session" },
@@ -153,7 +153,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "lose-cut-bytes",
     bug: "keeps no copy of what recovery cuts off",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "    quarantineFile = await keepCutBytes(context, last, scan.end.endPosition, tornEnd, epoch);\n",
     replace: "",
     suite: {
@@ -164,7 +164,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "leave-temporary-files",
     bug: "leaves the remains of interrupted operations in the directory",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "    for (const name of leftovers.splice(0)) {",
     replace: "    for (const name of leftovers.splice(leftovers.length)) {",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "left-over temporary files" },
@@ -172,7 +172,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "leave-full-disk-fuller",
     bug: "an open that fails for want of space leaves its copy of the segment behind",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "    await fileSystem.unlink(rewritten).catch(() => undefined);\n",
     replace: "",
     suite: {
@@ -183,7 +183,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "leave-interrupted-deletion",
     bug: "does not go on with a deletion that a crash interrupted",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "    for (const segment of superseded.splice(0)) {",
     replace: "    for (const segment of superseded.splice(superseded.length)) {",
     suite: { files: ["log/retention.test.ts"], pattern: "is finished at the next open" },
@@ -191,7 +191,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "delete-segment-of-start",
     bug: "an open deletes the segment that holds the start offset",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  return kept.slice(Math.max(first, 0));",
     replace: "  return kept.slice(Math.max(first + 1, 0));",
     suite: { files: ["log/retention.test.ts"], pattern: "deleteBefore" },
@@ -199,7 +199,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "open-without-newest-segment",
     bug: "opens a log whose newest segment is missing",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: '  if (last < newest) throw missing(newest, "the newest segment is missing");\n',
     replace: "",
     suite: { files: ["log/superseded.test.ts"], pattern: "the newest segment missing" },
@@ -207,7 +207,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "open-without-first-segment",
     bug: "opens a log whose first segment is missing",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: '    throw missing(startOffset, "the segment that holds the first offset is missing");\n',
     replace: "",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "a clean close proves" },
@@ -215,7 +215,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "accept-older-metadata",
     bug: "believes a log.meta that is older than the segments",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  if (header.epoch <= metadata.epoch) return;",
     replace: "  if (header.epoch <= metadata.epoch + 1) return;",
     suite: { files: ["log/damaged-files.test.ts"], pattern: "of an earlier epoch" },
@@ -223,7 +223,7 @@ export const recoveryBugs: readonly Mutant[] = [
   {
     name: "clock-restarts-after-crash",
     bug: "timestamps go back after a crash that emptied the last segment",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "    maxTimestamp: Math.max(scan.end.maxTimestamp, log.metadata.end.maxTimestamp, header.createdAt),",
     replace: "    maxTimestamp: scan.end.maxTimestamp,",
     suite: { files: ["log/retention.test.ts"], pattern: "go on after a crash" },

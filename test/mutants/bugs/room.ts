@@ -7,7 +7,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "sealed-with-room",
     bug: "seals a segment with the room that is left behind its data",
-    file: "log/segment-commits.ts",
+    file: "log/write/segment-commits.ts",
     find: "          await this.#end.takeRoomBack();\n          await this.#end.sync();\n          this.#publication.acknowledge(",
     replace: "          await this.#end.sync();\n          this.#publication.acknowledge(",
     suite,
@@ -15,7 +15,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "closed-with-room",
     bug: "closes a log with the room that is left behind its data",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: "        await this.#end.takeRoomBack();\n        await this.#end.sync();\n        if (this.#metadata.now.clean",
     replace: "        await this.#end.sync();\n        if (this.#metadata.now.clean",
     suite,
@@ -23,7 +23,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "room-taken-back-unsynced",
     bug: "makes the next segment before it is durable that this one has no room left",
-    file: "log/segment-commits.ts",
+    file: "log/write/segment-commits.ts",
     find: "          await this.#end.takeRoomBack();\n          await this.#end.sync();\n          this.#publication.acknowledge(",
     replace:
       "          await this.#end.sync();\n          await this.#end.takeRoomBack();\n          this.#publication.acknowledge(",
@@ -32,7 +32,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "no-room-no-append",
     bug: "refuses an append for which there is space, since there is none for room behind it",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      await this.#cut(file, start, error);\n",
     replace: "      await this.#cut(file, start, error);\n      throw error;\n",
     suite,
@@ -40,7 +40,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "room-for-those-who-do-not-sync",
     bug: "writes zeros ahead of a log that does not sync its groups",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: '      this.#options.durability === "always" &&\n      end > this.#roomEnd &&',
     replace: "      end > this.#roomEnd &&",
     suite,
@@ -48,7 +48,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "room-is-torn",
     bug: "takes room for a torn tail, and raises the epoch",
-    file: "log/torn-end.ts",
+    file: "log/recovery/torn-end.ts",
     find: "  if (knownData === undefined) return fileBytes;\n",
     replace: "  if (knownData === undefined || knownData >= 0) return fileBytes;\n",
     suite,
@@ -56,7 +56,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "room-is-damage",
     bug: "reports room as damage",
-    file: "log/segment-check.ts",
+    file: "log/recovery/segment-check.ts",
     find: "if (isAtEnd && this.#dataBeforeRoom !== undefined) {",
     replace: "if (position < 0 && isAtEnd && this.#dataBeforeRoom !== undefined) {",
     suite,
@@ -64,7 +64,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "room-in-a-sealed-segment",
     bug: "takes zeros at the end of a sealed segment for room",
-    file: "log/log-survey.ts",
+    file: "log/recovery/log-survey.ts",
     find: "  if (surveyed !== segments.at(-1)) return undefined;\n",
     replace: "",
     suite,
@@ -72,7 +72,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "published-records-are-room",
     bug: "takes the zeros that are left of published records for room",
-    file: "log/torn-end.ts",
+    file: "log/recovery/torn-end.ts",
     find: "isPublished ? published.endPosition : 0",
     replace: "0",
     suite,
@@ -88,7 +88,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "as-long-as-before",
     bug: "a reader takes a segment of the same length for unchanged",
-    file: "log/log-follower.ts",
+    file: "log/follow/log-follower.ts",
     find: "    one.fileBytes === other.fileBytes &&\n    isSameMetadata(one.metadata, other.metadata)\n",
     replace: "    one.fileBytes === other.fileBytes\n",
     suite,
@@ -104,7 +104,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "room-for-what-is-settled",
     bug: "makes room behind what comes from the journal, which may be the last for long",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      !(run.at(-1) instanceof AcknowledgedBatch)",
     replace: "      run.length > 0",
     suite,
@@ -120,7 +120,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "file-of-a-log-opened-again",
     bug: "a reader keeps the file of a log that was recovered while its store stayed open",
-    file: "log/log-follower.ts",
+    file: "log/follow/log-follower.ts",
     find: "const same = isSameRevision ? this.#segments : this.#segments.slice(0, -1);",
     replace: "const same = this.#segments;",
     suite: { files: ["store/reopened-log.test.ts"] },

@@ -7,7 +7,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-segment-sync",
     bug: "acknowledges appends that were written and never synced",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "      handle.hasUnsyncedWrites = false;\n      await file.datasync();\n",
     replace: "      handle.hasUnsyncedWrites = false;\n",
     suite: { files: ["log/durability.test.ts"], pattern: "a new log" },
@@ -15,7 +15,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-roll",
     bug: "begins the next segment before the last one is on stable storage",
-    file: "log/segment-commits.ts",
+    file: "log/write/segment-commits.ts",
     find: "          await this.#end.sync();\n          this.#publication.acknowledge(unsynced);\n",
     replace: "          this.#publication.acknowledge(unsynced);\n",
     suite: { files: ["log/durability.test.ts"], pattern: "before the next one begins" },
@@ -23,7 +23,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-roll-by-age",
     bug: "seals a segment that grew old before it is on stable storage",
-    file: "log/writer-segments.ts",
+    file: "log/write/writer-segments.ts",
     find: "      await this.#end.sync();\n      await this.roll();\n    });",
     replace: "      await this.roll();\n    });",
     suite: { files: ["log/durable-order.test.ts"], pattern: "grows old" },
@@ -31,7 +31,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-in-flush",
     bug: "flush resolves without a sync",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: "      await this.#journaled?.drained();\n      await this.#end.sync();\n    } catch (error) {",
     replace: "      await this.#journaled?.drained();\n    } catch (error) {",
     suite: { files: ["log/durability.test.ts"], pattern: "flush and close sync" },
@@ -39,7 +39,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-in-close",
     bug: "leaves the marker of a clean close behind data that was never synced",
-    file: "log/log-writer.ts",
+    file: "log/write/log-writer.ts",
     find: "        await this.#end.sync();\n        if (this.#metadata.now.clean) return;",
     replace: "        if (this.#metadata.now.clean) return;",
     suite: { files: ["log/durability.test.ts"], pattern: "flush and close sync" },
@@ -47,7 +47,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-truncation",
     bug: "records a truncation before the data below it is on stable storage",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "        await this.#end.sync();\n        if (this.#end.mustRollFirst) await this.#segments.roll();",
     replace: "        if (this.#end.mustRollFirst) await this.#segments.roll();",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is truncated" },
@@ -55,7 +55,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-deletion",
     bug: "moves the start offset beyond data that is not yet on stable storage",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "        await this.#end.sync();\n        await this.#metadata.replace({ startOffset: offset });",
     replace: "        await this.#metadata.replace({ startOffset: offset });",
     suite: { files: ["log/retention.test.ts"], pattern: "syncs the data before" },
@@ -71,7 +71,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-metadata",
     bug: "replaces log.meta by a file that was never synced",
-    file: "log/log-files.ts",
+    file: "log/directory/log-files.ts",
     find: "  return replaceFile(fileSystem, path, encodeLogMetadata(metadata), onRenamed);",
     replace: `  return prepareFile(fileSystem, path, async (file) => {
     await writeFully(file, encodeLogMetadata(metadata), 0);
@@ -86,7 +86,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-new-segment",
     bug: "begins a segment in a file whose header was never synced",
-    file: "log/log-files.ts",
+    file: "log/directory/log-files.ts",
     find: "  const temporary = await prepareFile(fileSystem, path, (file) => writeFully(file, bytes, 0));",
     replace: `  const temporary = await prepareFile(fileSystem, path, async (file) => {
     await writeFully(file, bytes, 0);
@@ -105,7 +105,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-recovered-segment",
     bug: "puts a copy that was never synced in place of a segment that a crash left",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "      : copyBytes(last.file, 0, scan.end.endPosition, file),",
     replace: `      : copyBytes(last.file, 0, scan.end.endPosition, file).then(() => {
           ${NO_SYNC}
@@ -115,7 +115,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-emptied-segment",
     bug: "puts an empty segment that was never synced in place of one that a crash left torn",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "      ? writeFully(file, encodeSegmentHeader(newHeader), 0)",
     replace: `      ? writeFully(file, encodeSegmentHeader(newHeader), 0).then(() => {
           ${NO_SYNC}
@@ -125,7 +125,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-cut-bytes",
     bug: "keeps the bytes that recovery cuts off in a file that was never synced",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "    copyBytes(segment.file, from, to, file),",
     replace: `    copyBytes(segment.file, from, to, file).then(() => {
       ${NO_SYNC}
@@ -135,7 +135,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-truncated-segment",
     bug: "puts a cut copy that was never synced in place of a segment that a truncation cuts",
-    file: "log/segment-rewrite.ts",
+    file: "log/recovery/segment-rewrite.ts",
     find: "    await copyBytes(segment.file, 0, copyTo, file);",
     replace: `    await copyBytes(segment.file, 0, copyTo, file);\n    ${NO_SYNC}`,
     suite: { files: ["log/durable-order.test.ts"], pattern: "is truncated" },

@@ -5,7 +5,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "half-batch-survives",
     bug: "keeps the blocks of a batch that was not finished",
-    file: "log/tail-scan.ts",
+    file: "log/recovery/tail-scan.ts",
     find: "      if ((block.attributes & BlockAttribute.lastOfBatch) === 0) continue;\n",
     replace: "",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "sameBoot" },
@@ -13,7 +13,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "last-batch-is-dropped",
     bug: "drops the last complete batch with what is torn",
-    file: "log/tail-scan.ts",
+    file: "log/recovery/tail-scan.ts",
     find: "      if ((block.attributes & BlockAttribute.lastOfBatch) === 0) continue;\n",
     replace:
       "      if ((block.attributes & BlockAttribute.lastOfBatch) === 0 || position >= fileBytes) continue;\n",
@@ -25,7 +25,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "chain-is-not-compared",
     bug: "takes any valid block for the one that follows",
-    file: "log/tail-scan.ts",
+    file: "log/recovery/tail-scan.ts",
     find: "  if (block.previousChecksum !== previousChecksum) {",
     replace: "  if (block.previousChecksum !== previousChecksum && expectedOffset < 0) {",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "group that was given up" },
@@ -33,7 +33,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "offsets-may-go-back",
     bug: "takes a block whose offsets go back for one that follows",
-    file: "log/tail-scan.ts",
+    file: "log/recovery/tail-scan.ts",
     find: "  if (block.baseOffset < expectedOffset) return",
     replace: "  if (block.baseOffset < 0) return",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "if its offsets go back" },
@@ -41,7 +41,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "proof-off-by-one-down",
     bug: "takes a torn tail for damage since the block behind it names its very end",
-    file: "log/tail-scan.ts",
+    file: "log/recovery/tail-scan.ts",
     find: "later.durableEndOffset > endOffset",
     replace: "later.durableEndOffset >= endOffset",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: 4" },
@@ -49,7 +49,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "proof-off-by-one-up",
     bug: "cuts a single durable record that a later block proves",
-    file: "log/tail-scan.ts",
+    file: "log/recovery/tail-scan.ts",
     find: "later.durableEndOffset > endOffset",
     replace: "later.durableEndOffset > endOffset + 1",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: CORRUPTION" },
@@ -57,7 +57,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "only-next-block-proves",
     bug: "looks for a proof of damage in the first block behind it only",
-    file: "log/tail-scan.ts",
+    file: "log/recovery/tail-scan.ts",
     find: "      return proof === undefined;",
     replace: "      return false;",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "not the next one alone" },
@@ -65,7 +65,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "torn-block-proves-itself",
     bug: "takes the header of the torn block itself for a later block",
-    file: "log/tail-scan.ts",
+    file: "log/recovery/tail-scan.ts",
     find: "findBlocks(source, position + 1, fileBytes,",
     replace: "findBlocks(source, position, fileBytes,",
     suite: { files: ["log/torn-tail.test.ts"], pattern: "sameBoot" },
@@ -73,7 +73,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "blocks-claim-too-much",
     bug: "blocks say that all before them was durable when it was only written",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "const durableEndOffset = this.#durable.endOffset;",
     replace: "const durableEndOffset = before.endOffset;",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: 1" },
@@ -81,7 +81,7 @@ export const tailScanBugs: readonly Mutant[] = [
   {
     name: "blocks-claim-nothing",
     bug: "blocks never say that anything before them was durable",
-    file: "log/active-end.ts",
+    file: "log/write/active-end.ts",
     find: "const durableEndOffset = this.#durable.endOffset;",
     replace: "const durableEndOffset = 0;",
     suite: { files: ["log/torn-tail.test.ts"], pattern: ", afterPowerCut: CORRUPTION" },

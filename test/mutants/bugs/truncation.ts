@@ -5,7 +5,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "stale-bound-in-memory",
     bug: "keeps the bound of a truncation in log.meta after it is carried out",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "    this.#metadata.noteTruncated(this.#end.durable);\n",
     replace: "",
     suite: { files: ["log/truncation.test.ts"], pattern: "leaves no bound" },
@@ -13,7 +13,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "stale-bound-is-applied",
     bug: "cuts off what was appended behind a truncation bound, in its own epoch",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: `published?.epoch === truncation.epoch) return undefined;
   if (newest === undefined || newest.baseOffset < truncation.offset) return truncation;
   const { epoch } = await runSteps(newest.header());
@@ -25,7 +25,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "keep-epoch-after-truncation",
     bug: "gives offsets out again under the same epoch after a truncation",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "    const epoch = epochAfter(this.#log.epoch, directory);",
     replace: "    const epoch = this.#log.epoch;",
     suite: { files: ["log/truncation.test.ts"], pattern: "to 0 of 10 records with" },
@@ -33,7 +33,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "interrupted-truncation-is-forgotten",
     bug: "does not go on with a truncation that a crash interrupted",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "  return epoch < truncation.epoch ? truncation : undefined;",
     replace: "  return epoch < 0 ? truncation : undefined;",
     suite: { files: ["log/truncation.test.ts"], pattern: "carried out by the next open" },
@@ -41,7 +41,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "truncation-off-by-one-up",
     bug: "a truncation keeps the record at its bound, if that is the last one",
-    file: "log/truncation.ts",
+    file: "log/recovery/truncation.ts",
     find: "    if (scan.end.endOffset > bound.offset) {",
     replace: "    if (scan.end.endOffset > bound.offset + 1) {",
     suite: { files: ["log/truncation.test.ts"], pattern: "to 9 of 10" },
@@ -49,7 +49,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "truncation-off-by-one-down",
     bug: "a truncation drops the record before its bound",
-    file: "log/segment-rewrite.ts",
+    file: "log/recovery/segment-rewrite.ts",
     find: "  const count = block.lowerBound(offset);",
     replace: "  const count = block.lowerBound(offset - 1) || 1;",
     suite: {
@@ -60,7 +60,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "cut-batch-stays-open",
     bug: "a cut through a batch leaves it without an end",
-    file: "log/segment-rewrite.ts",
+    file: "log/recovery/segment-rewrite.ts",
     find: "    header.lastOffset < offset && (header.attributes & BlockAttribute.lastOfBatch) !== 0;",
     replace: "    header.lastOffset < offset;",
     suite: {
@@ -71,7 +71,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "truncation-hides-damage",
     bug: "a truncation cuts a segment that is damaged below the bound",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "= await assertSoundBelow(floor, offset);",
     replace: "= { endOffset: offset, lastChecksum: 0 };",
     suite: { files: ["log/truncation.test.ts"], pattern: "does not hide damage" },
@@ -79,7 +79,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "truncation-hides-a-short-segment",
     bug: "a truncation goes on from a sealed segment that lost blocks at its end",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "      if (endOffset < offset) await",
     replace: "      if (endOffset < 0) await",
     suite: { files: ["log/truncation.test.ts"], pattern: "lost its last block" },
@@ -87,7 +87,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "iterators-outlive-epoch",
     bug: "an iteration goes on with the records of another epoch",
-    file: "log/iteration.ts",
+    file: "log/read/iteration.ts",
     find: "  if (view.epoch === cursor.epoch) return;",
     replace: "  if (view.epoch >= cursor.epoch) return;",
     suite: { files: ["log/truncation.test.ts"], pattern: "tells iterations" },
@@ -96,7 +96,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "reader-misses-epoch",
     bug: "a reader in another process is not told that offsets were given out again",
-    file: "log/log-follower.ts",
+    file: "log/follow/log-follower.ts",
     find: "    if (this.epoch !== epoch) throw logTruncated(this.directory, epoch, this.epoch);\n",
     replace: "",
     suite: { files: ["log/following.test.ts"], pattern: "by a refresh, once" },
@@ -104,7 +104,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "reader-ignores-bound",
     bug: "a reader is shown what an interrupted truncation has yet to remove",
-    file: "log/log-follower.ts",
+    file: "log/follow/log-follower.ts",
     find: "endOffset: Math.min(end.endOffset, this.#truncatedAt) };",
     replace: "endOffset: end.endOffset };",
     suite: { files: ["log/following.test.ts"], pattern: "truncation that was interrupted" },
@@ -112,7 +112,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "truncation-records-a-hole-as-data",
     bug: "a truncation into a hole records that there are records up to it",
-    file: "log/log-bounds.ts",
+    file: "log/write/log-bounds.ts",
     find: "      keptEnd = Math.min(endOffset, offset);\n",
     replace: "",
     suite: { files: ["log/truncation.test.ts"], pattern: "into a hole" },
@@ -120,7 +120,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "lost-mark-is-not-noticed",
     bug: "brings back from the journal what an interrupted truncation has cut off",
-    file: "log/recovery.ts",
+    file: "log/recovery/recovery.ts",
     find: "  if (pending !== undefined) context.judgeTruncation(metadata.logId, pending);\n",
     replace: "",
     suite: { files: ["store/journal-damage.test.ts"] },
@@ -128,7 +128,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "reader-misses-lost-mark",
     bug: "a reader gives records twice that an interrupted truncation has cut off",
-    file: "log/log-follower.ts",
+    file: "log/follow/log-follower.ts",
     find: "    if (this.#run.endOffset > this.#truncatedAt) {",
     replace: "    if (this.#run.endOffset < 0) {",
     suite: { files: ["store/journal-damage.test.ts"] },
@@ -136,7 +136,7 @@ export const truncationBugs: readonly Mutant[] = [
   {
     name: "complete-truncation-taken-for-interrupted",
     bug: "forgets what was appended since a truncation when its segments are missing",
-    file: "log/judgement.ts",
+    file: "log/recovery/judgement.ts",
     find: "published?.epoch === truncation.epoch) return undefined;",
     replace: "published?.epoch === -1) return undefined;",
     suite: { files: ["log/superseded.test.ts"], pattern: "all segments since" },
