@@ -15,6 +15,24 @@ const LAYERS = [
   "wire",
 ];
 
+/**
+ * The folders of the layer `log`, likewise from the bottom up. The files beside them are what all of
+ * them know, and the log itself, which knows them all.
+ */
+const PARTS_OF_LOG = [
+  "memory",
+  "directory",
+  "recovery",
+  "read",
+  "queue",
+  "tail",
+  "follow",
+  "producers",
+  "journal",
+  "write",
+  "inspect",
+];
+
 /** Doors on top of the layers, beside each other. Programs may go through them. */
 const DOORS = ["client", "server"];
 
@@ -160,12 +178,27 @@ function judgeFile(
   if (target === "../package.json" && LEAVES.includes(here)) return undefined;
   if (target.startsWith("../")) return "it is outside src";
   if (!files.has(target)) return "there is no such file";
-  if (here === there) return undefined;
+  if (here === there) return here === "log" ? judgePartOfLog(from, target) : undefined;
   if (LEAVES.includes(there)) return `nobody imports ${there}`;
   if (LEAVES.includes(here)) return undefined;
   if (DOORS.includes(there)) return `only programs import ${there}`;
   if (DOORS.includes(here)) return undefined;
   return LAYERS.indexOf(there) < LAYERS.indexOf(here) ? undefined : `${there} is above ${here}`;
+}
+
+function judgePartOfLog(from: string, target: string): string | undefined {
+  const [here, there] = [partOfLog(from), partOfLog(target)];
+  if (here === undefined || there === undefined) return undefined;
+  const unknown = [here, there].find((part) => !PARTS_OF_LOG.includes(part));
+  if (unknown !== undefined) return `log/${unknown} is no part of log`;
+  const isBelow = PARTS_OF_LOG.indexOf(there) <= PARTS_OF_LOG.indexOf(here);
+  return isBelow ? undefined : `log/${there} is above log/${here}`;
+}
+
+/** The folder of a file of the layer `log`; `undefined` for one that is in none. */
+function partOfLog(path: string): string | undefined {
+  const folders = path.split("/").slice(1, -1);
+  return folders.length === 0 ? undefined : folders.join("/");
 }
 
 function judgePackage(from: string, specifier: string): string | undefined {
