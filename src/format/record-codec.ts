@@ -53,6 +53,12 @@ export function prepareRecord(record: RecordFields): StructuredRecord {
       `A record must be a Uint8Array, a string or an object with a value, not ${describe(record)}`,
     );
   }
+  if (record.value === undefined) {
+    throw new TypeError(
+      `A record must be a Uint8Array, a string or an object with a value, not ${describe(record)} ` +
+        "without one",
+    );
+  }
   const value = toBytes(record.value, "record.value");
   const key = record.key === undefined ? undefined : toBytes(record.key, "record.key");
   const headers = record.headers === undefined ? undefined : toHeaders(record.headers);
@@ -202,9 +208,15 @@ function toHeaders(
 
 /** A short form of a wrong value for an error message. */
 export function describe(value: unknown): string {
-  if (value === null) return "null";
+  if (value === null || value === undefined) return String(value);
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
-  if (typeof value !== "object") return `a ${typeof value}`;
-  return Array.isArray(value) ? "an array" : `a ${value.constructor?.name ?? "object"}`;
+  const type = typeof value === "object" ? nameOfClass(value) : typeof value;
+  return `${/^[aeiou]/i.test(type) ? "an" : "a"} ${type}`;
+}
+
+function nameOfClass(value: object): string {
+  if (Array.isArray(value)) return "array";
+  const name: unknown = value.constructor?.name;
+  return typeof name !== "string" || name === "Object" ? "object" : name;
 }

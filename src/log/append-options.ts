@@ -2,6 +2,7 @@ import type { BlockProducer } from "../format/block-header.js";
 import { prepare } from "../format/prepared-record.js";
 import type { RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
+import { assertOptions, assertSignal } from "../option-checks.js";
 import { assertLength, batchBound, noRecords } from "./append-limits.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { assertProducer } from "./producer-states.js";
@@ -32,6 +33,16 @@ export interface AppendOptions {
    * `docs/crash-safety.md`.
    */
   readonly producer?: ProducerSequence | undefined;
+}
+
+/**
+ * @throws TypeError for an unknown option or what is no signal; the signal's reason, if it is
+ *   aborted.
+ */
+export function assertAppendOptions(options: AppendOptions): void {
+  assertOptions(options, ["signal", "producer"]);
+  assertSignal(options.signal);
+  options.signal?.throwIfAborted();
 }
 
 /** Checked, and the caller's object is free. */
@@ -66,13 +77,13 @@ export function toArray(records: Iterable<RecordInput>): readonly RecordInput[] 
  */
 export function assertAppendable(
   records: Iterable<RecordInput>,
-  { signal, producer }: AppendOptions,
+  options: AppendOptions | undefined,
   limits: ResolvedLogOptions,
 ): void {
-  signal?.throwIfAborted();
+  if (options !== undefined) assertAppendOptions(options);
   const list = toArray(records);
   if (list.length === 0) throw noRecords();
-  copyProducer(producer, list.length);
+  const producer = copyProducer(options?.producer, list.length);
   let recordBytes = 0;
   for (const record of list) {
     const { byteLength } = prepare(record);

@@ -6,9 +6,21 @@ import { runSteps, runStepsSync } from "../files/steps.js";
 import { JOURNAL_DIRECTORY, LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
-import { assertOffset, integer } from "../option-checks.js";
+import {
+  assertBoolean,
+  assertOffset,
+  assertOptions,
+  assertSignal,
+  integer,
+  requireObject,
+} from "../option-checks.js";
 import type { Segment } from "../segment/segment.js";
-import { type AppendOptions, copyProducer, toArray } from "./append-options.js";
+import {
+  type AppendOptions,
+  assertAppendOptions,
+  copyProducer,
+  toArray,
+} from "./append-options.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
 import { type IterationOptions, iterateBatches, iterateRecords } from "./iteration.js";
@@ -140,10 +152,9 @@ export class CommitLog {
     options: OpenLogOptions = {},
   ): Promise<CommitLog> {
     assertDirectory(directory);
+    requireObject(options, "options");
     const { readOnly = false, ...rest } = options;
-    if (typeof readOnly !== "boolean") {
-      throw new TypeError(`readOnly must be a boolean, not ${describe(readOnly)}`);
-    }
+    assertBoolean(readOnly, "readOnly");
     const resolved = resolveLogOptions(rest, ["readOnly"]);
     const world = environment ?? createEnvironment();
     return readOnly
@@ -317,7 +328,7 @@ export class CommitLog {
    */
   append(record: RecordInput, options?: AppendOptions): Promise<number> {
     try {
-      options?.signal?.throwIfAborted();
+      if (options !== undefined) assertAppendOptions(options);
       const producer = copyProducer(options?.producer, 1);
       return this.#writable().append(record, options?.signal, producer);
     } catch (error) {
@@ -334,7 +345,7 @@ export class CommitLog {
    */
   appendBatch(records: Iterable<RecordInput>, options?: AppendOptions): Promise<AppendedBatch> {
     try {
-      options?.signal?.throwIfAborted();
+      if (options !== undefined) assertAppendOptions(options);
       const list = toArray(records);
       const producer = copyProducer(options?.producer, list.length);
       return this.#writable().appendBatch(list, options?.signal, producer);
@@ -600,6 +611,7 @@ export function assertDirectory(directory: string): void {
 
 /** Checks the options of a read and fills in the defaults. */
 export function resolveReadOptions(options: ReadOptions): ReadLimits {
+  assertOptions(options, ["maxRecords", "maxBytes"]);
   return {
     maxRecords:
       integer(options.maxRecords, "maxRecords", 1, Number.MAX_SAFE_INTEGER) ??
@@ -610,6 +622,10 @@ export function resolveReadOptions(options: ReadOptions): ReadLimits {
 }
 
 function assertIteration(options: IterationOptions): void {
-  if (options.from !== undefined) assertOffset(options.from, "from");
-  if (options.to !== undefined) assertOffset(options.to, "to");
+  assertOptions(options, ["from", "to", "follow", "signal"]);
+  const { from, to, follow, signal } = options;
+  if (from !== undefined) assertOffset(from, "from");
+  if (to !== undefined) assertOffset(to, "to");
+  assertBoolean(follow, "follow");
+  assertSignal(signal);
 }

@@ -30,7 +30,14 @@ import {
 } from "../log/options.js";
 import { POLL_MS, pause } from "../log/polling.js";
 import { WriterSession } from "../log/writer-session.js";
-import { assertOffset, integer } from "../option-checks.js";
+import {
+  assertBoolean,
+  assertOffset,
+  assertOptions,
+  assertSignal,
+  integer,
+  requireObject,
+} from "../option-checks.js";
 import {
   type CommittedOffset,
   groupsOf,
@@ -221,10 +228,9 @@ export class LogStore implements KeyedLog {
     options: StoreOptions = {},
   ): Promise<LogStore> {
     assertDirectory(directory);
+    requireObject(options, "options");
     const { maxOpenFiles, readOnly = false, ...rest } = options;
-    if (typeof readOnly !== "boolean") {
-      throw new TypeError(`readOnly must be a boolean, not ${describe(readOnly)}`);
-    }
+    assertBoolean(readOnly, "readOnly");
     const limit = integer(maxOpenFiles, "maxOpenFiles", MIN_OPEN_FILES, 2 ** 31 - 1);
     const resolved = resolveLogOptions(rest, ["maxOpenFiles", "readOnly"]);
     const environment = given ?? createEnvironment(undefined, limit);
@@ -334,6 +340,11 @@ export class LogStore implements KeyedLog {
       await session.close(false).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** @internal Throws `CLOSED` if it is closed. */
+  assertOpen(): void {
+    this.#assertOpen();
   }
 
   /** @internal When an append is acknowledged. */
@@ -448,6 +459,8 @@ export class LogStore implements KeyedLog {
     options: { readonly from?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<LogRecord, void, void> {
     encodeKey(key);
+    assertOptions(options, ["from", "signal"]);
+    assertSignal(options.signal);
     let log = await this.#existing(key);
     while (log === undefined) {
       options.signal?.throwIfAborted();
@@ -620,7 +633,7 @@ export class LogStore implements KeyedLog {
     this.#writable();
     const input = copyInput();
     // What no log takes makes none.
-    if (!this.#keys.has(key)) assertAppendable(input[0], input[1] ?? {}, this.#options);
+    if (!this.#keys.has(key)) assertAppendable(input[0], input[1], this.#options);
     return this.#logs.use(key, (log) => {
       this.#addKey(key);
       return run(log, input);
