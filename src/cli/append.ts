@@ -49,8 +49,8 @@ export function addAppend(program: Command, context: CommandContext): void {
     .summary("append lines from a file or standard input")
     .description(
       "Appends each line of a file, or of standard input, as one record.\n\n" +
-        "Without --key <dir> is a single log, with --key it is a store of several; one that does\n" +
-        "not exist is made. A line comes without its line feed. Lines are appended as they arrive,\n" +
+        "Without --key <dir> is a single log, with --key it is a store of several; one that does " +
+        "not exist is made. A line comes without its line feed. Lines are appended as they arrive, " +
         "in batches: those that were read in one piece are appended together or not at all.",
     )
     .argument("[dir]", "directory of the log or the store; none with --url")

@@ -11,10 +11,10 @@ export function addServe(program: Command, context: CommandContext): void {
     .command("serve")
     .summary("serve a store to other processes")
     .description(
-      "Serves a store over gRPC, gRPC-Web, Connect and plain JSON on one port; one that\n" +
-        "does not exist is made. The first line of the output says the address. SIGTERM\n" +
-        "and SIGINT stop it: it takes no more calls, answers those it has taken, and puts\n" +
-        "everything on stable storage. A second signal ends it at once. SIGHUP makes it\n" +
+      "Serves a store over gRPC, gRPC-Web, Connect and plain JSON on one port; one that " +
+        "does not exist is made. The first line of the output says the address. SIGTERM " +
+        "and SIGINT stop it: it takes no more calls, answers those it has taken, and puts " +
+        "everything on stable storage. A second signal ends it at once. SIGHUP makes it " +
         "read certificates and tokens again.",
     )
     .argument("<dir>", "directory of the store");

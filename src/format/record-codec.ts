@@ -17,6 +17,9 @@ import { VarintReader, varintLength, writeVarint } from "./varint.js";
 const FLAG_KEY = 1;
 const FLAG_HEADERS = 2;
 
+/** How much of a wrong text a message shows. */
+const SHOWN_LENGTH = 40;
+
 /** A record whose parts are checked and encoded, ready to be copied into a block. */
 export interface StructuredRecord {
   readonly value: Uint8Array;
@@ -210,7 +213,10 @@ function toHeaders(
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === "number" || typeof value === "boolean") return String(value);
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
+  if (typeof value === "string") {
+    const start = JSON.stringify(value.slice(0, SHOWN_LENGTH));
+    return value.length > SHOWN_LENGTH ? `${start}… (${value.length} characters)` : start;
+  }
   const type = typeof value === "object" ? nameOfClass(value) : typeof value;
   return `${/^[aeiou]/i.test(type) ? "an" : "a"} ${type}`;
 }
