@@ -7,7 +7,8 @@ import { journalName } from "../format/journal-key.js";
 import type { LogMetadata } from "../format/log-metadata.js";
 import type { BytesInput, LogRecord, RecordFields, RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
-import { type AppendOptions, assertAppendable } from "../log/append-options.js";
+import type { AppendOptions } from "../log/append-options.js";
+import { assertAppendable } from "../log/appendable.js";
 import type { AppendedBatch } from "../log/appended-batch.js";
 import { Changes } from "../log/changes.js";
 import {

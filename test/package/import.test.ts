@@ -73,8 +73,10 @@ describe("the built package", () => {
     // Of the layers of a store, only what checks input.
     const ofStore = loaded.filter((each) => /\/dist\/(files|segment|log|store)\//.test(each));
     expect(ofStore.map((each) => each.slice(DIST.length)).sort()).toEqual([
+      "log/append-options.js",
       "log/appended-batch.js",
       "log/polling.js",
+      "log/producer-checks.js",
       "store/key-directory.js",
       "store/name.js",
       "store/offset-pairs.js",
