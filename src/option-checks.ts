@@ -81,3 +81,9 @@ export function assertOffset(offset: number, name: string): void {
     throw new RangeError(`${name} must be an integer of at most 2^53 - 1, not ${offset}`);
   }
 }
+
+/** Throws a `TypeError` unless `directory` can be a path. */
+export function assertDirectory(directory: string): void {
+  if (typeof directory === "string" && directory !== "" && !directory.includes("\0")) return;
+  throw new TypeError(`directory must be a path, not ${describe(directory)}`);
+}

@@ -157,8 +157,10 @@ class Cat {
           await this.#print(record);
         }
       }
+      const truncatedAt = survey.pending?.offset ?? Number.POSITIVE_INFINITY;
       for (const { record } of journaledOf(journaled, survey.metadata?.logId)) {
         if (record.offset < (this.#next ?? startOf(survey))) continue;
+        if (record.offset >= truncatedAt) break;
         if (record.offset >= to) throw new EnoughRecords();
         await this.#print(record);
       }

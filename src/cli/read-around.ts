@@ -10,7 +10,8 @@ export type ReadablePiece =
 
 /**
  * Reads what can be read of a damaged log, in order, from an offset on. Blocks of a batch that was
- * not completed are given too: nobody can say whether damage or a crash cut it.
+ * not completed are given too: nobody can say whether damage or a crash cut it. What an interrupted
+ * truncation has yet to cut is not.
  *
  * @param from - Default: the start offset, as far as that is known.
  */
@@ -19,6 +20,7 @@ export async function* readAround(
   from: number = startOf(survey),
 ): AsyncGenerator<ReadablePiece, void, void> {
   let next = Math.max(from, startOf(survey));
+  const truncatedAt = survey.pending?.offset ?? Number.POSITIVE_INFINITY;
   for (const [at, surveyed] of survey.segments.entries()) {
     const { segment, source, firstPosition, endPosition } = surveyed;
     const following = survey.segments[at + 1]?.segment.baseOffset;
@@ -31,6 +33,7 @@ export async function* readAround(
     for await (const step of walkBlocks(source, firstPosition, endPosition)) {
       for (const block of step.blocks) {
         const { header } = block;
+        if (header.baseOffset >= truncatedAt) return;
         if (header.lastOffset < next) continue;
         const wrong = checkRecords(block);
         if (wrong !== undefined) {
@@ -40,6 +43,7 @@ export async function* readAround(
         }
         const records: LogRecord[] = [];
         for (let index = block.lowerBound(next); index < header.recordCount; index++) {
+          if (block.offsetAt(index) >= truncatedAt) break;
           records.push(block.recordAt(index));
         }
         yield { records };

@@ -4,7 +4,8 @@ import { journalName } from "../format/journal-key.js";
 import type { LogEnvironment } from "../log/environment.js";
 import { type Finding, finding } from "../log/finding.js";
 import { JournalFollower } from "../log/journal-follower.js";
-import { MISSING_BEFORE_JOURNAL } from "../log/log-tail.js";
+import type { JournaledRun } from "../log/journal-index.js";
+import { BEHIND_TRUNCATION, MISSING_BEFORE_JOURNAL } from "../log/log-tail.js";
 import { type LogVerification, verifyLog } from "../log/verify.js";
 
 /** A writer beside this moves records from the journal to the segments; it does so rarely. */
@@ -73,31 +74,40 @@ export async function verifyKey(
     const name = log.survey.metadata && journalName(log.survey.metadata.logId);
     const run = name === undefined ? undefined : journal?.index.runOf(name);
     if (run === undefined) return { ...log, journaled: 0 };
-    const endOffset = Math.max(log.endOffset, run.firstOffset + run.places.length);
-    if (run.firstOffset <= log.endOffset) {
-      return {
-        ...log,
-        endOffset,
-        records: log.records + endOffset - log.endOffset,
-        journaled: endOffset - log.endOffset,
-      };
-    }
-    if (!log.survey.hasWriter || attempt === MAX_ATTEMPTS) {
-      const missing: Finding = {
-        ...finding("damage", directory, MISSING_BEFORE_JOURNAL, "salvage"),
-        lost: [log.endOffset, run.firstOffset],
-      };
-      const { length } = run.places;
-      const records = log.records + length;
-      return {
-        ...log,
-        findings: [...log.findings, missing],
-        endOffset,
-        records,
-        journaled: length,
-      };
+    const isVoid = run.endOffset > (log.survey.pending?.offset ?? Number.POSITIVE_INFINITY);
+    if (!isVoid && run.firstOffset <= log.endOffset) return withTail(log, run);
+    // It may have been looked at before a writer came that truncated the log and died.
+    if (attempt > 1 && (!log.survey.hasWriter || attempt === MAX_ATTEMPTS)) {
+      return isVoid ? withVoidTail(log, directory) : withTailApart(log, run, directory);
     }
     await journal!.refresh();
     log = await verifyLog(environment, directory);
   }
+}
+
+function withTail(log: LogVerification, run: JournaledRun): KeyVerification {
+  const endOffset = Math.max(log.endOffset, run.endOffset);
+  const journaled = endOffset - log.endOffset;
+  return { ...log, endOffset, records: log.records + journaled, journaled };
+}
+
+/** Of a log of which records are missing between the segments and the journal. */
+function withTailApart(
+  log: LogVerification,
+  { firstOffset, endOffset, places }: JournaledRun,
+  directory: string,
+): KeyVerification {
+  const missing: Finding = {
+    ...finding("damage", directory, MISSING_BEFORE_JOURNAL, "salvage"),
+    lost: [log.endOffset, firstOffset],
+  };
+  const journaled = places.length;
+  const findings = [...log.findings, missing];
+  return { ...log, findings, endOffset, records: log.records + journaled, journaled };
+}
+
+/** Of a log of which the journal has what a truncation has cut off. */
+function withVoidTail(log: LogVerification, directory: string): KeyVerification {
+  const behind = finding("damage", directory, BEHIND_TRUNCATION, "salvage");
+  return { ...log, findings: [...log.findings, behind], journaled: 0 };
 }

@@ -11,9 +11,12 @@ import { encodeKey } from "../store/key-directory.js";
 import { checkName } from "../store/name.js";
 import { shielded } from "./shielded.js";
 
+/** More would take so many streams that a server's usual limit leaves none for other calls. */
+const MAX_KEYS = 1_000_000;
+
 /** Options of {@link SeglogClient.consumer}. */
 export interface ConsumerOptions {
-  /** The keys to read; they need not exist yet. */
+  /** The keys to read, at most 1,000,000; they need not exist yet. */
   readonly keys: Iterable<string>;
   /** The consumer group to begin with where it has committed, and to commit for. Default: none. */
   readonly group?: string | undefined;
@@ -93,6 +96,11 @@ function keysOf(keys: Iterable<string>): readonly string[] {
   if (!isList) throw new TypeError(`keys must be an array of keys, not ${describe(keys)}`);
   const list = [...new Set(keys)];
   if (list.length === 0) throw new RangeError("keys must name at least one key");
+  if (list.length > MAX_KEYS) {
+    throw new RangeError(
+      `keys must name at most ${MAX_KEYS} keys, not ${list.length}: read them with several clients`,
+    );
+  }
   for (const key of list) encodeKey(key);
   return list;
 }

@@ -1,17 +1,18 @@
 import type { LogRecord } from "../format/record.js";
 import type { Connection } from "./connection.js";
 import { hasCode } from "./failures.js";
-import { type FeedOptions, type FeedPiece, feed } from "./feed.js";
+import type { FeedOptions, FeedPiece } from "./feed.js";
+import { feeds } from "./feeds.js";
 
-/** A feed that is under way. */
+/** Feeds that are under way. */
 interface Source {
   readonly pieces: AsyncGenerator<FeedPiece, void, void>;
   readonly abort: AbortController;
 }
 
 /**
- * Reads a feed record by record, and fetches the next piece while one is read, never more: that
- * bounds the memory.
+ * Reads feeds record by record, and fetches the next piece of each while one is read, never more:
+ * that bounds the memory.
  */
 export class FeedReader {
   /** The next offset of each key to be taken; `undefined` while only the server knows. */
@@ -66,7 +67,7 @@ export class FeedReader {
    * Resolves when there is a record, or at the latest after `timeoutMs`, when places were changed,
    * and when it is closed.
    *
-   * @throws As {@link feed}. The next call tries again.
+   * @throws As {@link feeds}. The next call tries again.
    */
   async arrival(timeoutMs?: number): Promise<void> {
     this.#arriving ??= this.#arrive().finally(() => {
@@ -135,7 +136,7 @@ export class FeedReader {
   #open(): Source {
     const abort = new AbortController();
     const places = new Map(this.places);
-    return { abort, pieces: feed(this.#connection, { ...this.#options, places }, abort.signal) };
+    return { abort, pieces: feeds(this.#connection, { ...this.#options, places }, abort.signal) };
   }
 
   #stop(): void {

@@ -1,7 +1,7 @@
 import { OffsetOutOfRangeError } from "../errors.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import type { AppendOptions } from "../log/append-options.js";
-import type { ReadOptions } from "../log/commit-log.js";
+import type { ReadOptions } from "../log/read-options.js";
 import { assertOffset, assertOptions, assertSignal, integer } from "../option-checks.js";
 import { encodeKey } from "../store/key-directory.js";
 import type { KeyBounds, KeyedBatch, KeyedLog, KeyedRead } from "../store/keyed-log.js";

@@ -1,20 +1,7 @@
-import { join } from "node:path";
 import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
-import { hasSystemCode } from "../files/file-errors.js";
-import type { FileSystem } from "../files/file-system.js";
 import { runSteps, runStepsSync } from "../files/steps.js";
-import { JOURNAL_DIRECTORY, LOG_METADATA_FILE } from "../format/file-names.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
-import { describe } from "../format/record-codec.js";
-import {
-  assertBoolean,
-  assertOffset,
-  assertOptions,
-  assertSignal,
-  integer,
-  requireObject,
-} from "../option-checks.js";
-import type { Segment } from "../segment/segment.js";
+import { assertBoolean, assertDirectory, assertOffset, requireObject } from "../option-checks.js";
 import {
   type AppendOptions,
   assertAppendOptions,
@@ -22,35 +9,31 @@ import {
   toArray,
 } from "./append-options.js";
 import type { AppendedBatch } from "./appended-batch.js";
+import { closedError } from "./closed-error.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
-import { type IterationOptions, iterateBatches, iterateRecords } from "./iteration.js";
-import type { Journal } from "./journal.js";
-import { JournalFollower } from "./journal-follower.js";
 import {
-  assertMayCreate,
-  assertOwner,
-  createLog,
-  createLogDirectory,
-  makeDirectories,
-  syncParent,
-} from "./log-creation.js";
-import { listLog, readMetadata } from "./log-files.js";
-import { LogFollower, notALog } from "./log-follower.js";
-import { findTimestamp, type ReadLimits, readRange, readRecord } from "./log-reader.js";
+  assertIteration,
+  type IterationOptions,
+  iterateBatches,
+  iterateRecords,
+} from "./iteration.js";
+import type { JournalFollower } from "./journal-follower.js";
+import { findTimestamp, readRange, readRecord } from "./log-reader.js";
 import type { LogView } from "./log-view.js";
-import { LogWriter } from "./log-writer.js";
+import type { LogWriter } from "./log-writer.js";
+import { openForReading } from "./open-for-reading.js";
+import { type Membership, openForWriting } from "./open-for-writing.js";
+import type { OpenedLog } from "./opened-log.js";
 import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
 import { unlessOvertaken } from "./overtaken.js";
 import { assertProducerId } from "./producer-checks.js";
 import { nextSequence } from "./producer-states.js";
-import type { OpenedEpoch } from "./producers.js";
 import { quickRead, quickReadSync } from "./quick-read.js";
+import { type ReadOptions, resolveReadOptions } from "./read-options.js";
 import type { RecordBatch } from "./record-batch.js";
-import { recoverLog } from "./recovery.js";
 import type { RecoveryReport } from "./recovery-report.js";
 import { describeSegments, type SegmentInfo } from "./segment-info.js";
 import { TailMovedError } from "./tail-moved-error.js";
-import { WriterSession } from "./writer-session.js";
 
 /** Options of {@link CommitLog.open}. */
 export interface OpenLogOptions extends LogOptions {
@@ -71,29 +54,6 @@ export interface StoredProducer {
   readonly lastOffset: number;
 }
 
-/** Options of {@link CommitLog.readFrom}. */
-export interface ReadOptions {
-  /** Default: no limit. */
-  readonly maxRecords?: number | undefined;
-  /** Bytes of values, keys and headers; the first record comes even if it is longer. Default 1 MiB. */
-  readonly maxBytes?: number | undefined;
-}
-
-/** How a log inside of a store is opened. */
-interface Membership {
-  readonly session: WriterSession;
-  readonly storeId: Uint8Array;
-  /** Where a new log's directory is filled before it gets its name. */
-  readonly temporaryDirectory: string;
-  /** Called after a truncation, before the log takes another append. */
-  readonly onTruncated?: (endOffset: number) => Promise<void>;
-  /** What the logs of the store share, if this is not the journal itself. */
-  readonly journal: Journal | undefined;
-  readonly openedEpoch?: OpenedEpoch;
-}
-
-const DEFAULT_READ_BYTES = 1024 * 1024;
-
 /**
  * An append-only log of records in one directory.
  *
@@ -112,18 +72,12 @@ const DEFAULT_READ_BYTES = 1024 * 1024;
 export class CommitLog {
   readonly #view: LogView;
   readonly #writer: LogWriter | undefined;
-  /** Given whether all that was written is on stable storage. */
-  readonly #release: (isInOrder: boolean) => Promise<void>;
+  readonly #release: OpenedLog["release"];
   #closing: Promise<void> | undefined;
   /** What opening the log found and did. */
   readonly recovery: RecoveryReport;
 
-  private constructor(
-    view: LogView,
-    writer: LogWriter | undefined,
-    recovery: RecoveryReport,
-    release: (isInOrder: boolean) => Promise<void>,
-  ) {
+  private constructor({ view, writer, recovery, release }: OpenedLog) {
     this.#view = view;
     this.#writer = writer;
     this.recovery = recovery;
@@ -163,7 +117,7 @@ export class CommitLog {
       : CommitLog.openForWriting(world, directory, resolved, undefined);
   }
 
-  /** @internal */
+  /** @internal `storesJournal` is given by the store that the log belongs to, which closes it. */
   static async openForReading(
     environment: LogEnvironment,
     directory: string,
@@ -171,31 +125,9 @@ export class CommitLog {
     isOfStore: boolean,
     storesJournal?: JournalFollower,
   ): Promise<CommitLog> {
-    const startedAt = performance.now();
-    const { fileSystem } = environment;
-    let listing = await listLog(fileSystem, directory);
-    // The writer of a store may have taken the directory away, and emptied it, amid the listing.
-    if (isOfStore && listing?.hasMetadata === false) listing = await listLog(fileSystem, directory);
-    if (listing?.hasMetadata !== true) {
-      if (listing !== undefined) await assertMayCreate(environment, directory, listing, isOfStore);
-      throw notALog(directory);
-    }
-    const ownJournal =
-      storesJournal === undefined ? await journalBeside(environment, directory) : undefined;
-    const reason = closed(directory);
-    try {
-      const { indexIntervalBytes } = options;
-      const journal = storesJournal ?? ownJournal;
-      const follower = await LogFollower.open(environment, directory, indexIntervalBytes, journal);
-      const report = { ...follower.report, durationMs: performance.now() - startedAt };
-      return new CommitLog(follower, undefined, report, async () => {
-        await follower.close(reason);
-        await ownJournal?.close(reason);
-      });
-    } catch (error) {
-      await ownJournal?.close(reason);
-      throw error;
-    }
+    return new CommitLog(
+      await openForReading(environment, directory, options, isOfStore, storesJournal),
+    );
   }
 
   /** @internal `membership` is given by the store that the log belongs to, which has the lock. */
@@ -205,70 +137,7 @@ export class CommitLog {
     options: ResolvedLogOptions,
     membership: Membership | undefined,
   ): Promise<CommitLog> {
-    const startedAt = performance.now();
-    const { fileSystem } = environment;
-    // A log of many segments is listed once: when no other writer can change it.
-    const isThere = await hasMetadata(fileSystem, directory);
-    if (isThere) {
-      assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
-    } else {
-      const before = await listLog(fileSystem, directory);
-      const isOfStore = membership !== undefined;
-      // Another writer may have made it meanwhile.
-      if (before?.hasMetadata === false)
-        await assertMayCreate(environment, directory, before, isOfStore);
-      if (membership === undefined) await makeDirectories(fileSystem, directory);
-    }
-    const session = membership?.session ?? (await WriterSession.open(environment, directory));
-    const opened: Segment[] = [];
-    try {
-      const { bootId } = session;
-      const lastPublished = (logId: Uint8Array) => session.lastPublished(logId);
-      const context = { environment, directory, options, bootId, lastPublished, opened };
-      // Somebody may have moved it here, or died before its name was durable.
-      if (isThere) await syncParent(fileSystem, directory);
-      const listing = await listLog(fileSystem, directory);
-      if (listing?.hasMetadata === true && !isThere) {
-        assertOwner(directory, await readMetadata(fileSystem, directory), membership?.storeId);
-      }
-      const recovered =
-        listing?.hasMetadata === true
-          ? await recoverLog(context, listing)
-          : membership === undefined
-            ? await createLog(context)
-            : await createLogDirectory(context, membership.storeId, membership.temporaryDirectory);
-      const { logId } = recovered.metadata;
-      // Timestamps go on from those of the records that stand in the journal yet.
-      const maxTimestamp = Math.max(
-        recovered.end.maxTimestamp,
-        membership?.journal?.judge(directory, logId, recovered.end.endOffset) ?? 0,
-      );
-      const published = session.register(logId);
-      const onTruncated = membership?.onTruncated;
-      const parts = {
-        environment,
-        directory,
-        options,
-        recovered: { ...recovered, end: { ...recovered.end, maxTimestamp } },
-        published,
-        bootId,
-        onTruncated,
-        journal: membership?.journal,
-        openedEpoch: membership?.openedEpoch ?? (() => undefined),
-        isJournal: membership !== undefined && membership.journal === undefined,
-      };
-      const writer = new LogWriter(parts);
-      const report = { ...recovered.report, durationMs: performance.now() - startedAt };
-      const release = async (isInOrder: boolean) => {
-        if (membership === undefined) await session.close(isInOrder);
-      };
-      return new CommitLog(writer, writer, report, release);
-    } catch (error) {
-      // Why the log cannot be opened is what counts, not what fails after that.
-      for (const segment of opened) await segment.file.close().catch(() => undefined);
-      if (membership === undefined) await session.close(false).catch(() => undefined);
-      throw error;
-    }
+    return new CommitLog(await openForWriting(environment, directory, options, membership));
   }
 
   /** @internal What writes the log, unless it is open for reading only. */
@@ -545,7 +414,7 @@ export class CommitLog {
   async #close(): Promise<void> {
     const writer = this.#writer;
     if (writer !== undefined) {
-      const reason = closed(this.directory);
+      const reason = closedError(this.directory);
       const done = writer.queue.exclusive(() => writer.close(reason));
       writer.queue.refuse(reason);
       try {
@@ -567,66 +436,13 @@ export class CommitLog {
         `${this.directory} is open for reading only. Open it without { readOnly: true }.`,
       );
     }
-    if (this.#closing !== undefined) throw closed(this.directory);
+    if (this.#closing !== undefined) throw closedError(this.directory);
     return this.#writer;
   }
 
   #assertReadable(offset: number, name: string): void {
-    if (this.#closing !== undefined) throw closed(this.directory);
+    if (this.#closing !== undefined) throw closedError(this.directory);
     this.#view.assertOpen();
     assertOffset(offset, name);
   }
-}
-
-/** Whether there is a log already, as far as a look at one name tells. */
-async function hasMetadata(fileSystem: FileSystem, directory: string): Promise<boolean> {
-  try {
-    return (await fileSystem.kindOf(join(directory, LOG_METADATA_FILE))) !== undefined;
-  } catch (error) {
-    // The directory is a file; whoever lists it says so.
-    if (hasSystemCode(error, "ENOTDIR")) return false;
-    throw error;
-  }
-}
-
-/** The journal of the store that a log belongs to, if it does. */
-async function journalBeside(
-  { fileSystem, ...rest }: LogEnvironment,
-  directory: string,
-): Promise<JournalFollower | undefined> {
-  const { storeId } = await readMetadata(fileSystem, directory);
-  // No name is joined to the directory, which would take `..` away: it may be a symbolic link.
-  const path = `${directory}/../${JOURNAL_DIRECTORY}`;
-  return storeId && new JournalFollower({ fileSystem, ...rest }, path);
-}
-
-function closed(directory: string): SeglogError {
-  return new SeglogError("CLOSED", `${directory} is closed. Open it again.`);
-}
-
-/** Throws a `TypeError` unless `directory` can be a path. */
-export function assertDirectory(directory: string): void {
-  if (typeof directory === "string" && directory !== "" && !directory.includes("\0")) return;
-  throw new TypeError(`directory must be a path, not ${describe(directory)}`);
-}
-
-/** Checks the options of a read and fills in the defaults. */
-export function resolveReadOptions(options: ReadOptions): ReadLimits {
-  assertOptions(options, ["maxRecords", "maxBytes"]);
-  return {
-    maxRecords:
-      integer(options.maxRecords, "maxRecords", 1, Number.MAX_SAFE_INTEGER) ??
-      Number.POSITIVE_INFINITY,
-    maxBytes:
-      integer(options.maxBytes, "maxBytes", 1, Number.MAX_SAFE_INTEGER) ?? DEFAULT_READ_BYTES,
-  };
-}
-
-function assertIteration(options: IterationOptions): void {
-  assertOptions(options, ["from", "to", "follow", "signal"]);
-  const { from, to, follow, signal } = options;
-  if (from !== undefined) assertOffset(from, "from");
-  if (to !== undefined) assertOffset(to, "to");
-  assertBoolean(follow, "follow");
-  assertSignal(signal);
 }

@@ -2,6 +2,7 @@ import { CorruptionError, OffsetOutOfRangeError } from "../errors.js";
 import { runSteps } from "../files/steps.js";
 import type { Block } from "../format/block.js";
 import type { LogRecord } from "../format/record.js";
+import { assertBoolean, assertOffset, assertOptions, assertSignal } from "../option-checks.js";
 import { SCAN_CHUNK_BYTES } from "../segment/block-source.js";
 import { LogCursor } from "./log-reader.js";
 import type { LogView } from "./log-view.js";
@@ -19,6 +20,16 @@ export interface IterationOptions {
   readonly follow?: boolean | undefined;
   /** Ends the iteration, waiting or not, by throwing the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Throws a `TypeError` or `RangeError` for bounds that are no offsets. */
+export function assertIteration(options: IterationOptions): void {
+  assertOptions(options, ["from", "to", "follow", "signal"]);
+  const { from, to, follow, signal } = options;
+  if (from !== undefined) assertOffset(from, "from");
+  if (to !== undefined) assertOffset(to, "to");
+  assertBoolean(follow, "follow");
+  assertSignal(signal);
 }
 
 /**

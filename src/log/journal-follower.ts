@@ -8,8 +8,8 @@ import { iterateBatches } from "./iteration.js";
 import { JournalIndex } from "./journal-index.js";
 import { type FollowedJournal, LogFollower } from "./log-follower.js";
 import type { LogView } from "./log-view.js";
-import { Looks } from "./looks.js";
 import { MAX_ATTEMPTS } from "./polling.js";
+import { SharedRounds } from "./shared-rounds.js";
 
 /** The journal of a store that another process may be writing to, as the store's readers need it. */
 export class JournalFollower implements FollowedJournal {
@@ -20,7 +20,7 @@ export class JournalFollower implements FollowedJournal {
   /** Up to here, {@link index} knows it. */
   #indexedEnd = 0;
   #indexedStart = 0;
-  readonly #looks = new Looks(() => this.#look());
+  readonly #looks = new SharedRounds(() => this.#look());
 
   /** @param directory - Of the journal's log; there need not be one yet. */
   constructor(environment: LogEnvironment, directory: string) {

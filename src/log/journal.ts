@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SeglogError } from "../errors.js";
 import { decodeJournalKey, encodeJournalMark, journalName } from "../format/journal-key.js";
+import type { TruncationBound } from "../format/log-metadata.js";
 import type { PreparedRecord } from "../format/prepared-record.js";
 import type { RecordInput } from "../format/record.js";
 import type { AppendQueue } from "./append-queue.js";
@@ -9,7 +10,7 @@ import type { LogEnvironment } from "./environment.js";
 import { type GatheredTail, PRODUCERS_BATCH_BYTES } from "./gathered-tail.js";
 import { JournalIndex } from "./journal-index.js";
 import { type Gathering, gatherTails } from "./journal-pass.js";
-import { missingBeforeJournal } from "./log-tail.js";
+import { journaledBehindTruncation, missingBeforeJournal } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
 import type { RecordBatch } from "./record-batch.js";
 
@@ -151,6 +152,19 @@ export class Journal {
     }
     // What the segments have, they tell themselves.
     return run !== undefined && run.endOffset > segmentsEnd ? this.index.maxTimestampOf(name) : 0;
+  }
+
+  /**
+   * Judges, before an interrupted truncation of a log is carried out, what stands here of it. After
+   * that, records that it cut off could not be told from those that came behind it.
+   *
+   * @throws CorruptionError if it has records that the truncation cuts off.
+   */
+  judgeTruncation(directory: string, logId: Uint8Array, { offset }: TruncationBound): void {
+    const run = this.index.runOf(journalName(logId));
+    if (run !== undefined && run.endOffset > offset) {
+      throw journaledBehindTruncation(directory, offset);
+    }
   }
 
   /** Resolves when what was on its way here when this was called is done. */

@@ -64,9 +64,9 @@ export class JournaledAppends {
     return this.#pending > 0 || this.#endOffset > segmentsEnd;
   }
 
-  /** Whether some of the log's records in the journal may be of producers. */
-  get hasProducers(): boolean {
-    return this.#journal.index.hasProducers(this.#name);
+  /** The tail, if some of it may be of producers. */
+  get producersTail(): LogTail | undefined {
+    return this.#journal.index.hasProducers(this.#name) ? this.tail : undefined;
   }
 
   /** Whether an append of so many bytes should go to the journal, and can at once. */

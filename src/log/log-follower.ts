@@ -23,13 +23,13 @@ import {
   pendingTruncation,
 } from "./judgement.js";
 import { type LogListing, listLog, readMetadata } from "./log-files.js";
-import { LogTail, missingBeforeJournal } from "./log-tail.js";
+import { journaledBehindTruncation, LogTail, missingBeforeJournal } from "./log-tail.js";
 import type { LogView } from "./log-view.js";
-import { Looks } from "./looks.js";
 import { judgeOvertaken, logTruncated } from "./overtaken.js";
 import { MAX_ATTEMPTS, POLL_MS, pause } from "./polling.js";
 import { PublishedReader } from "./published-reader.js";
 import { NOTHING_RECOVERED, type RecoveryReport } from "./recovery-report.js";
+import { SharedRounds } from "./shared-rounds.js";
 import { scanTail, type TailScan } from "./tail-scan.js";
 import { dataBeforeRoom, tornEndOf } from "./torn-end.js";
 import { writerDirectory } from "./writer-directory.js";
@@ -72,10 +72,12 @@ export class LogFollower implements LogView {
   #end: LogEnd;
   #session: string | undefined;
   #scanned: Scanned | undefined;
+  /** Where a truncation cuts the log that was interrupted; infinity if there is none. */
+  #truncatedAt = Number.POSITIVE_INFINITY;
   #damage: CorruptionError | undefined;
   #report: Omit<RecoveryReport, "durationMs"> = { ...NOTHING_RECOVERED, kind: "read-only" };
   #closed: SeglogError | undefined;
-  readonly #looks = new Looks(() => this.#look());
+  readonly #looks = new SharedRounds(() => this.#look());
 
   private constructor(
     environment: LogEnvironment,
@@ -252,8 +254,12 @@ export class LogFollower implements LogView {
 
   #checkTail(): void {
     const { endOffset } = this.#end;
-    if (this.#run === undefined || this.#run.firstOffset <= endOffset) return;
-    this.#damage ??= missingBeforeJournal(this.directory, endOffset);
+    if (this.#run === undefined) return;
+    if (this.#run.endOffset > this.#truncatedAt) {
+      this.#damage ??= journaledBehindTruncation(this.directory, this.#truncatedAt);
+    } else if (this.#run.firstOffset > endOffset) {
+      this.#damage ??= missingBeforeJournal(this.directory, endOffset);
+    }
   }
 
   /** Takes over what a living writer says. Returns whether that fits the files; else look again. */
@@ -280,6 +286,7 @@ export class LogFollower implements LogView {
     // In one turn with the segments: a read in between would take all of the file for the log.
     this.#end = { ...end, lastBlockPosition: 0, lastChecksum: 0 };
     this.#damage = undefined;
+    this.#truncatedAt = Number.POSITIVE_INFINITY;
     this.#segments[this.#segments.length - 1]!.setEndPosition(end.endPosition);
     await this.#dropSegments(dropped);
     return true;
@@ -315,6 +322,7 @@ export class LogFollower implements LogView {
     // An interrupted truncation has not cut the files yet, but its bound holds.
     const published = await this.#published.last();
     const pending = await this.#pendingTruncation(metadata, published, listing);
+    this.#truncatedAt = pending?.offset ?? Number.POSITIVE_INFINITY;
     const living = livingSegments(listing.baseOffsets, metadata.startOffset, pending);
     checkSegments(this.directory, living, metadata, pending, published);
     const same = isReplaced ? [] : this.#sameFiles(living.at(-1));
@@ -350,15 +358,13 @@ export class LogFollower implements LogView {
       const replaced = await judgeReplaced(last, header, metadata);
       const scan = await scanTail(last);
       const since = { bootId: await this.#environment.fileSystem.bootId(), published };
-      const truncatedAt = pending?.offset ?? Number.POSITIVE_INFINITY;
       // What stands behind the bound is about to be cut, damaged or not.
       const damage =
-        scan.end.endOffset >= truncatedAt ? undefined : damageIn(last, scan, metadata, since);
+        scan.end.endOffset >= this.#truncatedAt ? undefined : damageIn(last, scan, metadata, since);
       // What stands before damage can be read; of another file, nothing.
       if (damage === undefined && replaced !== undefined) throw replaced;
       this.#adoptScan(
         scan,
-        truncatedAt,
         await tornEndOf(last, scan, dataBeforeRoom(last.baseOffset, metadata, published)),
       );
       this.#damage = damage;
@@ -400,9 +406,9 @@ export class LogFollower implements LogView {
     this.#scanned = undefined;
   }
 
-  #adoptScan(scan: TailScan, truncatedAt: number, tornEnd: number): void {
+  #adoptScan(scan: TailScan, tornEnd: number): void {
     const { end } = scan;
-    this.#end = { ...end, endOffset: Math.min(end.endOffset, truncatedAt) };
+    this.#end = { ...end, endOffset: Math.min(end.endOffset, this.#truncatedAt) };
     const cutBytes = tornEnd - end.endPosition;
     this.#report = {
       ...this.#report,

@@ -87,6 +87,26 @@ export function missingBeforeJournal(directory: string, segmentsEnd: number): Co
   });
 }
 
+/** What is the matter with a log whose journal goes on behind a truncation that was interrupted. */
+export const BEHIND_TRUNCATION =
+  "the journal of its store has records that a truncation cut off, and has lost the mark that made " +
+  "them void";
+
+/**
+ * The error for a log with an interrupted truncation whose mark is no longer in the journal: it
+ * was there, on stable storage, before the truncation was recorded.
+ *
+ * @param truncatedAt - Where the log ends.
+ */
+export function journaledBehindTruncation(directory: string, truncatedAt: number): CorruptionError {
+  return new CorruptionError({
+    file: directory,
+    position: 0,
+    reason: BEHIND_TRUNCATION,
+    offset: truncatedAt,
+  });
+}
+
 function blocksOf(records: readonly LogRecord[], path: string): readonly Block[] {
   return madeBlocks(records).map(({ bytes, start, header }) => {
     const block = openBlock(bytes, start, header, path);

@@ -1,50 +1,42 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
-import { runSteps } from "../files/steps.js";
+import type { SeglogError } from "../errors.js";
 import type { BlockProducer } from "../format/block-header.js";
-import { journalName, MOST_BATCH_RECORDS } from "../format/journal-key.js";
-import type { LogEnd } from "../format/log-metadata.js";
-import { prepare } from "../format/prepared-record.js";
+import { journalName } from "../format/journal-key.js";
 import type { ProducerState } from "../format/producer-snapshot.js";
 import type { RecordInput } from "../format/record.js";
-import { Segment } from "../segment/segment.js";
+import type { Segment } from "../segment/segment.js";
 import type { SegmentIndex } from "../segment/segment-index.js";
 import { ActiveEnd, type EndedLog } from "./active-end.js";
 import { AppendQueue, type QueueOwner } from "./append-queue.js";
+import { AppendWays } from "./append-ways.js";
 import type { AppendedBatch } from "./appended-batch.js";
 import type { BlockCache } from "./block-cache.js";
 import type { BufferPool } from "./buffer-pool.js";
 import { Changes } from "./changes.js";
 import type { LogEnvironment } from "./environment.js";
-import { epochAfter } from "./epoch.js";
-import { GatheredTail } from "./gathered-tail.js";
+import type { GatheredTail } from "./gathered-tail.js";
+import { GroupCommit } from "./group-commit.js";
 import type { IndexCache } from "./index-cache.js";
 import type { Journal } from "./journal.js";
 import { JournaledAppends } from "./journaled-appends.js";
+import { LogBounds } from "./log-bounds.js";
 import { LogClock } from "./log-clock.js";
 import { isRetryable, LogFailures } from "./log-failures.js";
-import { createSegmentFile } from "./log-files.js";
-import { assertFollowed } from "./log-reader.js";
 import type { LogTail } from "./log-tail.js";
 import { type KeptLog, LogUpkeep } from "./log-upkeep.js";
 import type { LogView } from "./log-view.js";
 import { MetadataKeeper } from "./metadata-keeper.js";
 import type { ResolvedLogOptions } from "./options.js";
 import { judgeOvertaken } from "./overtaken.js";
-import { type PendingBatch, PendingGroup } from "./pending.js";
+import type { PendingBatch } from "./pending.js";
 import { type OpenedEpoch, Producers } from "./producers.js";
+import { ProducersKeeper } from "./producers-keeper.js";
 import { Publication, type PublishedLog } from "./publication.js";
 import type { RecoveredLog } from "./recovery.js";
-import { answerRepeated, sortedByVerdict } from "./repeated-batches.js";
-import { removeSegment } from "./segment-removal.js";
-import { segmentIndexOf } from "./segment-search.js";
-import { TailPiece } from "./tail-piece.js";
-import { applyTruncation, assertSoundBelow, type TruncationTarget } from "./truncation.js";
+import { SegmentCommits } from "./segment-commits.js";
+import { TailSettling } from "./tail-settling.js";
 import { type IndexedLog, WriterIndexes } from "./writer-indexes.js";
+import { WriterSegments } from "./writer-segments.js";
 import type { PublishedSlots } from "./writer-session.js";
-
-/** So many records are read from the journal, one by one, before something else gets a turn. */
-const TAIL_TURN_RECORDS = 200;
 
 /** Everything that a log open for writing is made of. */
 export interface LogWriterParts {
@@ -68,86 +60,104 @@ export interface LogWriterParts {
 }
 
 /**
- * The writing side of a log: commits what is appended, in the order of the calls, goes on from one
- * segment to the next, and changes the bounds.
+ * The writing side of a log. It has no rules of its own but for how it closes: it makes the parts
+ * that have them, and is what each of them knows of the log.
+ *
+ * An append takes one of two ways ({@link AppendWays}): into the {@link AppendQueue}, whose rounds
+ * {@link GroupCommit} brings to the segments by {@link SegmentCommits}, or to the journal of the
+ * store ({@link JournaledAppends}), from where {@link TailSettling} moves it to the segments later.
  *
  * There are three ends. {@link ActiveEnd} has where the next batch goes, `written`, and what the last
  * sync covered, `durable`; {@link Publication} has the one that readers see.
+ *
+ * What is to be run exclusively goes through the queue, so that no two things change the log at once.
  */
 export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, KeptLog, PublishedLog {
   readonly directory: string;
   readonly options: ResolvedLogOptions;
   readonly queue: AppendQueue;
   readonly #environment: LogEnvironment;
-  readonly #onTruncated: LogWriterParts["onTruncated"];
+  readonly #clock: LogClock;
+  readonly #failures: LogFailures;
+  readonly #metadata: MetadataKeeper;
+  readonly #end: ActiveEnd;
+  readonly #changes = new Changes();
+  readonly #publication: Publication;
+  readonly #indexes: WriterIndexes;
+  readonly #upkeep: LogUpkeep;
   readonly #journal: Journal | undefined;
   readonly #journaled: JournaledAppends | undefined;
-  readonly #producers: Producers;
-  readonly #failures: LogFailures;
-  readonly #end: ActiveEnd;
-  readonly #metadata: MetadataKeeper;
-  readonly #indexes: WriterIndexes;
-  readonly #publication: Publication;
-  readonly #upkeep: LogUpkeep;
-  readonly #isJournal: boolean;
-  readonly #clock: LogClock;
-  readonly #changes = new Changes();
-  #segments: readonly Segment[];
-  /** Segments that were made and, if something failed, never became part of the log. */
-  #unentered: Segment[] = [];
-  /** Segments before the start, the oldest first, whose files are yet to be removed. */
-  #deleted: Segment[] = [];
+  readonly #producers: ProducersKeeper;
+  readonly #segments: WriterSegments;
+  readonly #bounds: LogBounds;
+  readonly #settling: TailSettling | undefined;
+  readonly #groupCommit: GroupCommit;
+  readonly #ways: AppendWays;
   #closed: SeglogError | undefined;
-  /** Why the last commit failed, if it did. */
-  #failure: SeglogError | undefined;
 
-  constructor(parts: LogWriterParts) {
-    const { environment, directory, options, recovered, journal } = parts;
-    const { end, metadata } = recovered;
+  constructor(given: LogWriterParts) {
+    const { environment, directory, options, recovered, bootId, published, journal } = given;
     const { maxClockStepMs, maxPendingBytes, onError } = options;
-    this.#environment = environment;
+    const { end: opened, activeCreatedAt } = recovered;
     this.directory = directory;
     this.options = options;
-    this.#onTruncated = parts.onTruncated;
-    this.#isJournal = parts.isJournal;
-    this.#journal = journal;
-    this.#segments = recovered.segments;
-    this.queue = new AppendQueue(this);
-    this.#clock = new LogClock(
-      environment.now,
-      end.maxTimestamp,
-      directory,
-      maxClockStepMs,
-      onError,
-    );
-    this.#producers = new Producers(environment, this, parts.openedEpoch, onError);
+    this.#environment = environment;
+
+    // What tells the state of the log.
+    const queue = new AppendQueue(this);
+    const { now } = environment;
+    const clock = new LogClock(now, opened.maxTimestamp, directory, maxClockStepMs, onError);
     const failures = new LogFailures(directory, (poison) => {
-      this.#end.dropPrepared();
-      this.queue.refuse(poison);
-      this.queue.rejectQueued(poison);
+      end.dropPrepared();
+      queue.refuse(poison);
+      queue.rejectQueued(poison);
     });
-    this.#failures = failures;
-    this.#end = new ActiveEnd(environment, options, this, failures, end, recovered.activeCreatedAt);
-    const { bootId, published } = parts;
-    this.#metadata = new MetadataKeeper(
+    const end = new ActiveEnd(environment, options, this, failures, opened, activeCreatedAt);
+    const metadata = new MetadataKeeper(
       environment,
       directory,
       options,
       bootId,
       failures,
-      metadata,
+      recovered.metadata,
     );
-    this.#indexes = new WriterIndexes(environment, this, this.#end);
-    this.#publication = new Publication(this, this.#end, failures, this.#changes, published);
-    this.#upkeep = new LogUpkeep(environment, this, this.#end, failures);
-    if (journal !== undefined) {
-      this.#journaled = new JournaledAppends(journal, this, end.endOffset, maxPendingBytes);
+    const changes = this.#changes;
+    const publication = new Publication(this, end, failures, changes, published);
+    const indexes = new WriterIndexes(environment, this, end);
+    const upkeep = new LogUpkeep(environment, this, end, failures);
+    this.queue = queue;
+    this.#clock = clock;
+    this.#failures = failures;
+    this.#end = end;
+    this.#metadata = metadata;
+    this.#publication = publication;
+    this.#indexes = indexes;
+    this.#upkeep = upkeep;
+    this.#journal = journal;
+    const journaled =
+      journal && new JournaledAppends(journal, this, opened.endOffset, maxPendingBytes);
+    this.#journaled = journaled;
+
+    // What is done with it.
+    const state = { environment, directory, options, clock, queue, failures, metadata, end };
+    const parts = { ...state, changes, publication, indexes, upkeep, journal, journaled };
+    const known = new Producers(environment, this, given.openedEpoch, onError);
+    const producers = new ProducersKeeper(known, { ...parts, onError });
+    const segments = new WriterSegments({ ...parts, producers }, recovered.segments);
+    const { onTruncated, isJournal } = given;
+    const commits = new SegmentCommits({ ...parts, producers: known, segments, isJournal });
+    this.#producers = producers;
+    this.#segments = segments;
+    this.#bounds = new LogBounds(this, { ...parts, producers, segments, onTruncated });
+    if (journal !== undefined && journaled !== undefined) {
+      this.#settling = new TailSettling(this, journal, journaled, { ...parts, commits });
       journal.join(journalName(this.logId), this);
     }
-    for (const segment of this.#segments) this.#indexes.adopt(segment);
-    this.#adoptActive();
-    this.#publication.tellReaders();
-    this.#upkeep.schedule();
+    const settling = this.#settling;
+    this.#groupCommit = new GroupCommit({ ...parts, producers, commits, settling });
+    this.#ways = new AppendWays({ ...parts, producers });
+    publication.tellReaders();
+    upkeep.schedule();
   }
 
   get startOffset(): number {
@@ -170,6 +180,10 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     return this.#journaled?.tail;
   }
 
+  get producersTail(): LogTail | undefined {
+    return this.#journaled?.producersTail;
+  }
+
   get epoch(): number {
     return this.#metadata.now.epoch;
   }
@@ -179,7 +193,11 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   }
 
   get segments(): readonly Segment[] {
-    return this.#segments;
+    return this.#segments.all;
+  }
+
+  get active(): Segment {
+    return this.#segments.active;
   }
 
   get endPosition(): number {
@@ -200,6 +218,18 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
 
   get latestTimestamp(): number {
     return this.#clock.latest;
+  }
+
+  get openedRevision(): number {
+    return this.#metadata.openedRevision;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  activeIndex(): SegmentIndex | Promise<SegmentIndex> {
+    return this.#indexes.active();
   }
 
   assertOpen(): void {
@@ -233,23 +263,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     signal: AbortSignal | undefined,
     producer: BlockProducer | undefined,
   ): Promise<number> {
-    if (!this.#mayJournal()) {
-      return producer === undefined
-        ? this.queue.append(record, signal)
-        : this.queue.appendBatch([record], signal, producer).then(firstOffset);
-    }
-    const prepared = prepare(record);
-    const { byteLength } = prepared;
-    if (!this.#mayTake(byteLength, this.options.maxRecordBytes, producer, 1)) {
-      return producer === undefined
-        ? this.queue.appendPrepared(prepared, signal)
-        : this.queue.appendPreparedBatch([prepared], signal, producer).then(firstOffset);
-    }
-    const journaled = this.#journaled!;
-    const { nextOffset } = journaled;
-    const appended = journaled.append(prepared, prepared.timestamp ?? this.timestamp(), producer);
-    this.#noteJournaled(producer, 1, nextOffset);
-    return appended;
+    return this.#ways.append(record, signal, producer);
   }
 
   /** See `CommitLog.appendBatch`. */
@@ -258,83 +272,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     signal: AbortSignal | undefined,
     producer: BlockProducer | undefined,
   ): Promise<AppendedBatch> {
-    const { length } = records;
-    // Larger batches go to the segments at once.
-    const isFew = length > 0 && length <= MOST_BATCH_RECORDS;
-    if (!isFew || !this.#mayJournal()) {
-      return this.queue.appendBatch(records, signal, producer);
-    }
-    const prepared = records.map(prepare);
-    const byteLength = prepared.reduce((sum, each) => sum + each.byteLength, 0);
-    const { maxRecordBytes, maxBatchBytes } = this.options;
-    const mostBytes = Math.min(maxRecordBytes, maxBatchBytes);
-    if (!this.#mayTake(byteLength, mostBytes, producer, length)) {
-      return this.queue.appendPreparedBatch(prepared, signal, producer);
-    }
-    const journaled = this.#journaled!;
-    const { nextOffset } = journaled;
-    const appended = journaled.appendBatch(prepared, this.timestamp(), producer);
-    this.#noteJournaled(producer, length, nextOffset);
-    return appended;
-  }
-
-  /** Once it is certain that it is on its way: what is noted is answered if it is sent again. */
-  #noteJournaled(
-    producer: BlockProducer | undefined,
-    recordCount: number,
-    baseOffset: number,
-  ): void {
-    if (producer === undefined || this.#journaled!.nextOffset === baseOffset) return;
-    this.#producers.noteJournaled(producer, recordCount, baseOffset);
-  }
-
-  /**
-   * Whether a batch of a producer follows on all that was accepted. What does not, or cannot be
-   * judged before something is read, goes to the queue, which judges it when all is at rest.
-   */
-  #isKnownToFollow(producer: BlockProducer | undefined, recordCount: number): boolean {
-    if (producer === undefined) return true;
-    if (!this.#mayHaveProducers) this.#producers.beginWithNone();
-    return this.#producers.follows(producer, recordCount);
-  }
-
-  /** Whether producers may have appended something that the log has. */
-  get #mayHaveProducers(): boolean {
-    return this.#metadata.now.hasProducers || this.producersTail !== undefined;
-  }
-
-  get producersTail(): LogTail | undefined {
-    return this.#journaled?.hasProducers ? this.#journaled.tail : undefined;
-  }
-
-  /** Nothing that was accepted before may be overtaken. */
-  #mayJournal(): boolean {
-    return (
-      this.#journaled !== undefined &&
-      this.options.durability === "always" &&
-      this.queue.isIdle &&
-      this.#failures.poison === undefined &&
-      // What was written and could not be synced for want of a handle has its offsets already.
-      this.#end.written.endOffset <= this.#journaled.endOffset
-    );
-  }
-
-  /**
-   * Whether the journal takes what is prepared by now, for which code of the caller may have run,
-   * and appended. What may be too long, or not follow, is left to the queue, which says so.
-   */
-  #mayTake(
-    byteLength: number,
-    mostBytes: number,
-    producer: BlockProducer | undefined,
-    recordCount: number,
-  ): boolean {
-    return (
-      byteLength <= mostBytes &&
-      this.#mayJournal() &&
-      this.#journaled!.mayTake(byteLength) &&
-      this.#isKnownToFollow(producer, recordCount)
-    );
+    return this.#ways.appendBatch(records, signal, producer);
   }
 
   onJournaled(): void {
@@ -342,40 +280,28 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   }
 
   onJournalFailed(error: SeglogError): void {
-    this.#producers.forgetJournaled();
+    this.#producers.known.forgetJournaled();
     if (!isRetryable(error)) this.#failures.poisonWith(error);
   }
 
-  /** What the log's tail in the journal, up to `endOffset`, is to be gathered in for {@link settleGathered}. */
-  gatherTail(endOffset: number): GatheredTail {
-    const from = this.#publication.end.endOffset;
-    return new GatheredTail(this.epoch, from, endOffset, (at) => this.#newPiece(at));
+  prepareNext(batches: readonly PendingBatch[]): void {
+    this.#end.prepareNext(batches);
   }
 
-  /**
-   * Moves what was gathered of the tail to the log's own segments, and syncs it. Appends may go on
-   * coming to the journal meanwhile; run it with nothing else beside it.
-   *
-   * @param gathered - Of {@link gatherTail}.
-   * @returns Whether the segments have all that was to be gathered.
-   */
-  async settleGathered(gathered: GatheredTail): Promise<boolean> {
-    if (this.#journaled === undefined || this.#closed !== undefined) return true;
-    this.#failures.assertSound();
-    this.#journal?.beginWork();
-    try {
-      if (this.#publication.isBehind) await this.#publication.catchUp();
-      for (;;) {
-        const piece = gathered.take(this.epoch, this.#publication.end.endOffset);
-        if (piece === undefined) break;
-        await this.#commitPiece(piece);
-      }
-    } finally {
-      if (this.#upkeep.isDue) await this.#upkeep.runBesideAppends();
-      this.#journal?.endWork();
-    }
-    this.#journaled.settled(this.#end.durable.endOffset);
-    return this.#end.durable.endOffset >= gathered.wantedEnd;
+  commit(appended: readonly PendingBatch[]): Promise<() => void> {
+    return this.#groupCommit.commit(appended);
+  }
+
+  /** See {@link TailSettling.gather}. Only a journal asks, of its members. */
+  gatherTail(endOffset: number): GatheredTail {
+    return this.#settling!.gather(endOffset);
+  }
+
+  /** See {@link TailSettling.settleGathered}. */
+  settleGathered(gathered: GatheredTail): Promise<boolean> {
+    // One that was closed meanwhile has settled all of it.
+    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);
+    return this.#settling.settleGathered(gathered);
   }
 
   /**
@@ -387,170 +313,9 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
     if (this.#journaled === undefined || this.#closed !== undefined) return;
     await this.#journaled.drained();
     this.#failures.assertSound();
-    if (this.endOffset > this.#publication.end.endOffset) {
-      (await this.commit([]))();
-      if (this.#failure !== undefined) throw this.#failure;
-    }
+    if (this.endOffset > this.segmentsEndOffset) await this.#groupCommit.commitTail();
     await this.flush();
     this.#journaled.settled(this.#end.durable.endOffset);
-  }
-
-  /** Writes some of the tail, whose memory is then free. */
-  async #commitPiece(tail: readonly PendingBatch[]): Promise<void> {
-    this.#failure = undefined;
-    (await this.#commit(tail))();
-    this.#giveBack(tail);
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  /**
-   * What stands in the journal and not yet in the segments, a piece of it, as batches that nobody
-   * waits for. The event loop gets a turn now and then, for each record is read by itself.
-   */
-  async #tailBatches(): Promise<readonly PendingBatch[]> {
-    const { tail } = this;
-    await this.#journaled?.drained();
-    const from = this.#publication.end.endOffset;
-    if (tail === undefined || from === this.endOffset) return [];
-    const piece = this.#newPiece(from);
-    for (let offset = from; offset < this.endOffset; offset++) {
-      if (!piece.add(await runSteps(tail.journaled(offset)))) break;
-      if ((offset - from) % TAIL_TURN_RECORDS === TAIL_TURN_RECORDS - 1) await nextTurn();
-    }
-    return piece.finish();
-  }
-
-  #newPiece(firstOffset: number): TailPiece {
-    const { blockBytes, compression, segmentBytes } = this.options;
-    const group = new PendingGroup(this.buffers.take(0), blockBytes, compression);
-    return new TailPiece(group, firstOffset, segmentBytes);
-  }
-
-  prepareNext(batches: readonly PendingBatch[]): void {
-    this.#end.prepareNext(batches);
-  }
-
-  async commit(appended: readonly PendingBatch[]): Promise<() => void> {
-    this.#journal?.beginWork();
-    try {
-      const answer = appended.some(isOfProducer)
-        ? await this.#commitOfProducers(appended)
-        : await this.#commitBehindTail(appended);
-      if (!this.#upkeep.isDue) return answer;
-      answer();
-      await this.#upkeep.run();
-      return () => {};
-    } finally {
-      this.#journal?.endWork();
-    }
-  }
-
-  /** Stores what is not stored yet; of the rest, it tells where it is or why it is refused. */
-  async #commitOfProducers(appended: readonly PendingBatch[]): Promise<() => void> {
-    try {
-      // Those that are on their way to the journal are judged already.
-      await this.#journaled?.drained();
-      await this.#producers.load(this.#end.written, this.#metadata.now.hasProducers);
-    } catch (error) {
-      // To fail to read changes nothing.
-      this.queue.settle(appended.filter(isOfProducer), (batch) =>
-        batch.reject(error as SeglogError),
-      );
-      return this.#commitBehindTail(appended.filter((batch) => !isOfProducer(batch)));
-    }
-    const { fresh, repeated } = sortedByVerdict(appended, this.#producers, this.queue);
-    const answer = fresh.length === 0 ? () => {} : await this.#commitBehindTail(fresh);
-    if (repeated.length === 0) return answer;
-    // Of those that repeat one which could not be stored just now.
-    const notStored = this.#failure;
-    const failure = await this.#publication.catchUp().then(
-      () => undefined,
-      (error: unknown) => this.#failures.judge(error),
-    );
-    return () => {
-      answer();
-      answerRepeated(repeated, this.queue, failure, notStored);
-    };
-  }
-
-  /** What stands in the journal comes first; the last piece of it is written with the rest. */
-  async #commitBehindTail(appended: readonly PendingBatch[]): Promise<() => void> {
-    this.#failure = undefined;
-    let tail: readonly PendingBatch[] = [];
-    try {
-      // Else what comes now would be taken for what was written then.
-      if (this.#publication.isBehind) await this.#publication.catchUp();
-      while (this.#journaled?.hasTail(this.#publication.end.endOffset)) {
-        tail = await this.#tailBatches();
-        if (this.#isWholeTail(tail)) break;
-        await this.#commitPiece(tail);
-        tail = [];
-      }
-    } catch (error) {
-      // To fail to read what is to be moved changes nothing.
-      const isHarmless = this.#failures.poison === undefined && error instanceof SeglogError;
-      const verdict = isHarmless ? error : this.#failures.judge(error);
-      this.#failure = verdict;
-      this.queue.settle(appended, (batch) => batch.reject(verdict));
-      return () => {};
-    }
-    const answer = await this.#commit([...tail, ...appended]);
-    this.#giveBack(tail);
-    return answer;
-  }
-
-  /** Lets others use the buffer of the batches of one piece. */
-  #giveBack([first]: readonly PendingBatch[]): void {
-    if (first !== undefined) this.buffers.give(first.group.encoder.bytes);
-  }
-
-  #isWholeTail(batches: readonly PendingBatch[]): boolean {
-    const records = batches.reduce((sum, { recordCount }) => sum + recordCount, 0);
-    return this.#publication.end.endOffset + records === this.endOffset;
-  }
-
-  async #commit(batches: readonly PendingBatch[]): Promise<() => void> {
-    const unsynced: PendingBatch[] = [];
-    let answer = () => {};
-    let next = 0;
-    try {
-      this.#failures.assertSound();
-      // Nothing on this way waits for a turn unless it has to: the disk idles until it is written.
-      const isFirstOfProducers = !this.#metadata.now.hasProducers && batches.some(isOfProducer);
-      if (this.#metadata.now.clean || isFirstOfProducers)
-        await this.#metadata.beginSession(this.#end.durable, isFirstOfProducers);
-      while (next < batches.length) {
-        if (this.#end.mustRoll(batches[next]!)) {
-          await this.#end.takeRoomBack();
-          await this.#end.sync();
-          this.#publication.acknowledge(unsynced);
-          await this.#roll();
-        }
-        const run = this.#end.takeRun(batches, next);
-        const baseOffset = this.#end.written.endOffset;
-        await this.#end.write(run);
-        this.#producers.note(run, baseOffset);
-        unsynced.push(...run);
-        next += run.length;
-      }
-      if (this.options.durability === "always") await this.#end.sync();
-      else this.#end.syncAhead();
-      answer = this.#publication.publish(unsynced);
-    } catch (error) {
-      const failure = this.#failures.judge(error);
-      if (this.#failures.poison === undefined && unsynced.length > 0) {
-        // What was written before the failure is whole; it is acknowledged as the policy says.
-        await this.#publication.acknowledgeRest(unsynced);
-      }
-      // Logs would give the offsets of what was written and refused to other records.
-      if (this.#isJournal && this.#publication.isBehind) this.#failures.poisonWith(failure);
-      const verdict = this.#failures.poison ?? failure;
-      this.#failure = verdict;
-      this.queue.settle(unsynced, (batch) => batch.reject(verdict));
-      this.queue.settle(batches.slice(next), (batch) => batch.reject(verdict));
-      if (this.#isJournal) this.queue.failAll(verdict);
-    }
-    return answer;
   }
 
   /** Resolves when everything written so far is on stable storage. Run it exclusively. */
@@ -566,173 +331,31 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
   }
 
   /** See `CommitLog.truncateTo`. Run it exclusively. */
-  async truncateTo(offset: number): Promise<void> {
-    this.#failures.assertSound();
-    await this.settle();
-    // Should the truncation fail now, nothing is lost: the segments have all of it.
-    await this.#journaled?.mark();
-    this.#assertWithin(offset, "truncateTo takes an offset from the start to the end offset");
-    if (offset === this.endOffset) return;
-    const floor = this.#segments.findLast((segment) => segment.baseOffset < offset);
-    if (floor !== undefined) {
-      if (floor === this.active) floor.setEndPosition(this.#end.written.endPosition);
-      const { endOffset, lastChecksum } = await assertSoundBelow(floor, offset);
-      // What is lost at the end of a file shows only in what the next one names.
-      if (endOffset < offset) await runSteps(assertFollowed(this, floor, lastChecksum));
-    }
-    if (this.#metadata.now.hasProducers && (await this.#hasLoadedProducers())) {
-      await this.#failures.change(() => this.#producers.saveDeleted());
-    }
-    // Once it may be there, a crash would cut off what is appended behind the bound.
-    let boundMayHold = false;
-    await this.#failures
-      .change(async () => {
-        await this.#metadata.beginSession(this.#end.durable);
-        await this.#end.takeRoomBack();
-        await this.#end.sync();
-        if (this.#end.mustRollFirst) await this.#roll();
-        await this.#truncate(offset, floor, () => {
-          boundMayHold = true;
-        });
-      })
-      .catch((error: SeglogError) => {
-        throw boundMayHold ? this.#failures.poisonWith(error) : error;
-      });
-  }
-
-  async #truncate(
-    offset: number,
-    floor: Segment | undefined,
-    onBoundWritten: () => void,
-  ): Promise<void> {
-    const epoch = epochAfter(this.epoch, this.directory);
-    const bound = { epoch, offset };
-    const activeBaseOffset = floor?.baseOffset ?? offset;
-    await this.#metadata.replace(
-      {
-        epoch,
-        truncation: bound,
-        end: { ...this.#end.durable, endOffset: offset, activeBaseOffset },
-      },
-      onBoundWritten,
-      // With the new epoch comes the new end: nobody reads what is about to go as if it were of it.
-      () => {
-        this.#publication.moveTo({ ...this.#publication.end, endOffset: offset });
-        this.#journaled?.setEndOffset(offset);
-      },
-    );
-    // Other processes learn it when the files are changed: their handles must not be of old ones.
-    this.#changes.announce();
-    const { fileSystem, pool } = this.#environment;
-    const segments = await pool.transient(async () => {
-      const behind = this.#segments.filter(({ baseOffset }) => baseOffset >= offset);
-      for (const segment of behind.toReversed()) await removeSegment(fileSystem, segment);
-      const target: TruncationTarget = {
-        environment: this.#environment,
-        options: this.options,
-        directory: this.directory,
-        metadata: this.#metadata.now,
-        openSegment: (baseOffset) => this.#openSegment(baseOffset),
-      };
-      const kept = this.#segments.filter(({ baseOffset }) => baseOffset < offset);
-      return applyTruncation(target, bound, kept);
-    });
-    for (const segment of this.#segments) {
-      if (!segments.includes(segment)) this.#environment.indexCache.forget(segment);
-    }
-    this.#producers.forget();
-    await this.#enterSegments(segments);
-    this.#metadata.noteTruncated(this.#end.durable);
-    await this.#onTruncated?.(offset);
+  truncateTo(offset: number): Promise<void> {
+    return this.#bounds.truncateTo(offset);
   }
 
   /** See `CommitLog.deleteBefore`. Run it exclusively. */
-  async deleteBefore(offset: number): Promise<void> {
-    if (offset > this.segmentsEndOffset) await this.settle();
-    if (offset > this.endOffset) {
-      this.#assertWithin(offset, "deleteBefore takes at most the end offset");
-    }
-    if (offset > this.startOffset) {
-      await this.#keepProducers(this.#firstSegmentWith(offset).baseOffset);
-      await this.#failures.change(async () => {
-        await this.#metadata.beginSession(this.#end.durable);
-        // A crash must not leave an end before the start.
-        await this.#end.sync();
-        await this.#metadata.replace({ startOffset: offset });
-        this.#publication.tellReaders();
-      });
-      const count = this.#segments.indexOf(this.#firstSegmentWith(offset));
-      for (const segment of this.#segments.slice(0, count)) {
-        this.#environment.indexCache.forget(segment);
-        this.#deleted.push(segment);
-      }
-      this.#segments = this.#segments.slice(count);
-    }
-    await this.removeDeleted();
+  deleteBefore(offset: number): Promise<void> {
+    return this.#bounds.deleteBefore(offset);
   }
 
-  /** The first segment of a log that begins with `offset`; at most the active one. */
-  #firstSegmentWith(offset: number): Segment {
-    return this.#segments[segmentIndexOf(this.#segments, offset)]!;
+  rollAged(): Promise<void> {
+    return this.#segments.rollAged();
   }
 
-  /** What the segments in front of one tell of producers must be known without them. */
-  async #keepProducers(firstBaseOffset: number): Promise<void> {
-    const isFirst = firstBaseOffset === this.#segments[0]!.baseOffset;
-    if (isFirst || !this.#metadata.now.hasProducers) return;
-    if (!(await this.#hasLoadedProducers())) return;
-    if (!this.#producers.mustSaveBefore(firstBaseOffset)) return;
-    await this.#failures.change(async () => {
-      // Else a crash could leave a file that tells of more than there is.
-      await this.#end.sync();
-      await this.#producers.save(this.#end.durable);
-    });
-  }
-
-  /** Damage must not keep anybody from removing what is damaged: then nothing is known of them. */
-  async #hasLoadedProducers(): Promise<boolean> {
-    try {
-      await this.#producers.load(this.#end.written, true);
-      return true;
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-      this.options.onError(error);
-      await this.#failures.change(() => this.#producers.discard());
-      return false;
-    }
-  }
-
-  /** Saves what is known of producers for the next session, which else finds it in the blocks. */
-  async #saveProducers(): Promise<void> {
-    if (!this.#producers.isUnsaved) return;
-    await this.#producers.save(this.#end.durable).catch((error: SeglogError) => {
-      this.options.onError(error);
-    });
+  removeDeleted(): Promise<void> {
+    return this.#segments.removeDropped();
   }
 
   /** See `CommitLog.producer`. Run it exclusively. */
   async producer(id: bigint): Promise<ProducerState | undefined> {
     await this.#journaled?.drained();
-    if (!this.#mayHaveProducers) return undefined;
-    await this.#producers.load(this.#end.written, this.#metadata.now.hasProducers);
+    if (!this.#producers.mayBeAny) return undefined;
+    await this.#producers.load();
     // What a crash can still take is not to be built on.
     await this.#publication.catchUp();
-    return this.#producers.state(id);
-  }
-
-  /**
-   * Removes the files of segments that are no longer part of the log. Nothing depends on it, so a
-   * failure is told and no more; the next deletion tries again, and so does the next open.
-   */
-  async removeDeleted(): Promise<void> {
-    try {
-      for (let oldest = this.#deleted[0]; oldest !== undefined; oldest = this.#deleted[0]) {
-        await removeSegment(this.#environment.fileSystem, oldest);
-        this.#deleted.shift();
-      }
-    } catch (error) {
-      this.options.onError(error as SeglogError);
-    }
+    return this.#producers.known.state(id);
   }
 
   /** Syncs, leaves the marker of a clean close, and lets go of all files. Run it exclusively. */
@@ -749,7 +372,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
         await this.#end.sync();
         if (this.#metadata.now.clean) return;
         await this.#indexes.saveActive();
-        await this.#saveProducers();
+        await this.#producers.save();
         await this.#metadata.replace({ clean: true, end: this.#end.durable });
       });
     } finally {
@@ -757,122 +380,7 @@ export class LogWriter implements LogView, QueueOwner, EndedLog, IndexedLog, Kep
       this.#journal?.leave(journalName(this.logId), this);
       this.#changes.announce();
       await this.#indexes.saved();
-      await this.#closeFiles();
+      await this.#segments.close();
     }
   }
-
-  /** What was to be kept is synced by now, so that nothing depends on how closing a file goes. */
-  async #closeFiles(): Promise<void> {
-    for (const segment of [...this.#deleted, ...this.#segments, ...this.#unentered]) {
-      this.#environment.indexCache.forget(segment);
-      await segment.file.close().catch(() => undefined);
-    }
-    await this.#environment.pool.discardsDone();
-  }
-
-  /** The active segment's handle may be closed as idle, and its index dropped, but not just so. */
-  #adoptActive(): void {
-    this.active.file.syncBeforeClose = () => this.#end.syncInBackground();
-    this.#indexes.adoptActive();
-  }
-
-  activeIndex(): SegmentIndex | Promise<SegmentIndex> {
-    return this.#indexes.active();
-  }
-
-  get openedRevision(): number {
-    return this.#metadata.openedRevision;
-  }
-
-  get isClosed(): boolean {
-    return this.#closed !== undefined;
-  }
-
-  /** Goes on from a segment that is too old. */
-  rollAged(): Promise<void> {
-    return this.#failures.change(async () => {
-      await this.#metadata.beginSession(this.#end.durable);
-      await this.#end.takeRoomBack();
-      await this.#end.sync();
-      await this.#roll();
-    });
-  }
-
-  get active(): Segment {
-    return this.#segments[this.#segments.length - 1]!;
-  }
-
-  #openSegment(baseOffset: number): Segment {
-    const { indexIntervalBytes } = this.options;
-    const owner = { directory: this.directory, logId: this.logId, indexIntervalBytes };
-    const segment = new Segment(this.#environment.pool, owner, baseOffset, "update");
-    this.#unentered.push(segment);
-    this.#indexes.adopt(segment);
-    return segment;
-  }
-
-  /**
-   * Seals the active segment, which must be synced, and begins the next one. If that fails, nothing
-   * may be written before it is done again: what went into this segment would be hidden by the
-   * file of the next one, which may be there.
-   */
-  async #roll(): Promise<void> {
-    const sealed = this.active;
-    const { fileSystem, pool } = this.#environment;
-    this.#end.mustRollFirst = true;
-    const { checksum: headerChecksum } = await runSteps(sealed.header());
-    await pool.transient(() =>
-      createSegmentFile(fileSystem, this.directory, {
-        logId: this.logId,
-        epoch: this.epoch,
-        baseOffset: this.#end.written.endOffset,
-        createdAt: this.#environment.now(),
-        predecessor: {
-          baseOffset: sealed.baseOffset,
-          checksum: this.#end.written.lastChecksum,
-          headerChecksum,
-        },
-      }),
-    );
-    await this.#indexes.saveActive();
-    sealed.setEndPosition(this.#end.written.endPosition);
-    await this.#enterSegments([...this.#segments, this.#openSegment(this.#end.written.endOffset)]);
-    sealed.file.syncBeforeClose = undefined;
-    sealed.onIndexUnwanted = undefined;
-    await this.#saveProducers();
-    this.#upkeep.isDue = true;
-  }
-
-  /** Takes over segments of which the last one is new. */
-  async #enterSegments(segments: readonly Segment[]): Promise<void> {
-    const active = segments[segments.length - 1]!;
-    const header = await runSteps(active.header());
-    const end: LogEnd = {
-      activeBaseOffset: active.baseOffset,
-      endOffset: active.baseOffset,
-      maxTimestamp: this.#end.written.maxTimestamp,
-      endPosition: header.headerLength,
-      lastBlockPosition: 0,
-      lastChecksum: header.checksum,
-    };
-    this.#segments = segments;
-    this.#unentered = [];
-    this.#end.enter(end);
-    this.#publication.moveTo(end);
-    this.#adoptActive();
-    this.#publication.tellReaders();
-  }
-
-  #assertWithin(offset: number, hint: string): void {
-    if (offset >= this.startOffset && offset <= this.endOffset) return;
-    throw new OffsetOutOfRangeError(offset, this.startOffset, this.endOffset, hint);
-  }
-}
-
-function firstOffset({ baseOffset }: AppendedBatch): number {
-  return baseOffset;
-}
-
-function isOfProducer({ producer }: PendingBatch): boolean {
-  return producer !== undefined;
 }

@@ -40,6 +40,11 @@ export abstract class PendingBatch {
   abstract reject(error: SeglogError): void;
 }
 
+/** Whether it was said who appended a batch. */
+export function isOfProducer({ producer }: PendingBatch): boolean {
+  return producer !== undefined;
+}
+
 /** The single appends that share a group: one batch, and a promise for each record. */
 export class SinglesBatch extends PendingBatch {
   readonly #resolvers: ((offset: number) => void)[] = [];

@@ -219,6 +219,16 @@ export class Producers {
   }
 
   /**
+   * Before the first batch of a producer is written: in front of it, segments may be gone that told
+   * of none. Then a file says so, for one that is lost could have told of some.
+   *
+   * @param end - Where the log ends, on stable storage; it has nothing of a producer.
+   */
+  async saveNone(end: LogEnd): Promise<void> {
+    if (this.#log.segments[0]!.baseOffset > 0) await this.#write(end, new Map());
+  }
+
+  /**
    * Before the log is cut: writes a file that stays true, with the batches that are deleted. The
    * blocks say the rest, whatever is left of them: none, if the log is cut back to its start.
    */
@@ -273,10 +283,11 @@ export class Producers {
 
   /** What the file says, if it is of this log as it is now. */
   async #readSnapshot(): Promise<ProducerSnapshot | undefined> {
-    const { directory, startOffset } = this.#log;
+    const { directory, segments } = this.#log;
     const snapshot = await this.#pool.transient(() => readProducers(this.#fileSystem, directory));
     if (snapshot !== undefined && (await this.#isTrue(snapshot))) return snapshot;
-    if (startOffset > 0) {
+    // What the start offset alone has moved past is still told by the blocks.
+    if (segments[0]!.baseOffset > 0) {
       const reason = "it is lost, damaged, or not of the log as it is";
       this.#onError(new CorruptionError({ file: producersPath(directory), position: 0, reason }));
     }

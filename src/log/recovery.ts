@@ -54,6 +54,12 @@ export interface RecoveryContext {
   readonly bootId: Uint8Array;
   /** What the session before this one published of a log. */
   lastPublished(logId: Uint8Array): PublishedEnd | undefined;
+  /**
+   * Looks for what the journal of the log's store has behind a truncation that was interrupted.
+   *
+   * @throws CorruptionError if there is something.
+   */
+  judgeTruncation(logId: Uint8Array, bound: TruncationBound): void;
   /** Takes every segment that may have been opened, to be closed if the open fails. */
   readonly opened: Segment[];
 }
@@ -78,6 +84,7 @@ export async function recoverLog(
   const pending = await pendingTruncation(metadata, published, all.at(-1));
   const living = livingSegments(listing.baseOffsets, startOffset, pending);
   checkSegments(directory, living, metadata, pending, published);
+  if (pending !== undefined) context.judgeTruncation(metadata.logId, pending);
   const kept = new Set(living);
   let segments = all.filter(({ baseOffset }) => kept.has(baseOffset));
   const superseded = all.filter(({ baseOffset }) => !kept.has(baseOffset));

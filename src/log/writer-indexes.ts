@@ -39,8 +39,7 @@ export class WriterIndexes {
   }
 
   /** The index of the active segment may be dropped, but not just so. */
-  adoptActive(): void {
-    const { active } = this.#log;
+  adoptActive(active: Segment): void {
     active.onIndexUnwanted = () => {
       active.onIndexUnwanted = undefined;
       void this.#log.queue.exclusive(() => this.#giveBack(active));
@@ -78,7 +77,7 @@ export class WriterIndexes {
     segment.setEndPosition(isActive ? this.#end.written.endPosition : segment.endPosition!);
     segment.dropIndex();
     this.#environment.indexCache.forget(segment);
-    if (isActive) this.adoptActive();
+    if (isActive) this.adoptActive(segment);
   }
 
   /** An index is a hint: if it cannot be saved, it is rebuilt when it is next needed. */

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { type Durability, LogStore } from "../index.js";
+import { encodeKey } from "../store/key-directory.js";
 import type { CommittedOffsets, MessageLogs } from "./kafka-workload.js";
 import { KvGroup } from "./kv/kv-group.js";
 import { KvLogs } from "./kv/kv-logs.js";
@@ -22,11 +24,15 @@ const KV_TIMEOUT_MS = 1500;
 const OWNER_TRUST_MS = 2000;
 
 /** What keeps messages and committed offsets. */
-export interface Engine extends AsyncDisposable {
+export interface Engine {
   /** Whether every node could serve every key. */
   readonly mayServeAll: boolean;
-  /** @param isRouted - Whether each key is, as a rule, served by one node. */
-  start(network: Network, isRouted: boolean): StartedEngine;
+  /**
+   * Called once.
+   *
+   * @param isRouted - Whether each key is, as a rule, served by one node.
+   */
+  start(network: Network, isRouted: boolean): Promise<StartedEngine>;
 }
 
 /** An engine that knows its network. */
@@ -34,22 +40,34 @@ export interface StartedEngine {
   readonly logs: MessageLogs;
   readonly group: CommittedOffsets;
   /** To be called when another node has, or may have, served keys that are this one's. */
-  readonly onReplaced: () => void;
+  onReplaced(): void;
+  close(): Promise<void>;
 }
 
-/** Keeps them in a store on this node's disk. */
-export async function openSegments(
+/**
+ * Keeps them in a store on this node's disk. All nodes of a network are given the same command
+ * line, so nodes of several have stores of their own below the directory that it names.
+ */
+export function segmentsEngine(
   options: { readonly dataDirectory: string; readonly durability: Durability },
   log: (line: string) => void,
-): Promise<Engine> {
+): Engine {
   const { dataDirectory, durability } = options;
   const onError = (error: Error) => log(error.message);
-  const store = await LogStore.open(dataDirectory, { durability, onError });
-  log(`data in ${dataDirectory}`);
   return {
     mayServeAll: false,
-    start: () => ({ logs: store, group: store.group(GROUP), onReplaced: () => {} }),
-    [Symbol.asyncDispose]: () => store.close(),
+    start: async ({ nodeId, nodeIds }) => {
+      const isAlone = nodeIds.length === 1;
+      const directory = isAlone ? dataDirectory : join(dataDirectory, encodeKey(nodeId));
+      const store = await LogStore.open(directory, { durability, onError });
+      log(`data in ${directory}`);
+      return {
+        logs: store,
+        group: store.group(GROUP),
+        onReplaced: () => {},
+        close: () => store.close(),
+      };
+    },
   };
 }
 
@@ -57,7 +75,7 @@ export async function openSegments(
 export function kvEngine(): Engine {
   return {
     mayServeAll: true,
-    start: (network, isRouted) => {
+    start: async (network, isRouted) => {
       const owners = new Owners(network.nodeIds);
       const inOwn = new Trust(isRouted ? OWNER_TRUST_MS : 0);
       const inOthers = new Trust(0);
@@ -70,8 +88,7 @@ export function kvEngine(): Engine {
       };
       const logs = new KvLogs(environment);
       const group = new KvGroup(environment, logs, GROUP);
-      return { logs, group, onReplaced: () => inOwn.suspend() };
+      return { logs, group, onReplaced: () => inOwn.suspend(), close: async () => {} };
     },
-    [Symbol.asyncDispose]: async () => {},
   };
 }

@@ -1,31 +1,17 @@
-import type { LogRecord, ReadOptions } from "../index.js";
+import type { ReadOptions } from "../index.js";
 import { PendingWork } from "./pending-work.js";
+import { type Message, POLL_BYTES, type ReadKey, readPolled } from "./poll.js";
 import { malformed, readKey, readKeys, readOffsets } from "./request-body.js";
 import type { Handler } from "./runtime/handler.js";
-import { type Json, JsonText } from "./runtime/json.js";
+import { JsonText } from "./runtime/json.js";
 import { MaelstromError } from "./runtime/maelstrom-error.js";
 import type { Body, Request } from "./runtime/protocol.js";
-
-/** The most messages of one key in one answer to a poll. */
-const POLL_MESSAGES_PER_KEY = 20;
-
-/**
- * About how many bytes of messages one answer to a poll holds. The message that goes beyond is
- * still in it, so that a long one does not stop its readers for ever.
- */
-const POLL_BYTES = 1024 * 1024;
-
-/** How many keys of a poll are read at the same time. */
-const KEYS_AT_A_TIME = 64;
 
 /**
  * The longest message, in characters of JSON. It fits into the line of every answer, also where it
  * is text within text.
  */
 const MAX_MESSAGE_CHARACTERS = 4 * 1024 * 1024;
-
-/** What the workload needs to know of a record. */
-export type Message = Pick<LogRecord, "offset" | "value">;
 
 /** What the workload needs of an engine: a part of `KeyedLog`. */
 export interface MessageLogs {
@@ -66,7 +52,7 @@ export class KafkaWorkload {
   readonly #group: CommittedOffsets;
   readonly #sends = new PendingWork();
   readonly #commits = new PendingWork();
-  #polls = 0;
+  #nextPolled = 0;
 
   constructor(logs: MessageLogs, group: CommittedOffsets) {
     this.#logs = logs;
@@ -87,30 +73,18 @@ export class KafkaWorkload {
   }
 
   async #poll(request: Request): Promise<Body> {
-    const offsets = readOffsets(request);
-    await this.#sends.settled(offsets.keys());
-    const keys = [...offsets.keys()];
-    const messages = new Map<string, Json[]>(keys.map((key) => [key, []]));
-    let bytesLeft = POLL_BYTES;
-    // Each poll begins with another key, so that a full answer leaves out none of them for ever.
-    const rest = rotate(keys, this.#polls++);
-    while (rest.length > 0 && bytesLeft > 0) {
-      const some = rest.splice(0, KEYS_AT_A_TIME);
-      const maxBytes = Math.ceil(bytesLeft / some.length);
-      const limits = { maxRecords: POLL_MESSAGES_PER_KEY, maxBytes };
-      const read = async (key: string) => {
-        const { records } = await this.#logs.read(key, offsets.get(key) ?? 0, limits);
-        return [key, records] as const;
-      };
-      for (const [key, records] of await Promise.all(some.map(read))) {
-        for (const record of records) {
-          if (bytesLeft <= 0) break;
-          messages.get(key)?.push([record.offset, decodeMessage(key, record)]);
-          bytesLeft -= record.value.length;
-        }
-      }
-    }
-    return { type: "poll_ok", msgs: messages };
+    const read: ReadKey = async (key, from, options) => {
+      await this.#sends.settled([key]);
+      return (await this.#logs.read(key, from, options)).records;
+    };
+    const found = await readPolled(read, readOffsets(request), this.#nextPolled);
+    // What there was no room for comes first the next time, so that no key is left out for ever.
+    this.#nextPolled += found.size;
+    const messages = Array.from(found, ([key, records]) => {
+      const pairs = records.map((record) => [record.offset, decodeMessage(key, record)]);
+      return [key, pairs] as const;
+    });
+    return { type: "poll_ok", msgs: new Map(messages) };
   }
 
   async #commitOffsets(request: Request): Promise<Body> {
@@ -134,11 +108,6 @@ export class KafkaWorkload {
     }
     return { type: "list_committed_offsets_ok", offsets };
   }
-}
-
-function rotate(keys: readonly string[], turns: number): string[] {
-  const first = turns % Math.max(keys.length, 1);
-  return [...keys.slice(first), ...keys.slice(0, first)];
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { kvEngine, openSegments } from "./engines.js";
+import { kvEngine, type StartedEngine, segmentsEngine } from "./engines.js";
 import { toMaelstromError } from "./failure.js";
 import { KafkaWorkload } from "./kafka-workload.js";
 import { HELP, type NodeOptions, parseOptions } from "./options.js";
@@ -39,15 +39,15 @@ async function serve({ engine, isRouted }: NodeOptions): Promise<void> {
   if (engine.name === "kv") {
     for (const option of engine.unused) log(`--${option} is not used: kv keeps nothing on disk`);
   }
-  await using opened = engine.name === "kv" ? kvEngine() : await openSegments(engine, log);
+  const { mayServeAll, start } = engine.name === "kv" ? kvEngine() : segmentsEngine(engine, log);
+  let started: StartedEngine | undefined;
   const node = new MaelstromNode({
-    start: (network) => {
-      const { logs, group, onReplaced } = opened.start(network, isRouted);
-      const { handlers } = new KafkaWorkload(logs, group);
-      const { mayServeAll } = opened;
+    start: async (network) => {
+      started = await start(network, isRouted);
+      const { handlers } = new KafkaWorkload(started.logs, started.group);
       // A node that keeps everything itself never waits for anybody.
       if (network.nodeIds.length === 1 && !mayServeAll) return handlers;
-      const routing = { mayServeAll, onReplaced, toError: toMaelstromError };
+      const routing = { mayServeAll, onReplaced: started.onReplaced, toError: toMaelstromError };
       const routed = isRouted ? new Router(network, handlers, routing).handlers : handlers;
       return answeredInTime(routed, toMaelstromError);
     },
@@ -55,7 +55,11 @@ async function serve({ engine, isRouted }: NodeOptions): Promise<void> {
     log,
     toError: toMaelstromError,
   });
-  await node.run(process.stdin, stop.signal);
+  try {
+    await node.run(process.stdin, stop.signal);
+  } finally {
+    await started?.close();
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -19,8 +19,9 @@ Options:
                         (default: segments)
   --no-router           serve all keys here, instead of each key by the one node
                         that owns it; with --engine kv only
-  --data-dir DIRECTORY  where the store is, made if it is not there; several
-                        runs may use it one after the other
+  --data-dir DIRECTORY  where the store is, made if it is not there; nodes of
+                        several have theirs below, in directories of their own;
+                        several runs may use it one after the other
                         (default: a fresh one in the directory for temporary files)
   --durability POLICY   what a send has to wait for: always (its data is synced),
                         interval or os (its data is written) (default: always)

@@ -1,4 +1,4 @@
-import { MaelstromError } from "./runtime/maelstrom-error.js";
+import { ERROR_CODES, MaelstromError } from "./runtime/maelstrom-error.js";
 
 /**
  * The error that is true of something whose parts ended differently, some of them with errors.
@@ -13,4 +13,9 @@ export function errorOfParts(done: number, errors: readonly MaelstromError[]): M
   if (indefinite !== undefined) return indefinite;
   if (done === 0) return first;
   return new MaelstromError("crash", `Done for some of the keys only: ${first.message}`);
+}
+
+/** Whether an error is of the moment: it says nothing about what was asked for, only about when. */
+export function isUnavailable({ code }: MaelstromError): boolean {
+  return code === ERROR_CODES.timeout || code === ERROR_CODES.temporarilyUnavailable;
 }

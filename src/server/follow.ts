@@ -1,6 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { describe } from "../format/record-codec.js";
+import { Turns } from "../log/turns.js";
 import type { LogStore } from "../store/log-store.js";
+import { fittingRecords } from "../wire/fitting-records.js";
+import { MAX_FOLLOWED_KEYS } from "../wire/followed-keys.js";
 import {
   type FollowRequest,
   type FollowResponseSchema,
@@ -13,10 +16,6 @@ import { readInRoom } from "./response-cost.js";
 import type { CallRoom } from "./response-room.js";
 import type { ServiceContext } from "./service-context.js";
 import { StreamLife } from "./stopping.js";
-import { Turns } from "./turns.js";
-
-/** Each takes memory for as long as the stream lasts. */
-const MAX_KEYS = 10_000;
 
 const STARTS: ReadonlySet<number> = new Set(Object.values(Start));
 
@@ -47,7 +46,10 @@ export async function* follow(
   const readLimits = { maxBytes, maxRecords: limits.maxPollRecords };
   // What a stream has at hand while its reader is slow is the response alone, not the records.
   const respond = async (followed: FollowedKey): Promise<Response | undefined> => {
-    const read = () => followed.look(readLimits);
+    const read = async () => {
+      const look = await followed.look(readLimits);
+      return { ...look, records: fittingRecords(look.records, limits.maxPollBytes) };
+    };
     const { records, isMoved, endOffset } = await readInRoom(room, maxBytes, signal, read);
     followed.passed(records);
     if (records.length === 0 && !isMoved) return undefined;
@@ -79,8 +81,11 @@ export async function* follow(
 
 function checkOrder({ keys, start, maxBytes }: FollowOrder): void {
   if (keys.length === 0) throw new RangeError("Say which keys to follow: at least one");
-  if (keys.length > MAX_KEYS) {
-    throw new RangeError(`A stream follows at most ${MAX_KEYS} keys, not ${keys.length}`);
+  if (keys.length > MAX_FOLLOWED_KEYS) {
+    throw new RangeError(
+      `A stream follows at most ${MAX_FOLLOWED_KEYS} keys, not ${keys.length}: follow them by ` +
+        "several calls",
+    );
   }
   const seen = new Set<string>();
   for (const { key } of keys) {

@@ -1,14 +1,15 @@
 import { OffsetOutOfRangeError } from "../errors.js";
 import type { LogRecord } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
-import type { CommitLog, ReadOptions } from "../log/commit-log.js";
+import type { CommitLog } from "../log/commit-log.js";
+import type { ReadOptions } from "../log/read-options.js";
 import type { LogStore } from "../store/log-store.js";
 import { Start } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { generationOf, isCurrent, takenBack } from "./generation.js";
 
 /** What a look at a followed key gave. */
 export interface Look {
-  readonly records: readonly LogRecord[];
+  readonly records: LogRecord[];
   /** Whether the place was moved past records, or back, because it is no longer in the log. */
   readonly isMoved: boolean;
   /** Of the log; 0 if there is no such key. */

@@ -40,7 +40,7 @@ export function groupCalls({
     async committed({ group, keys }, call) {
       const access = call.values.get(ACCESS);
       const room = call.values.get(RESPONSE_ROOM);
-      const most = keys.length === 0 ? store.keys().length : keys.length;
+      const most = keys.length === 0 ? store.keyCount : keys.length;
       await room.take(bytesOfNames(most), call.signal);
       const asked = keys.filter((key) => access.may("read", key));
       const found = await store.group(group).committed(keys.length === 0 ? undefined : asked);

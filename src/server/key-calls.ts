@@ -5,11 +5,11 @@ import type { CommitLog } from "../log/commit-log.js";
 import type { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { toSafeInteger } from "../wire/integers.js";
 import { ACCESS, type Right } from "./access.js";
+import { keyPage } from "./key-page.js";
 import { assertMay } from "./permission.js";
 import { bytesOfNames } from "./response-cost.js";
 import { RESPONSE_ROOM } from "./response-room.js";
 import type { ServiceContext } from "./service-context.js";
-import { smallest } from "./smallest.js";
 
 const DEFAULT_PAGE_SIZE = 1000;
 
@@ -29,17 +29,17 @@ export function keyCalls({
   };
   return {
     async listKeys({ prefix, pageSize, pageToken }, call) {
-      const access = call.values.get(ACCESS);
       const size = Math.min(pageSize === 0 ? DEFAULT_PAGE_SIZE : pageSize, limits.maxPageKeys);
       const room = call.values.get(RESPONSE_ROOM);
-      await room.take(bytesOfNames(Math.min(size, store.keys().length)), call.signal);
-      // A token is the last key of the page before: keys that come and go in between do no harm.
-      const rest = store
-        .keys()
-        .filter((key) => key > pageToken && key.startsWith(prefix) && access.may("read", key));
-      const keys = smallest(rest, size);
-      room.settle(bytesOfNames(keys.length));
-      return { keys, nextPageToken: rest.length > size ? keys[size - 1]! : "" };
+      await room.take(bytesOfNames(Math.min(size, store.keyCount)), call.signal);
+      const access = call.values.get(ACCESS);
+      // What the caller may not do anything with is not looked at either.
+      const within = access.prefix.startsWith(prefix) ? access.prefix : prefix;
+      const page = access.may("read", within)
+        ? keyPage(store, { prefix: within, pageToken, size })
+        : { keys: [], nextPageToken: "" };
+      room.settle(bytesOfNames(page.keys.length));
+      return page;
     },
 
     async metadata({ key }, call) {

@@ -49,7 +49,11 @@ export interface ServerLimits {
    * them from its first byte to its last; whoever is slower is cut off. Default 60,000.
    */
   readonly messageMs?: number | undefined;
-  /** Bytes of records in one response, whatever the caller asks for. Default 4 MiB. */
+  /**
+   * Longest response with records, as it is encoded for gRPC, whatever the caller asks for; a
+   * single record that is longer is given all the same. Default 4 MiB, which is what most clients
+   * of gRPC take without being told.
+   */
   readonly maxPollBytes?: number | undefined;
   /** Records in one response, whatever the caller asks for. Default 10,000. */
   readonly maxPollRecords?: number | undefined;

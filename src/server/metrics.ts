@@ -146,7 +146,7 @@ export class ServerMetrics {
       "Bytes that responses hold which the network has not taken.",
       responseBytesInFlight,
     );
-    this.#gauge("seglog_keys", "Keys of the store.", () => store.keys().length);
+    this.#gauge("seglog_keys", "Keys of the store.", () => store.keyCount);
     this.#gauge("seglog_segments", "Segments of the logs that are open.", () =>
       store.openLogs().reduce((sum, [, log]) => sum + log.segmentCount, 0),
     );

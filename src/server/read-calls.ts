@@ -1,4 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
+import { fittingRecords } from "../wire/fitting-records.js";
 import type { LogService } from "../wire/generated/seglog/v1/log_service_pb.js";
 import { toSafeInteger } from "../wire/integers.js";
 import { toStoredRecords } from "../wire/stored-records.js";
@@ -25,12 +26,17 @@ export function readCalls(
         maxBytes: Math.min(maxBytes ?? DEFAULT_BYTES, limits.maxPollBytes),
       };
       const room = call.values.get(RESPONSE_ROOM);
-      const read = () => store.read(key, from, readLimits);
-      const found = await readInRoom(room, readLimits.maxBytes, call.signal, read);
+      const read = async () => {
+        const found = await store.read(key, from, readLimits);
+        const records = fittingRecords(found.records, limits.maxPollBytes);
+        return { records, endOffset: found.endOffset };
+      };
+      const { records, endOffset } = await readInRoom(room, readLimits.maxBytes, call.signal, read);
+      const last = records[records.length - 1];
       return {
-        ...toStoredRecords(found.records, acceptPacks),
-        nextOffset: BigInt(found.nextOffset),
-        endOffset: BigInt(found.endOffset),
+        ...toStoredRecords(records, acceptPacks),
+        nextOffset: BigInt(last === undefined ? from : last.offset + 1),
+        endOffset: BigInt(endOffset),
       };
     },
 

@@ -56,8 +56,10 @@ export class RunningServer implements SeglogServer {
     setMaxListeners(0, this.#stopping.signal);
   }
 
-  /** @throws SeglogError `IO_ERROR` if the port cannot be had. */
+  /** @throws SeglogError `IO_ERROR` if the port cannot be had, `CLOSED` if the store is. */
   static async start(setting: ServerSetting): Promise<RunningServer> {
+    // Sorts them, once: where there are very many, the first listing would keep all calls waiting.
+    setting.store.keysFrom("");
     const server = new RunningServer(setting);
     await server.#listen();
     setting.logger.info({ url: server.url }, "serving");

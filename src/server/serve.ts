@@ -24,13 +24,12 @@ import { ServingStatus } from "./serving-status.js";
  *
  * @throws TypeError or RangeError for wrong options, before any file is touched; also, before the
  *   store is opened, for an address that others can reach and nothing protects, and for what is no
- *   certificate, key or file of tokens. SeglogError `IO_ERROR` if the port cannot be had,
- *   `FILE_ACCESS`, `UNSAFE_PATH`; `CLOSED` for a store that is closed; as `LogStore.open`.
+ *   certificate, key or file of tokens. SeglogError `IO_ERROR` if the port cannot be had, `CLOSED`
+ *   for a store that is closed, `FILE_ACCESS`, `UNSAFE_PATH`; as `LogStore.open`.
  */
 export async function serve(options: ServeOptions): Promise<SeglogServer> {
   const resolved = resolveServeOptions(options);
   const { source, storeOptions, host, secrets, isInsecure, logger } = resolved;
-  if ("store" in source) source.store.assertOpen();
   const address = await addressOf(host);
   const isAuthenticated =
     secrets.tokens !== undefined || secrets.tls?.clientAuthorities !== undefined;

@@ -62,7 +62,7 @@ export class Tokens {
       names.add(name);
       digests.add(sha256);
       const may = (right: Right, key: string) => rights.includes(right) && key.startsWith(prefix);
-      return { digest: Buffer.from(sha256, "hex"), access: { name, may } };
+      return { digest: Buffer.from(sha256, "hex"), access: { name, prefix, may } };
     });
     return new Tokens(entries);
   }

@@ -1,12 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import { SeglogError } from "../errors.js";
-import { replaceFile } from "../files/atomic-file.js";
-import { isHandleShortage } from "../files/file-errors.js";
-import type { FileSystem, OpenFile } from "../files/file-system.js";
-import { writeFully } from "../files/whole-file.js";
-import { type CheckpointEntry, encodeFrame, frameChecksum } from "../format/checkpoint-frame.js";
-import { CHECKPOINT_FILE } from "../format/file-names.js";
+import type { FileSystem } from "../files/file-system.js";
+import type { CheckpointEntry } from "../format/checkpoint-frame.js";
 import type { ResolvedLogOptions } from "../log/options.js";
 import {
   applyEntries,
@@ -14,18 +9,13 @@ import {
   type CommittedState,
   encodeSnapshot,
   groupsOf,
-  keepDamagedCheckpoint,
   type LoadedCheckpoint,
   MAX_EPOCH,
   type NamedProducer,
   type OpenedProducer,
 } from "./checkpoint-file.js";
+import { CheckpointWriter } from "./checkpoint-writer.js";
 import { Outlook } from "./outlook.js";
-
-/** A checkpoint shorter than this is not worth rewriting. */
-const MIN_REWRITE_BYTES = 64 * 1024;
-/** The file is rewritten when it is this many times as long as its last snapshot. */
-const REWRITE_FACTOR = 4;
 
 /** How the entries of one call are to be understood. */
 export type CommitMode = "advance" | "set";
@@ -40,31 +30,19 @@ interface Request {
 }
 
 /**
- * The committed offsets of all groups of a store, in memory and in the checkpoint file. Calls that
- * wait together share one write and one sync; what a call costs does not depend on how many keys
- * there are.
- *
- * The first change of a session writes a snapshot to a new file: what an earlier process left
- * behind may be torn, or be in the page cache and nowhere else.
+ * The committed offsets of all groups of a store, and the producers that were opened: in memory,
+ * and in the checkpoint file. Calls that wait together share one write and one sync; what a call
+ * costs does not depend on how many keys there are. A change is seen in memory when it is as safe
+ * as it has to be.
  */
 export class CommittedOffsets {
-  readonly #fileSystem: FileSystem;
   readonly #directory: string;
-  readonly #storeId: Uint8Array;
   readonly #options: ResolvedLogOptions;
   readonly #state: CommittedState;
   readonly #producers: Map<string, NamedProducer>;
-  #loaded: LoadedCheckpoint | undefined;
-  #file: OpenFile | undefined;
-  #endPosition = 0;
-  #snapshotBytes = 0;
-  #checksum = 0;
-  #unsynced = false;
-  /** Whether a snapshot has taken the file's name and that is not known to be durable. */
-  #isNameUnsynced = false;
+  readonly #checkpoint: CheckpointWriter;
   #requests: Request[] = [];
   #running: Promise<void> | undefined;
-  #poison: SeglogError | undefined;
   #flushTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
   /** Producers are opened one after the other: each gets the epoch behind the last one's. */
@@ -77,13 +55,12 @@ export class CommittedOffsets {
     options: ResolvedLogOptions,
     loaded: LoadedCheckpoint,
   ) {
-    this.#fileSystem = fileSystem;
     this.#directory = directory;
-    this.#storeId = storeId;
     this.#options = options;
-    this.#loaded = loaded;
     this.#state = loaded.state;
     this.#producers = loaded.producers;
+    const takeSnapshot = () => encodeSnapshot(storeId, this.#state, this.#producers);
+    this.#checkpoint = new CheckpointWriter(fileSystem, directory, loaded, takeSnapshot);
   }
 
   /** The producers that were opened, by name. */
@@ -163,7 +140,7 @@ export class CommittedOffsets {
   async clamp(key: string, logId: string, endOffset: number): Promise<void> {
     const choose = (ahead: Outlook) => ahead.beyond(key, logId, endOffset);
     const isIdle = this.#running === undefined && this.#requests.length === 0;
-    if (isIdle && !this.#unsynced && this.areWithin(key, logId, endOffset)) return;
+    if (isIdle && !this.#checkpoint.isUnsynced && this.areWithin(key, logId, endOffset)) return;
     await this.#request(choose, true);
   }
 
@@ -182,8 +159,8 @@ export class CommittedOffsets {
    * Writes what was loaded to a new file; it is on stable storage when this resolves. To be called
    * before anything else, after a writer that did not close properly.
    */
-  async secure(): Promise<void> {
-    await this.#rewrite();
+  secure(): Promise<void> {
+    return this.#checkpoint.rewrite();
   }
 
   /** Resolves when everything applied before this call is on stable storage. */
@@ -199,8 +176,7 @@ export class CommittedOffsets {
     const failures: unknown[] = [];
     const note = (error: unknown) => failures.push(error);
     await flushed.catch(note);
-    await this.#file?.close().catch(note);
-    this.#file = undefined;
+    await this.#checkpoint.close().catch(note);
     if (failures.length > 0) throw failures[0];
   }
 
@@ -221,7 +197,6 @@ export class CommittedOffsets {
   }
 
   async #write(requests: readonly Request[]): Promise<void> {
-    if (this.#poison !== undefined) throw this.#poison;
     const ahead = new Outlook(this.#state);
     const changes: (readonly CheckpointEntry[])[] = [];
     let mustSync = false;
@@ -232,92 +207,12 @@ export class CommittedOffsets {
       ahead.apply(entries);
       changes.push(entries);
     }
-    if (changes.length > 0 || (mustSync && this.#isNameUnsynced)) {
-      const file = this.#file ?? (await this.#rewrite());
-      if (changes.length > 0) await this.#append(file, changes);
-    }
-    if (this.#unsynced && mustSync) await this.#sync();
+    await this.#checkpoint.write(changes, mustSync);
     for (const entries of changes) applyEntries(this.#state, this.#producers, entries);
-    if (this.#unsynced && this.#options.durability === "interval") this.#scheduleFlush();
-    if (this.#endPosition > Math.max(MIN_REWRITE_BYTES, REWRITE_FACTOR * this.#snapshotBytes)) {
-      await this.#rewrite().catch((error: SeglogError) => this.#options.onError(error));
-    }
-  }
-
-  /** Writes a frame for each list of entries, or leaves the file as it was. */
-  async #append(file: OpenFile, changes: readonly (readonly CheckpointEntry[])[]): Promise<void> {
-    let checksum = this.#checksum;
-    const frames = changes.map((entries) => {
-      const frame = encodeFrame(entries, checksum);
-      checksum = frameChecksum(frame);
-      return frame;
-    });
-    const bytes = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
-    try {
-      this.#unsynced = true;
-      await writeFully(file, bytes, this.#endPosition);
-    } catch (error) {
-      if (!(error instanceof SeglogError) || error.code !== "NO_SPACE") throw this.#fail(error);
-      try {
-        await file.truncate(this.#endPosition);
-      } catch (second) {
-        throw this.#fail(second);
-      }
-      throw error;
-    }
-    this.#checksum = checksum;
-    this.#endPosition += bytes.length;
-  }
-
-  async #sync(): Promise<void> {
-    try {
-      this.#unsynced = false;
-      await this.#file?.datasync();
-    } catch (error) {
-      throw this.#fail(error);
-    }
-  }
-
-  /** Replaces the file by a snapshot of the state and goes on behind it. */
-  async #rewrite(): Promise<OpenFile> {
-    const fileSystem = this.#fileSystem;
-    if (this.#loaded?.damage !== undefined) {
-      await keepDamagedCheckpoint(fileSystem, this.#directory, this.#loaded);
-    }
-    // Set from the moment that the old file has no name any more: nothing written to it counts.
-    let replaced: { readonly file: OpenFile | undefined } | undefined;
-    let isDurable = false;
-    try {
-      const path = join(this.#directory, CHECKPOINT_FILE);
-      const onRenamed = () => {
-        replaced = { file: this.#file };
-        this.#file = undefined;
-        // Kept aside by now; another attempt would keep the snapshot in its place.
-        this.#loaded = undefined;
-        this.#isNameUnsynced = true;
-      };
-      const { bytes, checksum } = encodeSnapshot(this.#storeId, this.#state, this.#producers);
-      await replaceFile(fileSystem, path, bytes, onRenamed);
-      isDurable = true;
-      this.#isNameUnsynced = false;
-      this.#endPosition = bytes.length;
-      this.#snapshotBytes = bytes.length;
-      this.#checksum = checksum;
-      this.#unsynced = false;
-      // Without a handle the next change makes another snapshot.
-      this.#file = await fileSystem.open(path, "update");
-      return this.#file;
-    } catch (error) {
-      // Without a handle no sync of the directory was tried, so the next one can be believed.
-      const isRetryable =
-        isHandleShortage(error) ||
-        ((replaced === undefined || isDurable) &&
-          error instanceof SeglogError &&
-          error.code === "NO_SPACE");
-      throw isRetryable ? error : this.#fail(error);
-    } finally {
-      // All that it held is in the snapshot.
-      await replaced?.file?.close().catch(() => undefined);
+    const { isUnsynced, isOvergrown } = this.#checkpoint;
+    if (isUnsynced && this.#options.durability === "interval") this.#scheduleFlush();
+    if (isOvergrown) {
+      await this.#checkpoint.rewrite().catch((error: SeglogError) => this.#options.onError(error));
     }
   }
 
@@ -327,15 +222,5 @@ export class CommittedOffsets {
       this.#flushTimer = undefined;
       this.flush().catch((error: SeglogError) => this.#options.onError(error));
     }, this.#options.flushIntervalMs).unref();
-  }
-
-  #fail(cause: unknown): SeglogError {
-    this.#poison ??= new SeglogError(
-      "LOG_POISONED",
-      `${join(this.#directory, CHECKPOINT_FILE)} takes no more commits: ` +
-        `${(cause as Error).message} Close the store and open it again.`,
-      { cause },
-    );
-    return this.#poison;
   }
 }

@@ -1,6 +1,6 @@
 import type { LogRecord, RecordInput } from "../format/record.js";
 import type { AppendOptions } from "../log/append-options.js";
-import type { ReadOptions } from "../log/commit-log.js";
+import type { ReadOptions } from "../log/read-options.js";
 
 /** The offsets that a batch was given: they rise, but need not follow each other. */
 export interface KeyedBatch {

@@ -1,68 +1,39 @@
-import { join } from "node:path";
-import { OffsetOutOfRangeError, SeglogError } from "../errors.js";
+import { OffsetOutOfRangeError } from "../errors.js";
 import { MIN_OPEN_FILES } from "../files/handle-pool.js";
-import { logIdText } from "../format/checkpoint-frame.js";
-import { JOURNAL_DIRECTORY, LOGS_DIRECTORY } from "../format/file-names.js";
-import { journalName } from "../format/journal-key.js";
-import type { LogMetadata } from "../format/log-metadata.js";
-import type { BytesInput, LogRecord, RecordFields, RecordInput } from "../format/record.js";
-import { describe } from "../format/record-codec.js";
+import type { LogRecord, RecordInput } from "../format/record.js";
 import type { AppendOptions } from "../log/append-options.js";
 import { assertAppendable } from "../log/appendable.js";
 import type { AppendedBatch } from "../log/appended-batch.js";
-import { Changes } from "../log/changes.js";
-import {
-  assertDirectory,
-  CommitLog,
-  type ReadOptions,
-  resolveReadOptions,
-  type StoredProducer,
-} from "../log/commit-log.js";
+import type { CommitLog, StoredProducer } from "../log/commit-log.js";
 import { createEnvironment, type LogEnvironment } from "../log/environment.js";
-import { Journal, type JournalOwner } from "../log/journal.js";
-import { JournalFollower } from "../log/journal-follower.js";
-import { makeDirectories, syncParent } from "../log/log-creation.js";
-import { readMetadata } from "../log/log-files.js";
 import {
   type Durability,
   type LogOptions,
   type ResolvedLogOptions,
   resolveLogOptions,
 } from "../log/options.js";
-import { POLL_MS, pause } from "../log/polling.js";
-import { WriterSession } from "../log/writer-session.js";
+import { type ReadOptions, resolveReadOptions } from "../log/read-options.js";
 import {
   assertBoolean,
+  assertDirectory,
   assertOffset,
   assertOptions,
   assertSignal,
   integer,
   requireObject,
 } from "../option-checks.js";
-import {
-  type CommittedOffset,
-  groupsOf,
-  loadCheckpoint,
-  type NamedProducer,
-  type OpenedProducer,
-} from "./checkpoint-file.js";
-import { type CommitMode, CommittedOffsets } from "./committed-offsets.js";
-import { type CommittedEntry, ConsumerGroup, type GroupStore } from "./consumer-group.js";
+import type { NamedProducer, OpenedProducer } from "./checkpoint-file.js";
+import { ConsumerGroup } from "./consumer-group.js";
+import { copyOptions, copyRecord, copyRecords } from "./copied-input.js";
 import { encodeKey } from "./key-directory.js";
 import type { KeyBounds, KeyedLog, KeyedRead } from "./keyed-log.js";
 import { checkName } from "./name.js";
-import { OpenLogs } from "./open-logs.js";
-import {
-  assertKeyDirectory,
-  assertMayCreateStore,
-  createStore,
-  deletedPath,
-  keyPath,
-  listKeys,
-  listStore,
-  readStoreMetadata,
-  unfinishedPath,
-} from "./store-files.js";
+import type { OpenLogs } from "./open-logs.js";
+import { noKey, storeReadOnly } from "./store-failures.js";
+import { StoreFollower } from "./store-follower.js";
+import type { StoreKeys } from "./store-keys.js";
+import type { StoreRecoveryReport, StoreView } from "./store-view.js";
+import { StoreWriter } from "./store-writer.js";
 
 /**
  * Options of {@link LogStore.open}; those of logs hold for every log of the store. Retention acts on
@@ -81,34 +52,6 @@ export interface StoreOptions extends LogOptions {
    * another process. Default `false`.
    */
   readonly readOnly?: boolean | undefined;
-}
-
-/** What opening a store found. */
-export interface StoreRecoveryReport {
-  /** Whether the store is new. */
-  readonly created: boolean;
-  /** Keys whose deletion had been interrupted, and was completed. */
-  readonly deletedKeys: readonly string[];
-  /** Why the end of the file of committed offsets is not used; `undefined` if all of it is. */
-  readonly checkpointDamage: string | undefined;
-}
-
-/** Logs that are looked at together. */
-const LOOKUPS_AT_A_TIME = 16;
-
-interface StoreParts {
-  readonly environment: LogEnvironment;
-  readonly directory: string;
-  readonly options: ResolvedLogOptions;
-  readonly storeId: Uint8Array;
-  readonly keys: Set<string>;
-  readonly session: WriterSession | undefined;
-  /** Of a store that is open for writing. */
-  readonly journal: Journal | undefined;
-  /** Of a store that is open for reading only. */
-  readonly followedJournal: JournalFollower | undefined;
-  readonly committed: CommittedOffsets | undefined;
-  readonly recovery: StoreRecoveryReport;
 }
 
 /**
@@ -131,84 +74,28 @@ export class LogStore implements KeyedLog {
   readonly directory: string;
   /** What opening the store found. Each log has a report of its own. */
   readonly recovery: StoreRecoveryReport;
-  readonly #environment: LogEnvironment;
   readonly #options: ResolvedLogOptions;
-  readonly #storeId: Uint8Array;
-  readonly #keys: Set<string>;
-  readonly #session: WriterSession | undefined;
-  readonly #journal: Journal | undefined;
-  readonly #followedJournal: JournalFollower | undefined;
-  readonly #committed: CommittedOffsets | undefined;
+  /** The store itself, as it is written by this process or followed. */
+  readonly #view: StoreView;
+  /** The same as {@link #view}, unless the store is open for reading only. */
+  readonly #writer: StoreWriter | undefined;
+  readonly #keys: StoreKeys;
   readonly #logs: OpenLogs;
-  readonly #newKeys = new Changes();
-  /**
-   * Ids of the logs, by key, past whose end nothing is committed. What holds then stays so: commits
-   * are checked, and a truncation brings them back.
-   */
-  readonly #settled = new Map<string, string>();
-  /** Of the producers that were opened, by id. */
-  readonly #openedEpochs = new Map<bigint, number>();
-  readonly #groupStore: GroupStore;
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: StoreParts) {
-    const { environment, directory, options, session, storeId } = parts;
+  private constructor(
+    directory: string,
+    options: ResolvedLogOptions,
+    view: StoreView,
+    writer: StoreWriter | undefined,
+  ) {
     this.directory = directory;
-    this.recovery = parts.recovery;
-    this.#environment = environment;
+    this.recovery = view.recovery;
     this.#options = options;
-    this.#storeId = storeId;
-    this.#keys = parts.keys;
-    this.#session = session;
-    this.#journal = parts.journal;
-    this.#followedJournal = parts.followedJournal;
-    this.#committed = parts.committed;
-    for (const { id, epoch } of parts.committed?.producers.values() ?? []) {
-      this.#openedEpochs.set(id, epoch);
-    }
-    const openLog = async (key: string) => {
-      const name = encodeKey(key);
-      const path = keyPath(directory, name);
-      await assertKeyDirectory(environment.fileSystem, path);
-      if (session === undefined) {
-        return CommitLog.openForReading(environment, path, options, true, parts.followedJournal);
-      }
-      // Never called before the log is there.
-      const onTruncated = (endOffset: number) =>
-        parts.committed!.clamp(key, logIdText(log.logId), endOffset);
-      const temporaryDirectory = unfinishedPath(directory, name);
-      const { journal } = parts;
-      const openedEpoch = (id: bigint) => this.#openedEpochs.get(id);
-      const membership = {
-        session,
-        storeId,
-        temporaryDirectory,
-        onTruncated,
-        journal,
-        openedEpoch,
-      };
-      const log: CommitLog = await environment.pool.transient(() =>
-        CommitLog.openForWriting(environment, path, options, membership),
-      );
-      try {
-        // Before it takes an append: a lost offset that is given out again must not be skipped.
-        await parts.committed?.clamp(key, logIdText(log.logId), log.endOffset);
-      } catch (error) {
-        await log.close().catch(() => undefined);
-        throw error;
-      }
-      this.#settled.set(key, logIdText(log.logId));
-      return log;
-    };
-    this.#logs = new OpenLogs(openLog, () => this.#assertOpen());
-    this.#groupStore = {
-      existing: (key) => this.#existing(key),
-      change: (entries, mode) => this.#commit(entries, mode),
-      committedBy: (group, keys) =>
-        this.#committed === undefined
-          ? this.#readCommitted(group, keys)
-          : this.#committedBy(group, keys),
-    };
+    this.#view = view;
+    this.#writer = writer;
+    this.#keys = view.keys;
+    this.#logs = view.keys.logs;
   }
 
   /**
@@ -235,117 +122,12 @@ export class LogStore implements KeyedLog {
     const limit = integer(maxOpenFiles, "maxOpenFiles", MIN_OPEN_FILES, 2 ** 31 - 1);
     const resolved = resolveLogOptions(rest, ["maxOpenFiles", "readOnly"]);
     const environment = given ?? createEnvironment(undefined, limit);
-    return readOnly
-      ? LogStore.#openForReading(environment, directory, resolved)
-      : LogStore.#openForWriting(environment, directory, resolved);
-  }
-
-  static async #openForReading(
-    environment: LogEnvironment,
-    directory: string,
-    options: ResolvedLogOptions,
-  ): Promise<LogStore> {
-    const { fileSystem } = environment;
-    const listing = await listStore(fileSystem, directory);
-    if (listing?.hasMetadata !== true) {
-      if (listing !== undefined) assertMayCreateStore(directory, listing);
-      throw new SeglogError("NOT_A_STORE", `${directory} holds no store. Check the path.`);
+    if (readOnly) {
+      const follower = await StoreFollower.open(environment, directory, resolved);
+      return new LogStore(directory, resolved, follower, undefined);
     }
-    const { storeId } = await readStoreMetadata(fileSystem, directory);
-    const { keys } = await listKeys(fileSystem, directory);
-    const { damage } = await loadCheckpoint(fileSystem, directory, storeId);
-    return new LogStore({
-      environment,
-      directory,
-      options,
-      storeId,
-      keys: new Set(keys),
-      session: undefined,
-      journal: undefined,
-      followedJournal: new JournalFollower(environment, keyPath(directory, JOURNAL_DIRECTORY)),
-      committed: undefined,
-      recovery: { created: false, deletedKeys: [], checkpointDamage: damage },
-    });
-  }
-
-  static async #openForWriting(
-    environment: LogEnvironment,
-    directory: string,
-    options: ResolvedLogOptions,
-  ): Promise<LogStore> {
-    const { fileSystem } = environment;
-    const before = await listStore(fileSystem, directory);
-    if (before?.hasMetadata === true) {
-      await readStoreMetadata(fileSystem, directory);
-    } else {
-      if (before !== undefined) assertMayCreateStore(directory, before);
-      await makeDirectories(fileSystem, directory);
-    }
-    const session = await WriterSession.open(environment, directory);
-    let committed: CommittedOffsets | undefined;
-    let journal: Journal | undefined;
-    try {
-      // What is seen here may be in the page cache alone: its last writer may have died before it
-      // put the names on stable storage, or somebody moved the directory here.
-      await fileSystem.syncDirectory(directory);
-      if (before?.hasMetadata === true) await syncParent(fileSystem, directory);
-      // Listed again, now that no other writer can change it.
-      const listing = (await listStore(fileSystem, directory))!;
-      for (const name of listing.temporaryFiles) await fileSystem.unlink(join(directory, name));
-      const { storeId } = listing.hasMetadata
-        ? await readStoreMetadata(fileSystem, directory)
-        : await createStore(fileSystem, directory, environment.now());
-      const { keys, deleted, unfinished, hasJournal } = await listKeys(fileSystem, directory);
-      for (const path of unfinished) await fileSystem.removeTree(path);
-      const loaded = await loadCheckpoint(fileSystem, directory, storeId);
-      committed = new CommittedOffsets(fileSystem, directory, storeId, options, loaded);
-      // Before anybody is told of an offset that a power cut could take back.
-      if (session.followsCrash && loaded.fileBytes > 0) await committed.secure();
-      const openJournal = () => openJournalLog(environment, directory, storeId, session, options);
-      journal = new Journal(environment, {
-        open: openJournal,
-        openLogs: (names) => store.#openNamed(names),
-        onError: options.onError,
-      });
-      const store: LogStore = new LogStore({
-        environment,
-        directory,
-        options,
-        storeId,
-        keys: new Set(keys),
-        session,
-        journal,
-        followedJournal: undefined,
-        committed,
-        recovery: {
-          created: !listing.hasMetadata,
-          deletedKeys: deleted,
-          checkpointDamage: loaded.damage,
-        },
-      });
-      if (hasJournal) await journal.open();
-      if (deleted.length > 0) {
-        // Before anything of them goes: their renaming may be in the page cache and nowhere else.
-        await fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));
-      }
-      for (const key of deleted) {
-        // A key made since owns the committed offsets that name its log.
-        if (store.#keys.has(key)) await store.#removeDeleted(key);
-        else await store.#finishDeletion(key);
-      }
-      return store;
-    } catch (error) {
-      // Why the store cannot be opened is what counts, not what fails after that.
-      await journal?.close().catch(() => undefined);
-      await committed?.close().catch(() => undefined);
-      await session.close(false).catch(() => undefined);
-      throw error;
-    }
-  }
-
-  /** @internal Throws `CLOSED` if it is closed. */
-  assertOpen(): void {
-    this.#assertOpen();
+    const writer = await StoreWriter.open(environment, directory, resolved);
+    return new LogStore(directory, resolved, writer, writer);
   }
 
   /** @internal When an append is acknowledged. */
@@ -355,22 +137,32 @@ export class LogStore implements KeyedLog {
 
   /** All keys, in no particular order. Of a store opened for reading, as of the last `refresh`. */
   keys(): string[] {
-    this.#assertOpen();
-    return [...this.#keys];
+    return this.#keys.all();
+  }
+
+  /** @internal How many keys there are, as {@link keys} tells them. */
+  get keyCount(): number {
+    return this.#keys.count;
+  }
+
+  /**
+   * @internal Of {@link keys}, those from `start` on, in the order of their names (UTF-16 code
+   * units). To go on anywhere takes no look at those before; keys must not change meanwhile.
+   */
+  keysFrom(start: string): Iterable<string> {
+    return this.#keys.from(start);
   }
 
   /** @internal The logs that are open now, with their keys: to ask them costs no file. */
   openLogs(): (readonly [key: string, log: CommitLog])[] {
-    this.#assertOpen();
+    this.#keys.assertOpen();
     return this.#logs.all();
   }
 
   /** Names of the consumer groups that have committed offsets. */
   async groups(): Promise<string[]> {
-    this.#assertOpen();
-    if (this.#committed !== undefined) return this.#committed.groups();
-    const { state } = await this.#loadCommitted();
-    return groupsOf(state);
+    this.#keys.assertOpen();
+    return this.#view.offsets.groups();
   }
 
   /**
@@ -381,17 +173,14 @@ export class LogStore implements KeyedLog {
    *   `CommitLog.open`.
    */
   async log(key: string): Promise<CommitLog> {
-    if (this.#session === undefined) {
-      const log = await this.#existing(key);
-      if (log === undefined) throw this.#noKey(key);
+    if (this.#writer === undefined) {
+      const log = await this.#keys.existing(key);
+      if (log === undefined) throw noKey(this.directory, key);
       return log;
     }
-    this.#assertOpen();
+    this.#keys.assertOpen();
     encodeKey(key);
-    return this.#logs.use(key, (log) => {
-      this.#addKey(key);
-      return Promise.resolve(log);
-    });
+    return this.#keys.use(key, (log) => Promise.resolve(log));
   }
 
   /**
@@ -433,7 +222,7 @@ export class LogStore implements KeyedLog {
   async read(key: string, from: number, options: ReadOptions = {}): Promise<KeyedRead> {
     assertOffset(from, "from");
     resolveReadOptions(options);
-    const log = await this.#existing(key);
+    const log = await this.#keys.existing(key);
     if (log === undefined) {
       if (from !== 0) throw new OffsetOutOfRangeError(from, 0, 0);
       return { records: [], nextOffset: 0, endOffset: 0 };
@@ -446,7 +235,7 @@ export class LogStore implements KeyedLog {
 
   /** The readable offsets of a key, or `undefined` if there is no such key. */
   async bounds(key: string): Promise<KeyBounds | undefined> {
-    const log = await this.#existing(key);
+    const log = await this.#keys.existing(key);
     if (log === undefined) return undefined;
     return { startOffset: log.startOffset, endOffset: log.endOffset };
   }
@@ -462,26 +251,23 @@ export class LogStore implements KeyedLog {
     encodeKey(key);
     assertOptions(options, ["from", "signal"]);
     assertSignal(options.signal);
-    let log = await this.#existing(key);
+    let log = await this.#keys.existing(key);
     while (log === undefined) {
       options.signal?.throwIfAborted();
       await this.made(key, options.signal);
-      log = await this.#existing(key);
+      log = await this.#keys.existing(key);
     }
     yield* log.records({ ...options, follow: true });
   }
 
   /** @internal As {@link log}, but makes no key: `undefined` if there is none. */
   existing(key: string): Promise<CommitLog | undefined> {
-    return this.#existing(key);
+    return this.#keys.existing(key);
   }
 
   /** @internal Resolves when there may be such a key. Throws `CLOSED`; the signal's reason. */
-  async made(key: string, signal: AbortSignal | undefined): Promise<void> {
-    // Whoever closes the store, or makes the key, wakes those who wait by then.
-    this.#assertOpen();
-    if (this.#session === undefined) await pause(POLL_MS, signal);
-    else if (!this.#keys.has(key)) await this.#newKeys.next(signal);
+  made(key: string, signal: AbortSignal | undefined): Promise<void> {
+    return this.#keys.made(key, signal);
   }
 
   /**
@@ -491,25 +277,8 @@ export class LogStore implements KeyedLog {
    * @returns Whether there was such a key.
    */
   async deleteKey(key: string): Promise<boolean> {
-    const name = encodeKey(key);
-    this.#writable();
-    if (!this.#keys.has(key)) return false;
-    return this.#logs.exclude(key, async () => {
-      if (!this.#keys.has(key)) return false;
-      const { fileSystem } = this.#environment;
-      const target = deletedPath(this.directory, name);
-      const metadata = await this.#metadataOf(key).catch(() => undefined);
-      // An earlier deletion of a key of this name may have failed half-way.
-      await fileSystem.removeTree(target);
-      await fileSystem.rename(keyPath(this.directory, name), target);
-      this.#keys.delete(key);
-      this.#settled.delete(key);
-      await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
-      // Nobody will look for it any more, and the journal need not keep what it has of it.
-      if (metadata !== undefined) this.#journal?.index.forget(journalName(metadata.logId));
-      await this.#finishDeletion(key);
-      return true;
-    });
+    encodeKey(key);
+    return this.#writable().deleteKey(key);
   }
 
   /**
@@ -526,12 +295,7 @@ export class LogStore implements KeyedLog {
    * @throws SeglogError `INVALID_KEY`, `NO_SPACE`, `LOG_POISONED`, `READ_ONLY`, `CLOSED`.
    */
   async openProducer(name: string): Promise<OpenedProducer> {
-    const producer = await this.#writable().openProducer(checkName(name, "a producer"));
-    this.#openedEpochs.set(producer.id, producer.epoch);
-    // What is being written was judged before.
-    await Promise.all(this.#logs.all().map(([, log]) => log.writer?.queue.passed()));
-    await this.#journal?.passed();
-    return producer;
+    return this.#writable().openProducer(checkName(name, "a producer"));
   }
 
   /**
@@ -540,7 +304,7 @@ export class LogStore implements KeyedLog {
    * @returns `undefined` also if there is no such key.
    */
   async producer(key: string, id: bigint): Promise<StoredProducer | undefined> {
-    const log = await this.#existing(key);
+    const log = await this.#keys.existing(key);
     return log?.producer(id);
   }
 
@@ -551,23 +315,16 @@ export class LogStore implements KeyedLog {
 
   /** A consumer group; it exists from its first commit on. */
   group(name: string): ConsumerGroup {
-    this.#assertOpen();
-    return new ConsumerGroup(name, this.#groupStore);
+    this.#keys.assertOpen();
+    return new ConsumerGroup(name, this.#view.offsets);
   }
 
   /**
    * Of a store opened for reading only: looks for keys that its writer has made, deleted, or made
    * anew.
    */
-  async refresh(): Promise<void> {
-    await this.#lookForKeys();
-    if (this.#session !== undefined) return;
-    const { fileSystem } = this.#environment;
-    for (const [key, log] of this.#logs.all()) {
-      const metadata = await readMetadata(fileSystem, log.directory).catch(() => undefined);
-      if (metadata !== undefined && Buffer.compare(metadata.logId, log.logId) === 0) continue;
-      await this.#logs.exclude(key, async () => undefined);
-    }
+  refresh(): Promise<void> {
+    return this.#keys.refresh();
   }
 
   /**
@@ -576,8 +333,7 @@ export class LogStore implements KeyedLog {
    * brought in order when they are opened, not here.
    */
   async flush(): Promise<void> {
-    const committed = this.#writable();
-    await Promise.all([...this.#logs.all().map(([, log]) => log.flush()), committed.flush()]);
+    await this.#writable().flush();
   }
 
   /**
@@ -587,36 +343,13 @@ export class LogStore implements KeyedLog {
    * @throws The first failure of a log, such as `LOG_POISONED`; all others are closed all the same.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#view.close();
     return this.#closing;
   }
 
   /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.#newKeys.announce();
-    const failures: unknown[] = [];
-    const note = (error: unknown) => failures.push(error);
-    this.#journal?.prepareToClose();
-    await this.#logs.close().catch(note);
-    await this.#journal?.close().catch(note);
-    await this.#followedJournal?.close(this.#closedError()).catch(note);
-    await this.#committed?.close().catch(note);
-    await this.#session?.close(failures.length === 0).catch(note);
-    if (failures.length > 0) throw failures[0];
-  }
-
-  /** The committed offsets of `key` go once nobody can open the key any more, then its files. */
-  async #finishDeletion(key: string): Promise<void> {
-    await this.#committed?.apply([{ kind: "key deleted", key }], "set", true);
-    await this.#removeDeleted(key);
-  }
-
-  #removeDeleted(key: string): Promise<void> {
-    return this.#environment.fileSystem.removeTree(deletedPath(this.directory, encodeKey(key)));
   }
 
   /**
@@ -629,297 +362,18 @@ export class LogStore implements KeyedLog {
     copyInput: () => readonly [records: R, options: AppendOptions | undefined],
     run: (log: CommitLog, input: readonly [R, AppendOptions | undefined]) => Promise<T>,
   ): Promise<T> {
-    this.#assertOpen();
+    this.#keys.assertOpen();
     encodeKey(key);
     this.#writable();
     const input = copyInput();
     // What no log takes makes none.
     if (!this.#keys.has(key)) assertAppendable(input[0], input[1], this.#options);
-    return this.#logs.use(key, (log) => {
-      this.#addKey(key);
-      return run(log, input);
-    });
+    return this.#keys.use(key, (log) => run(log, input));
   }
 
-  /** The log of a key, or `undefined` if there is no such key, also if it is being deleted. */
-  async #existing(key: string): Promise<CommitLog | undefined> {
-    this.#assertOpen();
-    encodeKey(key);
-    if (!this.#keys.has(key)) await this.#lookForKeys();
-    for (;;) {
-      const exclusion = this.#logs.exclusion(key);
-      if (exclusion === undefined) break;
-      await exclusion;
-      this.#assertOpen();
-    }
-    if (!this.#keys.has(key)) return undefined;
-    try {
-      return await this.#logs.use(key, (log) => Promise.resolve(log));
-    } catch (error) {
-      // To a reader, a key that its writer is just making or deleting is none.
-      if (this.#session === undefined && isNoLog(error)) return undefined;
-      throw error;
-    }
+  #writable(): StoreWriter {
+    this.#keys.assertOpen();
+    if (this.#writer !== undefined) return this.#writer;
+    throw storeReadOnly(this.directory);
   }
-
-  /** @throws OffsetOutOfRangeError, SeglogError `KEY_NOT_FOUND`, `CLOSED`. */
-  async #commit(entries: readonly CommittedEntry[], mode: CommitMode): Promise<void> {
-    for (;;) {
-      const committed = this.#writable();
-      const absent = entries.find(({ key }) => this.#logs.opened(key) === undefined);
-      if (absent === undefined) {
-        // Nothing may come between this and the request: a truncation brings back what it finds.
-        for (const entry of entries) this.#assertCommittable(entry);
-        return committed.apply(entries, mode);
-      }
-      if ((await this.#existing(absent.key)) === undefined) throw this.#noKey(absent.key);
-    }
-  }
-
-  /**
-   * Keys may have been deleted, and made anew, and logs truncated, while the logs of others were
-   * opened.
-   */
-  #assertCommittable({ key, logId, next }: CommittedEntry): void {
-    const log = this.#logs.opened(key);
-    if (log === undefined || logIdText(log.logId) !== logId) throw this.#noKey(key);
-    if (next <= log.endOffset) return;
-    throw new OffsetOutOfRangeError(next, log.startOffset, log.endOffset);
-  }
-
-  #noKey(key: string): SeglogError {
-    return new SeglogError("KEY_NOT_FOUND", `${this.directory} has no key ${describe(key)}.`);
-  }
-
-  async #lookForKeys(): Promise<void> {
-    this.#assertOpen();
-    if (this.#session !== undefined) return;
-    const { keys } = await listKeys(this.#environment.fileSystem, this.directory);
-    const known = new Set(keys);
-    for (const key of this.#keys) {
-      if (known.has(key)) continue;
-      this.#keys.delete(key);
-      await this.#logs.exclude(key, async () => undefined);
-    }
-    for (const key of keys) this.#keys.add(key);
-  }
-
-  #addKey(key: string): void {
-    if (this.#keys.has(key)) return;
-    this.#keys.add(key);
-    this.#newKeys.announce();
-  }
-
-  #loadCommitted() {
-    return loadCheckpoint(this.#environment.fileSystem, this.directory, this.#storeId);
-  }
-
-  async #committedBy(
-    group: string,
-    wanted: Iterable<string> | undefined,
-  ): Promise<Map<string, number>> {
-    const committed = this.#writable();
-    const keys = wanted === undefined ? [...committed.of(group).keys()] : [...wanted];
-    const unsettled = keys.filter((key) => committed.of(group).has(key) && !this.#isSettled(key));
-    await forEach(unsettled, (key) => this.#settle(key, committed));
-    this.#assertOpen();
-    const result = new Map<string, number>();
-    for (const key of keys) {
-      const found = committed.of(group).get(key);
-      if (found !== undefined && this.#settled.get(key) === found.logId)
-        result.set(key, found.next);
-    }
-    return result;
-  }
-
-  /** A log that its user closed may have been poisoned, and lose records when it is opened. */
-  #isSettled(key: string): boolean {
-    return this.#settled.has(key) && this.#logs.opened(key)?.isOpen !== false;
-  }
-
-  /** Sees to it that nothing is committed past the end of a key's log. */
-  async #settle(key: string, committed: CommittedOffsets): Promise<void> {
-    this.#assertOpen();
-    if (!this.#keys.has(key)) return;
-    if (!this.#logs.isInUse(key)) {
-      const metadata = await this.#metadataOf(key);
-      // Nobody has opened, deleted or made it meanwhile.
-      const isCurrent = !this.#logs.isInUse(key) && this.#keys.has(key);
-      if (isCurrent && metadata?.clean === true) {
-        const logId = logIdText(metadata.logId);
-        if (committed.areWithin(key, logId, metadata.end.endOffset)) {
-          this.#settled.set(key, logId);
-          return;
-        }
-      }
-    }
-    await this.#existing(key);
-  }
-
-  /** @returns `undefined` if it cannot be read; opening the log tells why. */
-  async #metadataOf(key: string): Promise<LogMetadata | undefined> {
-    const { fileSystem } = this.#environment;
-    const path = keyPath(this.directory, encodeKey(key));
-    await assertKeyDirectory(fileSystem, path);
-    return readMetadata(fileSystem, path).catch(() => undefined);
-  }
-
-  /** As {@link #committedBy}, of a store whose checkpoint another process may be writing. */
-  async #readCommitted(
-    group: string,
-    wanted: Iterable<string> | undefined,
-  ): Promise<Map<string, number>> {
-    this.#assertOpen();
-    const list = wanted === undefined ? undefined : [...wanted];
-    const { state } = await this.#loadCommitted();
-    const offsets: ReadonlyMap<string, CommittedOffset> = state.get(group) ?? new Map();
-    const keys = list?.filter((key) => offsets.has(key)) ?? [...offsets.keys()];
-    const found = new Map<string, number>();
-    await forEach(keys, async (key) => {
-      const next = await this.#nextOf(key, offsets.get(key)!);
-      if (next !== undefined) found.set(key, next);
-    });
-    return new Map(keys.flatMap((key) => (found.has(key) ? [[key, found.get(key)!]] : [])));
-  }
-
-  async #nextOf(key: string, { logId, next }: CommittedOffset): Promise<number | undefined> {
-    this.#assertOpen();
-    const metadata = await this.#metadataOf(key);
-    if (metadata !== undefined) {
-      if (logIdText(metadata.logId) !== logId) return undefined;
-      if (metadata.clean && next <= metadata.end.endOffset) return next;
-    }
-    let log = await this.#existing(key);
-    if (log !== undefined && logIdText(log.logId) !== logId) {
-      // Opened before the key was made anew.
-      await this.#logs.exclude(key, async () => undefined);
-      log = await this.#existing(key);
-    }
-    if (log === undefined || logIdText(log.logId) !== logId) return undefined;
-    await log.refresh().catch((error: unknown) => {
-      // Told once; the new end is known by then.
-      if (!(error instanceof SeglogError) || error.code !== "LOG_TRUNCATED") throw error;
-    });
-    return Math.min(next, log.endOffset);
-  }
-
-  #writable(): CommittedOffsets {
-    this.#assertOpen();
-    if (this.#committed !== undefined) return this.#committed;
-    throw new SeglogError(
-      "READ_ONLY",
-      `${this.directory} is open for reading only. Open it without { readOnly: true }.`,
-    );
-  }
-
-  #assertOpen(): void {
-    if (this.#closing !== undefined) throw this.#closedError();
-  }
-
-  #closedError(): SeglogError {
-    return new SeglogError("CLOSED", `${this.directory} is closed. Open it again.`);
-  }
-
-  /**
-   * Opens the logs with these names that there are: the journal has something for them.
-   *
-   * @returns The names of those that are no more, if that can be told.
-   */
-  async #openNamed(names: ReadonlySet<string>): Promise<ReadonlySet<string>> {
-    const gone = new Set(names);
-    let areAllKnown = true;
-    await forEach(this.keys(), async (key) => {
-      const metadata = await this.#metadataOf(key).catch(() => undefined);
-      if (metadata === undefined) areAllKnown = false;
-      else if (!gone.delete(journalName(metadata.logId))) return;
-      // One that cannot be opened keeps what it has in the journal. While the store is being
-      // closed, none can be.
-      await this.#existing(key).catch((error: SeglogError) => {
-        if (this.#closing === undefined) this.#options.onError(error);
-      });
-    });
-    if (!areAllKnown || gone.size === 0) return new Set();
-    // A deletion that is in the page cache alone may be undone: then its log still needs all of it.
-    await this.#environment.fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));
-    return gone;
-  }
-}
-
-/** Makes the log that is a store's journal, or opens it. */
-async function openJournalLog(
-  environment: LogEnvironment,
-  directory: string,
-  storeId: Uint8Array,
-  session: WriterSession,
-  { onError }: ResolvedLogOptions,
-): ReturnType<JournalOwner["open"]> {
-  const options = resolveLogOptions({ segmentBytes: environment.journalSegmentBytes, onError }, []);
-  const path = keyPath(directory, JOURNAL_DIRECTORY);
-  await assertKeyDirectory(environment.fileSystem, path);
-  const temporaryDirectory = unfinishedPath(directory, JOURNAL_DIRECTORY);
-  const membership = { session, storeId, temporaryDirectory, journal: undefined };
-  const log = await environment.pool.transient(() =>
-    CommitLog.openForWriting(environment, path, options, membership),
-  );
-  const view = log.writer!;
-  return { log, view, queue: view.queue };
-}
-
-/** Runs `run` for each key, a few at a time. */
-async function forEach(keys: readonly string[], run: (key: string) => Promise<void>) {
-  const rest = keys.values();
-  const some = async () => {
-    for (const key of rest) await run(key);
-  };
-  await Promise.all(Array.from({ length: LOOKUPS_AT_A_TIME }, some));
-}
-
-/** Whether opening failed because a directory holds no log. */
-function isNoLog(error: unknown): boolean {
-  return error instanceof SeglogError && error.code === "NOT_A_LOG";
-}
-
-/** A record may have to wait until its log is open; the caller's bytes are free by then. */
-function copyRecord(record: RecordInput): RecordInput {
-  if (record instanceof Uint8Array) return copyBytes(record);
-  if (typeof record !== "object" || record === null) return record;
-  const { value, key, headers, timestamp } = record;
-  return {
-    value: copyBytes(value),
-    key: copyBytes(key),
-    headers: copyHeaders(headers),
-    timestamp,
-  };
-}
-
-/** What is no producer is left to whoever judges it. */
-function copyOptions(options: AppendOptions | undefined): AppendOptions | undefined {
-  const producer = options?.producer;
-  if (typeof producer !== "object" || producer === null) return options;
-  const { id, epoch, sequence } = producer;
-  return { ...options, producer: { id, epoch, sequence } };
-}
-
-/** What is not a list of records is left to whoever judges it. */
-function copyRecords(records: Iterable<RecordInput>): Iterable<RecordInput> {
-  const isList =
-    typeof records === "object" &&
-    records !== null &&
-    Symbol.iterator in records &&
-    !(records instanceof Uint8Array);
-  return isList ? Array.from(records, copyRecord) : records;
-}
-
-/** Not by `slice()`, which copies nothing of a `Buffer`. */
-function copyBytes<T>(input: T): T | Uint8Array {
-  return input instanceof Uint8Array ? new Uint8Array(input) : input;
-}
-
-/** What is not headers is left to whoever judges the record. */
-function copyHeaders(headers: RecordFields["headers"]): RecordFields["headers"] {
-  if (typeof headers !== "object" || headers === null) return headers;
-  const pairs = Symbol.iterator in headers ? [...headers] : Object.entries(headers);
-  return pairs.map((pair): readonly [string, BytesInput] =>
-    Array.isArray(pair) ? [pair[0], copyBytes(pair[1])] : pair,
-  );
 }

@@ -29,6 +29,26 @@ describe("a consumer", () => {
     expect(consumer.position("a")).toBe(3);
   });
 
+  test("reads more keys than a server gives by one stream, and commits them", async () => {
+    const client = await (await RemoteStore.start()).connect();
+    const keys = Array.from({ length: 10_001 }, (_, index) => `k${index}-`);
+    const [first, last] = [keys[0]!, keys[10_000]!];
+    await client.append(first, "1");
+    await client.append(last, "1");
+    const consumer = client.consumer({ keys, group: "g", autoCommit: false });
+    expect((await take(consumer, 2)).sort()).toEqual([`${first}1`, `${last}1`]);
+    for (const key of [first, last]) {
+      await client.append(key, "2");
+      expect(await take(consumer, 1)).toEqual([`${key}2`]);
+    }
+    await consumer.commit();
+    const committed = await client.group("g").committed();
+    expect([...committed].sort()).toEqual([
+      [first, 2],
+      [last, 2],
+    ]);
+  });
+
   test("begins where its group has committed, or where reset says", async () => {
     const client = await (await RemoteStore.start()).connect();
     await client.appendBatch("a", [..."1234"]);

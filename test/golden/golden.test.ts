@@ -15,15 +15,18 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CommitLog, LogStore } from "seglog";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { cut, flipBit } from "../support/damage.js";
 import { leaveJournaled } from "../support/journaled-store.js";
+import { blocksOf, segmentPath } from "../support/log-builder.js";
 import { describeLog, describeStore } from "./describe.js";
 import { hasPython, readIndependently } from "./independent-reader.js";
 import { PRODUCER_ID } from "./producers-store.js";
+import { DELETED_PRODUCER, KEPT_PRODUCER } from "./truncating-store.js";
 
 const GOLDEN = fileURLToPath(new URL("../../fixtures/golden/v0", import.meta.url));
 const LOGS = ["clean-log", "killed-log", "crafted-log", "room-log"];
 const KILLED = ["killed-log", "room-log"];
-const STORES = ["store", "journaled-store", "producers-store"];
+const STORES = ["store", "journaled-store", "producers-store", "truncating-store"];
 
 let work: string;
 beforeEach(() => {
@@ -85,6 +88,23 @@ describe("golden producers-store", () => {
     await (await store.log("orders")).close();
     await (await store.log("mail")).close();
     expect(await known()).toEqual(before);
+    await store.close();
+  });
+});
+
+describe("golden truncating-store", () => {
+  it("tells what was stored of producers whose records are gone, and their epochs", async () => {
+    const store = await LogStore.open(copyOf("truncating-store", "store"));
+    const deleted = await store.openProducer(DELETED_PRODUCER);
+    const kept = await store.openProducer(KEPT_PRODUCER);
+    expect([deleted.epoch, kept.epoch]).toEqual([1, 1]);
+    expect(await store.producer("orders", deleted.id)).toEqual({
+      epoch: 0,
+      nextSequence: 2,
+      lastOffset: 1,
+    });
+    // What it had stored was cut off.
+    expect(await store.producer("orders", kept.id)).toBeUndefined();
     await store.close();
   });
 });
@@ -171,6 +191,25 @@ describe.skipIf(!hasPython)("a reader written from docs/file-format.md (needs py
       ...a,
       key: undefined,
     });
+  });
+
+  it.each<[string, (orders: string, journal: string) => void]>([
+    ["the segment is missing that it goes through", (orders) => rmSync(segmentPath(orders, 7))],
+    ["that segment has lost a record before it", (orders) => cut(segmentPath(orders, 7), 300)],
+    [
+      "a header does not tell whether it was carried out",
+      (orders) => flipBit(segmentPath(orders, 13), 41),
+    ],
+    [
+      "its mark in the journal is lost",
+      (_, journal) => cut(segmentPath(journal, 0), blocksOf(journal, 0).at(-1)!.position),
+    ],
+    ["the journal has no log.meta", (_, journal) => rmSync(join(journal, "log.meta"))],
+  ])("says of an interrupted truncation, as the library does, that %s", async (_, damage) => {
+    const copy = copyOf("truncating-store", "store");
+    damage(join(copy, "logs", "orders"), join(copy, "logs", ".journal"));
+    expect(() => readIndependently("store", copy)).toThrow(/Damage/);
+    await expect(describeStore(copy)).rejects.toMatchObject({ code: "CORRUPTION" });
   });
 
   it("misses what is missing between the segments and the journal", async () => {

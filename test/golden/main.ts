@@ -1,5 +1,6 @@
 // Writes fixtures/golden/v0/: directories as this version of seglog leaves them, and what a reader
-// must find in them. Run by hand, as fixtures/golden/README.md says; never by a test.
+// must find in them. Run by hand, as fixtures/golden/README.md says; never by a test. With names of
+// directories it writes only those.
 //
 // The clock and all random ids are fixed, so that a second run writes the same bytes again.
 
@@ -17,6 +18,7 @@ import { writeKilledLog } from "./killed-log.js";
 import { writeProducersStore } from "./producers-store.js";
 import { writeRoomLog } from "./room-log.js";
 import { writeStore } from "./store.js";
+import { writeTruncatingStore } from "./truncating-store.js";
 
 /** 2026-01-01T00:00:00Z. */
 const EPOCH_MS = 1_767_225_600_000;
@@ -25,8 +27,6 @@ const GOLDEN = "fixtures/golden/v0";
 await main();
 
 async function main(): Promise<void> {
-  fixRandomness();
-  rmSync(GOLDEN, { recursive: true, force: true });
   await make("clean-log", "log", writeCleanLog, describeLog);
   await make("killed-log", "log", writeKilledLog, describeLog);
   await make("crafted-log", "log", async (_, directory) => writeCraftedLog(directory), describeLog);
@@ -34,6 +34,7 @@ async function main(): Promise<void> {
   await make("journaled-store", "store", writeJournaledStore, describeStore);
   await make("room-log", "log", writeRoomLog, describeLog);
   await make("producers-store", "store", writeProducersStore, describeStore);
+  await make("truncating-store", "store", writeTruncatingStore, describeStore);
 }
 
 /** Writes one golden directory, and what the library reads from it. */
@@ -43,7 +44,11 @@ async function make(
   write: (environment: LogEnvironment, directory: string) => Promise<void>,
   describe: (directory: string) => Promise<unknown>,
 ): Promise<void> {
+  const wanted = process.argv.slice(2);
+  if (wanted.length > 0 && !wanted.includes(name)) return;
+  fixRandomness(name);
   const home = join(GOLDEN, name);
+  rmSync(home, { recursive: true, force: true });
   const work = join(".build", "golden", name);
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
@@ -66,13 +71,17 @@ function fixedEnvironment(): LogEnvironment {
 }
 
 /** Ids, and the process id that stands in LOCK, come out the same every time. */
-function fixRandomness(): void {
+function fixRandomness(name: string): void {
   let count = 0;
   const fixed = (length: number): Buffer => {
     count++;
-    return crypto.createHash("sha256").update(`golden ${count}`).digest().subarray(0, length);
+    return crypto
+      .createHash("sha256")
+      .update(`golden ${name} ${count}`)
+      .digest()
+      .subarray(0, length);
   };
   Object.assign(crypto, { randomBytes: fixed });
   syncBuiltinESMExports();
-  Object.defineProperty(process, "pid", { value: 4242 });
+  Object.defineProperty(process, "pid", { value: 4242, configurable: true });
 }

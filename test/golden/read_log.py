@@ -369,6 +369,8 @@ class Log:
             # A truncation came between: the run may be from before it.
             return False
         first = run[0]["offset"] if run else 0
+        if run and self.bound is not None and run[-1]["offset"] >= self.bound:
+            raise Damage("the journal has lost the mark of an interrupted truncation")
         if first > self.end_offset:
             raise Damage("records between the segments and the journal are missing")
         tail = run[self.end_offset - first :]
@@ -379,6 +381,7 @@ class Log:
     def look_at_segments(self, directory):
         meta, end = read_bounds(directory)
         self.session = end and end[5]
+        self.bound = None
         bases = sorted(
             int(name[:20]) for name in os.listdir(directory) if re.fullmatch(r"[0-9]{20}\.log", name)
         )
@@ -393,7 +396,7 @@ class Log:
             self.check(segments, position)
             return True
         left = last_words(home_of(directory, meta), meta.log_id)
-        bound = pending_bound(directory, meta, bases, left)
+        bound = self.bound = pending_bound(directory, meta, bases, left)
         bases = living_segments(bases, self.start_offset, bound)
         segments = [Segment(directory, base, meta.log_id) for base in bases]
         if bound == self.start_offset:
@@ -409,9 +412,9 @@ class Log:
             position, self.end_offset = meta.end_position, meta.end_offset
         else:
             position, self.end_offset = complete_end(last)
-            named = last.base_offset == meta.active_base_offset
-            if named and bound is None and self.end_offset < meta.end_offset:
+            if self.end_offset < meta.end_offset:
                 raise Damage("the log ends too early")
+            named = last.base_offset == meta.active_base_offset
             if named and meta.bound is None and meta.last_block_position > 0:
                 if not has_end(last, meta):
                     raise Damage("another file is in the place of the segment")
@@ -468,8 +471,10 @@ def journaled_run(directory, log_id):
     journal = os.path.join(directory, "..", ".journal")
     if os.path.islink(journal):
         raise Damage(f"{journal} is a symbolic link")
-    if not os.path.exists(os.path.join(journal, "log.meta")):
+    if not os.path.exists(journal):
         return []
+    if not os.path.exists(os.path.join(journal, "log.meta")):
+        raise Damage("the journal has no log.meta")
     run = []
     for record in Log(journal, is_journal=True).records:
         name = bytes.fromhex(record.get("key", ""))
@@ -627,13 +632,15 @@ def read_entries(payload, count):
     for _ in range(count):
         entry = Cursor(cursor.take(cursor.varint()))
         kind = entry.take(1)[0]
-        if kind not in (1, 2):
+        if kind not in (1, 2, 3):
             if kind < 0x80:
                 raise Unsupported(f"checkpoint entry of kind {kind}")
             continue
         key, group, log_id, offset = entry.text(), None, None, 0
         if kind == 1:
             group, log_id, offset = entry.text(), entry.take(16), u64(entry.take(8), 0)
+        if kind == 3:
+            entry.take(16)
         if entry.at != len(entry.data):
             raise Damage("fields do not fill the entry")
         entries.append((kind, group, key, log_id, offset))

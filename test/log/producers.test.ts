@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { SeglogError } from "../../src/errors.js";
 import type { ProducerSequence } from "../../src/log/append-options.js";
-import type { CommitLog } from "../../src/log/commit-log.js";
+import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import { surveyLog } from "../../src/log/log-survey.js";
 import { salvageLog } from "../../src/log/salvage.js";
@@ -412,6 +412,56 @@ describe("what is known of producers", () => {
     const again = await openLog(directory, { ...SMALL_SEGMENTS, onError });
     expect(await again.producer(1n)).toBeUndefined();
     expect(told).toEqual([expect.stringContaining("producers is damaged")]);
+  });
+
+  test.each<[string, OpenLogOptions, (log: CommitLog) => Promise<unknown>]>([
+    [
+      "the start moved within a segment, before a producer appended",
+      {},
+      async (log) => {
+        await fill(log, 3);
+        await log.deleteBefore(1);
+        await append(log, 1n, 0);
+      },
+    ],
+    [
+      "the start moved within a segment, behind a producer's batch",
+      {},
+      async (log) => {
+        await append(log, 1n, 0);
+        await fill(log, 3);
+        await log.deleteBefore(2);
+      },
+    ],
+    [
+      "segments were deleted before a producer appended",
+      SMALL_SEGMENTS,
+      async (log) => {
+        await fill(log, 12);
+        await log.deleteBefore(10);
+        await append(log, 1n, 0);
+      },
+    ],
+    [
+      "the log was cut back to its start before a producer appended",
+      SMALL_SEGMENTS,
+      async (log) => {
+        await fill(log, 12);
+        await log.deleteBefore(10);
+        await log.truncateTo(10);
+        await append(log, 1n, 0);
+      },
+    ],
+  ])("is not told to be lost after a kill where %s", async (_, options, use) => {
+    const directory = newPath();
+    await leaveUnclean(directory, options, use);
+    const told: string[] = [];
+    const onError = (error: SeglogError) => told.push(error.message);
+    const again = await openLog(directory, { ...options, onError });
+    expect(again.startOffset).toBeGreaterThan(0);
+    expect(await again.producer(1n)).toMatchObject({ epoch: 0, nextSequence: 1 });
+    expect(await again.producer(2n)).toBeUndefined();
+    expect(told).toEqual([]);
   });
 
   test("is carried over by a salvage", async () => {

@@ -4,6 +4,8 @@ import { nodeFileSystem } from "../../src/files/node-file-system.js";
 import type { CommitLog, OpenLogOptions } from "../../src/log/commit-log.js";
 import { createEnvironment } from "../../src/log/environment.js";
 import { readMetadata } from "../../src/log/log-files.js";
+import { surveyLog } from "../../src/log/log-survey.js";
+import { salvageLog } from "../../src/log/salvage.js";
 import { verifyLog } from "../../src/log/verify.js";
 import { afterPowerCut, kill, leaveUnclean } from "../support/crash.js";
 import { flipBit } from "../support/damage.js";
@@ -69,6 +71,33 @@ describe("truncateTo", () => {
       await log.truncateTo(7);
       await expectCut(log, 8, 7);
     }
+  });
+
+  test("into a hole between two segments is no damage to readers when it is interrupted", async () => {
+    const directory = newPath();
+    const log = await openLog(directory, SMALL_SEGMENTS);
+    await appendEach(log, 20);
+    const { baseOffset, endOffset } = log.segments()[2]!;
+    await log.close();
+    for (const { position } of blocksOf(directory, baseOffset)) {
+      flipBit(segmentPath(directory, baseOffset), position);
+    }
+    const environment = createEnvironment();
+    const target = newPath();
+    await salvageLog(environment, await surveyLog(environment, directory), { target });
+    const system = new FaultyFileSystem();
+    const salvaged = await openLog(target, SMALL_SEGMENTS, { fileSystem: system });
+    expect(salvaged.segments().map((segment) => segment.baseOffset)).not.toContain(baseOffset);
+    system.dieAtNext({ kind: "rename", path: /\d+\.log/ });
+    await codeOf(salvaged.truncateTo(endOffset - 1));
+    await kill(salvaged, system);
+    const { findings } = await verifyLog(environment, target);
+    expect(findings.filter(({ level }) => level === "damage")).toEqual([]);
+    const reader = await openLog(target, { readOnly: true });
+    expect(await valuesOf(reader)).toEqual(expectedValues(0, baseOffset));
+    const again = await openLog(target);
+    expect(again.endOffset).toBe(endOffset - 1);
+    expect(await valuesOf(again)).toEqual(expectedValues(0, baseOffset));
   });
 
   test("keeps it after a clean close and after a crash", async () => {

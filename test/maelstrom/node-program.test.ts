@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -7,6 +7,12 @@ import { GOLDEN_CONVERSATION, goldenReplyLine, goldenRequestLine } from "./golde
 import type { Body } from "./history.js";
 import { NodeProcess } from "./node-process.js";
 import { PROGRAM, startInitialized, startNode, temporaryDirectory } from "./temporary.js";
+
+const initLine = (nodeId: string, nodeIds: readonly string[]) => {
+  const body = { type: "init", msg_id: 1, node_id: nodeId, node_ids: nodeIds };
+  return JSON.stringify({ src: "c1", dest: nodeId, body });
+};
+const INIT = initLine("n0", ["n0"]);
 
 const send = (key: string, msg: unknown): Body => ({ type: "send", key, msg });
 const poll = (offsets: object): Body => ({ type: "poll", offsets });
@@ -164,7 +170,7 @@ describe("the end", () => {
 describe("the command line", () => {
   it("says where the data is", async () => {
     const node = startNode();
-    await node.logged("\n");
+    await node.init();
     const [, path = ""] = /data in (.*)\n/.exec(node.log) ?? [];
     onTestFinished(() => rmSync(path, { recursive: true, force: true }));
     expect(path.startsWith(join(tmpdir(), "seglog-maelstrom-"))).toBe(true);
@@ -173,7 +179,7 @@ describe("the command line", () => {
   });
 
   it("takes a fresh directory each time", () => {
-    const paths = [run([], ""), run([], "")].map(
+    const paths = [run([], INIT), run([], INIT)].map(
       ({ stderr }) => /data in (.*)\n/.exec(stderr)?.[1],
     );
     for (const path of paths) if (path) rmSync(path, { recursive: true });
@@ -221,10 +227,20 @@ describe("the command line", () => {
   it("refuses a directory that another node uses", async () => {
     const directory = temporaryDirectory();
     const node = await startInitialized(directory);
-    const result = run(["--data-dir", directory], "");
+    const result = run(["--data-dir", directory], INIT);
     expect(result.stderr).toContain(`process ${node.child.pid}`);
     expect(result.stderr).not.toContain("    at ");
-    expect(result.stdout).toBe("");
+    expect(JSON.parse(result.stdout)).toMatchObject({ body: { type: "error", in_reply_to: 1 } });
+    expect(result.stdout).toContain("LOCKED");
     expect(result.status).toBe(1);
+  });
+
+  it("may be one for all nodes of a network, each of which keeps to its own part", () => {
+    const directory = join(temporaryDirectory(), "data");
+    const ids = ["n0", "N1/.."];
+    const logs = ids.map((id) => run(["--data-dir", directory], initLine(id, ids)).stderr);
+    expect(logs[0]).toContain(`data in ${join(directory, "n0")}\n`);
+    expect(logs[1]).toContain(`data in ${join(directory, "%4e1%2f%2e%2e")}\n`);
+    expect(readdirSync(directory).toSorted()).toEqual(["%4e1%2f%2e%2e", "n0"]);
   });
 });

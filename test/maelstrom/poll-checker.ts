@@ -59,7 +59,8 @@ export class PollChecker {
       }
       this.#checkOrder(key, from, pairs);
       this.#checkNothingSkipped(key, from, pairs);
-      this.#checkRecent(key, from, pairs, this.#readableBefore.get(poll)?.get(key) ?? -1);
+      const readableTo = this.#readableBefore.get(poll)?.get(key) ?? -1;
+      if (polled.has(key)) this.#checkRecent(key, from, pairs, readableTo);
       for (const [offset] of pairs) this.nowReadable(key, offset);
     }
   }
@@ -87,7 +88,7 @@ export class PollChecker {
     }
   }
 
-  /** An answer may be short, but if it is empty a client takes this for the end. */
+  /** An answer may be short, or leave out a key; but an empty one says that this is the end. */
   #checkRecent(key: string, from: number, pairs: Pairs, readableTo: number): void {
     if (pairs.length > 0 || readableTo < from) return;
     this.#stalePolls++;

@@ -77,6 +77,7 @@ describe("the built package", () => {
       "log/appended-batch.js",
       "log/polling.js",
       "log/producer-checks.js",
+      "log/turns.js",
       "store/key-directory.js",
       "store/name.js",
       "store/offset-pairs.js",

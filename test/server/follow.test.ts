@@ -138,6 +138,15 @@ describe("following", () => {
     expect(((await failureOf(following.next())) as ConnectError).code).toBe(code);
   });
 
+  it("of more keys than a stream takes is refused, and says what to do", async () => {
+    const { services } = await hosted();
+    const keys = Array.from({ length: 10_001 }, (_, index) => ({ key: `k${index}` }));
+    const following = new Following(services, { keys });
+    const error = (await failureOf(following.next())) as ConnectError;
+    expect(error.code).toBe(Code.InvalidArgument);
+    expect(error.message).toMatch(/at most 10000 keys, not 10001: follow them by several calls/);
+  });
+
   it("fails when records are taken back", async () => {
     const { store, services } = await hosted();
     await fill(store, "a", 5);

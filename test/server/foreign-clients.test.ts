@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { RecordInput } from "../../src/index.js";
 import { openStore } from "../store/stores.js";
 import { newPath } from "../support/temporary-directory.js";
 import { bytes } from "../wire/bytes.js";
@@ -16,16 +17,25 @@ interface GrpcClient extends grpc.Client {
 }
 
 /** A client of another library, made from the .proto files that ship with the package. */
-function grpcClient(file: string, service: string, url: string): GrpcClient {
+function grpcClient(
+  file: string,
+  service: string,
+  url: string,
+  options: grpc.ChannelOptions = {},
+): GrpcClient {
   const loaded = grpc.loadPackageDefinition(
     loadSync(file, { includeDirs: [PROTOS, dirname(PROTOS)], longs: Number, defaults: true }),
   );
   const path = service.split(".");
   // biome-ignore lint/suspicious/noExplicitAny: see above
   const Client = path.reduce((place: any, name) => place[name], loaded);
-  const client = new Client(new URL(url).host, grpc.credentials.createInsecure());
+  const client = new Client(new URL(url).host, grpc.credentials.createInsecure(), options);
   onTestFinished(() => client.close());
   return client;
+}
+
+function logClient(url: string, options?: grpc.ChannelOptions): GrpcClient {
+  return grpcClient("seglog/v1/log_service.proto", "seglog.v1.LogService", url, options);
 }
 
 function call(
@@ -48,11 +58,7 @@ async function hosted() {
 describe("a gRPC client of another library", () => {
   it("appends, reads and is told failures", async () => {
     const { services } = await hosted();
-    const client = grpcClient(
-      "seglog/v1/log_service.proto",
-      "seglog.v1.LogService",
-      services.http2Url,
-    );
+    const client = logClient(services.http2Url);
     const records = [{ value: bytes("a") }, { value: bytes("b"), key: bytes("K") }];
     const appended = await call(client, "append", { key: "k", records });
     expect(appended).toMatchObject({ baseOffset: 0, lastOffset: 1 });
@@ -69,11 +75,7 @@ describe("a gRPC client of another library", () => {
 
   it("appends and follows streams", async () => {
     const { services } = await hosted();
-    const client = grpcClient(
-      "seglog/v1/log_service.proto",
-      "seglog.v1.LogService",
-      services.http2Url,
-    );
+    const client = logClient(services.http2Url);
     const following = client.follow({ keys: [{ key: "k" }] });
     const received: unknown[] = [];
     const all = new Promise<void>((resolve) => {
@@ -99,6 +101,39 @@ describe("a gRPC client of another library", () => {
       [0, 1, 2],
       [0, 1, 2],
     ]);
+  });
+
+  it.each([
+    ["of a kilobyte", 5000, new Uint8Array(1000)],
+    ["of 410 bytes, with a key", 10_500, { value: new Uint8Array(410), key: "k" }],
+  ])("reads and follows records %s, by the usual limit of a message", async (_, count, record) => {
+    const { store, services } = await hosted();
+    const client = logClient(services.http2Url);
+    const batch = new Array<RecordInput>(100).fill(record);
+    for (let stored = 0; stored < count; stored += 100) await store.appendBatch("k", batch);
+    const most = { maxBytes: 2 ** 32 - 1, maxRecords: 2 ** 32 - 1 };
+    for (const acceptPacks of [false, true]) {
+      let offset = 0;
+      while (offset < count) {
+        const read = await call(client, "read", { key: "k", offset, acceptPacks, ...most });
+        expect(read.nextOffset).toBeGreaterThan(offset);
+        offset = read.nextOffset as number;
+      }
+      const following = client.follow({ keys: [{ key: "k" }], acceptPacks, ...most });
+      for await (const { nextOffset } of following) if (nextOffset === count) break;
+    }
+  });
+
+  it("has to be told when a single record is longer than its messages", async () => {
+    const { store, services } = await hosted();
+    await store.appendBatch("k", ["a", new Uint8Array(5e6)]);
+    const request = { key: "k", offset: 1 };
+    await expect(call(logClient(services.http2Url), "read", request)).rejects.toMatchObject({
+      code: grpc.status.RESOURCE_EXHAUSTED,
+    });
+    const options = { "grpc.max_receive_message_length": 17 * 2 ** 20 };
+    const read = await call(logClient(services.http2Url, options), "read", request);
+    expect(read).toMatchObject({ nextOffset: 2 });
   });
 
   it("speaks ComLog", async () => {

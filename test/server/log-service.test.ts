@@ -145,7 +145,8 @@ describe("a read", () => {
   });
 
   it("is bounded by the caller and by the server", async () => {
-    const { client, store } = await hosted({ maxPollRecords: 5, maxPollBytes: 12 });
+    // Four records of three bytes, with room for all that can stand around them.
+    const { client, store } = await hosted({ maxPollRecords: 5, maxPollBytes: 720 });
     await fill(store, "k", 20);
     const count = async (limits: object) => {
       return (await client.read({ key: "k", acceptPacks: false, ...limits })).records.length;
@@ -153,6 +154,7 @@ describe("a read", () => {
     expect(await count({ maxRecords: 2 })).toBe(2);
     expect(await count({ maxRecords: 9 })).toBe(4);
     expect(await count({ maxBytes: 1 })).toBe(1);
+    expect(await count({ maxBytes: 6 })).toBe(2);
     expect(await count({})).toBe(4);
   });
 

@@ -15,7 +15,7 @@ async function hosted(right: Right, prefix = "mine/") {
   const store = await openStore(newPath());
   for (const key of [KEY, "theirs", "comlog"]) await fill(store, key, 2);
   const may = (asked: Right, key: string) => asked === right && key.startsWith(prefix);
-  const services = await host(store, { access: { name: "ada", may } });
+  const services = await host(store, { access: { name: "ada", prefix, may } });
   const transport = services.transport();
   return { store, log: services.client(), comlog: createClient(ComLogRpc, transport) };
 }
@@ -114,7 +114,13 @@ describe("rights", () => {
   it("bound what is listed", async () => {
     const { log, store } = await hosted("read");
     await store.group("g").commit({ [KEY]: 1, theirs: 1 });
-    expect((await log.listKeys({})).keys).toEqual([KEY]);
+    for (const prefix of ["", KEY.slice(0, 1), KEY]) {
+      expect((await log.listKeys({ prefix })).keys).toEqual([KEY]);
+    }
+    expect((await log.listKeys({ prefix: "theirs" })).keys).toEqual([]);
+    expect((await log.listKeys({ prefix: `${KEY}s` })).keys).toEqual([]);
+    const appending = await hosted("append");
+    expect((await appending.log.listKeys({})).keys).toEqual([]);
     expect((await log.committed({ group: "g" })).offsets).toEqual({ [KEY]: 1n });
     const asked = await log.committed({ group: "g", keys: ["theirs"] });
     expect(asked.offsets).toEqual({});

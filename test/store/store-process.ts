@@ -34,6 +34,10 @@ export class StoreProcess {
 
   private constructor(child: ChildProcess) {
     this.#child = child;
+    // Commands that were on their way to a process that is killed are lost with it.
+    child.stdin!.on("error", (error) => {
+      if (!child.killed) throw error;
+    });
     this.#answers = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
   }
 

@@ -1,3 +1,4 @@
+import { SharedRounds } from "../../log/shared-rounds.js";
 import { MaelstromError } from "../runtime/maelstrom-error.js";
 import { type Batch, decodeBatch, encodeBatch } from "./batch.js";
 import type { KvEnvironment } from "./environment.js";
@@ -5,8 +6,10 @@ import { Milestones } from "./milestones.js";
 import { OldBatches } from "./old-batches.js";
 import { behind, contains, type Place, type PlacedBatch } from "./place.js";
 import { RecentBatches } from "./recent-batches.js";
-import { SharedRounds } from "./shared-rounds.js";
 import type { Trust } from "./trust.js";
+
+/** After how many batches of a log that is new here the rest is no longer gone along one by one. */
+const WALKED_BATCHES = 16;
 
 const BEGINNING: Place = { baseOffset: 0, number: 0 };
 
@@ -45,6 +48,11 @@ export class Chain {
   /** Behind all batches that are known here: the log goes so far at least. */
   get end(): Place {
     return this.#end;
+  }
+
+  /** How many characters of messages are kept here. */
+  get characters(): number {
+    return this.#recent.characters + this.#old.characters;
   }
 
   /**
@@ -125,7 +133,7 @@ export class Chain {
       this.#learn(place, batch);
       // One's own may be found before the answer to it has come.
       if (!batch.id.startsWith(this.#environment.writerName)) this.#trust.suspend();
-      if (this.#isNew) await this.#skipAhead();
+      if (this.#isNew && batch.number + 1 >= WALKED_BATCHES) await this.#skipAhead();
     }
   }
 

@@ -1,30 +1,22 @@
 import { OffsetOutOfRangeError } from "../../index.js";
-import { BoundedMap } from "../bounded-map.js";
 import type { CommittedOffsets } from "../kafka-workload.js";
 import { errorOfParts } from "../partly-done.js";
 import { asMaelstromError, MaelstromError } from "../runtime/maelstrom-error.js";
+import { slotOf } from "../slot.js";
+import { CommittedSlot } from "./committed-slot.js";
 import type { KvEnvironment } from "./environment.js";
 import type { KvLogs } from "./kv-logs.js";
 
-/** Of how many keys the committed offset is kept in memory. */
-const MAX_KEPT = 100_000;
-
-/** A committed offset as it was seen. It never goes back, so by now it is this or a higher one. */
-interface Seen {
-  readonly next: number;
-  readonly atMs: number;
-}
-
 /**
- * Committed offsets in a linearizable key-value store, one value for each key, which only ever
- * grows: it is changed by compare-and-swap, and never to a lower one. Unlike those of a `LogStore`,
- * offsets that are committed together are committed one by one: a failure may leave some of them.
+ * Committed offsets in a linearizable key-value store, those of each slot's keys together. Unlike
+ * those of a `LogStore`, offsets of several slots are committed one by one: a failure may leave
+ * some of them.
  */
 export class KvGroup implements CommittedOffsets {
   readonly #environment: KvEnvironment;
   readonly #logs: KvLogs;
   readonly #prefix: string;
-  readonly #seen = new BoundedMap<string, Seen>(MAX_KEPT);
+  readonly #slots = new Map<number, CommittedSlot>();
 
   /** @param name - Groups of the same name share their committed offsets. */
   constructor(environment: KvEnvironment, logs: KvLogs, name: string) {
@@ -39,9 +31,13 @@ export class KvGroup implements CommittedOffsets {
    * @throws OffsetOutOfRangeError before anything is committed; MaelstromError, see `errorOfParts`.
    */
   async commit(offsets: ReadonlyMap<string, number>): Promise<void> {
-    const commits = [...offsets];
-    await Promise.all(commits.map(([key, next]) => this.#assertThere(key, next)));
-    const ends = await Promise.allSettled(commits.map(([key, next]) => this.#advance(key, next)));
+    await Promise.all(Array.from(offsets, ([key, next]) => this.#assertThere(key, next)));
+    const parts = new Map<CommittedSlot, Map<string, number>>();
+    for (const [key, next] of offsets) {
+      const slot = this.#slotOf(key);
+      parts.set(slot, (parts.get(slot) ?? new Map()).set(key, next));
+    }
+    const ends = await Promise.allSettled(Array.from(parts, ([slot, part]) => slot.commit(part)));
     const errors = ends.flatMap((end) =>
       end.status === "rejected" ? [asMaelstromError(end.reason)] : [],
     );
@@ -50,9 +46,12 @@ export class KvGroup implements CommittedOffsets {
 
   /** The next offset to read of each of the keys that has one. */
   async committed(keys: Iterable<string>): Promise<ReadonlyMap<string, number>> {
-    const found = await Promise.all(
-      Array.from(keys, async (key) => [key, await this.#committedOf(key)] as const),
-    );
+    const asked = Array.from(keys, (key) => [key, this.#slotOf(key)] as const);
+    const isOld = ([key, slot]: (typeof asked)[number]) =>
+      !this.#environment.trustIn(key).covers(slot.seenAtMs);
+    const old = new Set(asked.filter(isOld).map(([, slot]) => slot));
+    await Promise.all(Array.from(old, (slot) => slot.refresh()));
+    const found = asked.map(([key, slot]) => [key, slot.next(key)] as const);
     return new Map(found.filter(([, next]) => next > 0));
   }
 
@@ -66,43 +65,12 @@ export class KvGroup implements CommittedOffsets {
     throw new OffsetOutOfRangeError(next, 0, endOffset);
   }
 
-  async #advance(key: string, next: number): Promise<void> {
-    let from = this.#seen.get(key)?.next ?? 0;
-    while (from < next) {
-      const askedAtMs = performance.now();
-      if (await this.#change(key, from, next)) from = this.#see(key, next, askedAtMs);
-      else from = await this.#read(key);
-    }
-  }
-
-  /** @param from - 0 if there is none yet. */
-  async #change(key: string, from: number, next: number): Promise<boolean> {
-    const { ordered } = this.#environment;
-    const name = this.#prefix + key;
-    return from === 0 ? ordered.create(name, next) : ordered.compareAndSwap(name, from, next);
-  }
-
-  async #committedOf(key: string): Promise<number> {
-    const seen = this.#seen.get(key);
-    const isEnough = seen !== undefined && this.#environment.trustIn(key).covers(seen.atMs);
-    return isEnough ? seen.next : await this.#read(key);
-  }
-
-  async #read(key: string): Promise<number> {
-    const askedAtMs = performance.now();
-    const value = (await this.#environment.ordered.read(this.#prefix + key)) ?? 0;
-    if (!Number.isSafeInteger(value) || Number(value) < 0) {
-      const text = `What stands at ${this.#prefix}${key} is no committed offset.`;
-      throw new MaelstromError("crash", text);
-    }
-    return this.#see(key, Number(value), askedAtMs);
-  }
-
-  /** @returns The highest that was ever seen. */
-  #see(key: string, next: number, atMs: number): number {
-    const known = this.#seen.get(key);
-    const highest = Math.max(known?.next ?? 0, next);
-    this.#seen.set(key, { next: highest, atMs: Math.max(known?.atMs ?? atMs, atMs) });
-    return highest;
+  #slotOf(key: string): CommittedSlot {
+    const number = slotOf(key);
+    const known = this.#slots.get(number);
+    if (known !== undefined) return known;
+    const slot = new CommittedSlot(this.#environment.ordered, `${this.#prefix}${number}`);
+    this.#slots.set(number, slot);
+    return slot;
   }
 }

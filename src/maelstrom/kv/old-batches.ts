@@ -12,6 +12,11 @@ export class OldBatches {
   readonly #batches: PlacedBatch[] = [];
   #characters = 0;
 
+  /** How many characters of messages are kept. */
+  get characters(): number {
+    return this.#characters;
+  }
+
   /** Adds a batch that was read, and forgets those that were added first. */
   add(placed: PlacedBatch): void {
     this.#batches.push(placed);

@@ -15,6 +15,11 @@ export class RecentBatches {
   readonly #batches: PlacedBatch[] = [];
   #characters = 0;
 
+  /** How many characters of messages are at hand. */
+  get characters(): number {
+    return this.#characters;
+  }
+
   /** Adds the batch that follows the last one. */
   add(baseOffset: number, batch: Batch): void {
     this.#batches.push({ baseOffset, batch });

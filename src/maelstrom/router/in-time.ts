@@ -1,6 +1,7 @@
 import type { Handler } from "../runtime/handler.js";
 import { ERROR_CODES, MaelstromError } from "../runtime/maelstrom-error.js";
 import type { Body, Request } from "../runtime/protocol.js";
+import { TimeLimit } from "../time-limit.js";
 import { PARTITIONS } from "./partition.js";
 
 /**
@@ -35,16 +36,11 @@ export function answeredInTime(
 }
 
 async function withinLimit(answer: Promise<Body>): Promise<Body> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    const text = `It could not be done within ${ANSWER_MS} ms.`;
-    timer = setTimeout(() => reject(new MaelstromError("timeout", text)), ANSWER_MS);
+  using limit = new TimeLimit(ANSWER_MS);
+  const isOver = limit.over.then((): never => {
+    throw new MaelstromError("timeout", `It could not be done within ${ANSWER_MS} ms.`);
   });
-  try {
-    return await Promise.race([answer, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return await Promise.race([answer, isOver]);
 }
 
 function asUnavailable(error: MaelstromError): MaelstromError {

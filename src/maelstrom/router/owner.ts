@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { slotOf } from "../slot.js";
 
 /**
  * Which node owns which key. All nodes come to the same answer, in whatever order they were told of
@@ -14,8 +14,7 @@ export class Owners {
 
   /** The node that owns a key. */
   of(key: string): string {
-    const hash = createHash("sha256").update(key).digest().readUInt32BE();
-    return this.#nodeIds[hash % this.#nodeIds.length]!;
+    return this.#nodeIds[slotOf(key) % this.#nodeIds.length]!;
   }
 
   /** Sorts keys by their owners. */

@@ -1,36 +1,50 @@
-/** How often it is found out whether a silent node answers again. */
-const PROBE_MS = 1000;
+/** How long after a silent node was asked whether it is there it is asked again. */
+const PROBE_INTERVAL_MS = 1000;
 
 /** For how long an owner is told that it was done without. */
 const TOLD_MS = 5000;
 
-/** Which nodes have lately failed to answer, and which were done without. */
+/**
+ * Which nodes have lately failed to answer, and which were done without. Those that are silent are
+ * asked again and again, whether anybody wants something of them or not: so it is known when they
+ * are back before it matters.
+ */
 export class Reachability {
-  /** Of those that are silent, when to find out whether they still are. */
-  readonly #probedAtMs = new Map<string, number>();
+  readonly #probe: (nodeId: string) => Promise<unknown>;
+  readonly #silent = new Set<string>();
+  readonly #answeredAtMs = new Map<string, number>();
   readonly #replacedAtMs = new Map<string, number>();
+
+  /**
+   * @param probe - Asks a node for nothing, and ends when it has answered or not. What came of it
+   *   has to be noted here.
+   */
+  constructor(probe: (nodeId: string) => Promise<unknown>) {
+    this.#probe = probe;
+  }
 
   /** Notes that a node has answered, whatever it said. */
   answered(nodeId: string): void {
-    this.#probedAtMs.delete(nodeId);
+    this.#answeredAtMs.set(nodeId, performance.now());
+    this.#silent.delete(nodeId);
   }
 
-  /** Notes that a node has not answered in time. */
-  silent(nodeId: string): void {
-    this.#probedAtMs.set(nodeId, performance.now() + PROBE_MS);
+  /**
+   * Notes that a node has not answered in time. It is silent, unless it has answered something else
+   * meanwhile: then it is busy.
+   *
+   * @param askedAtMs - When it was asked, by `performance.now()`.
+   */
+  unanswered(nodeId: string, askedAtMs: number): void {
+    if ((this.#answeredAtMs.get(nodeId) ?? Number.NEGATIVE_INFINITY) > askedAtMs) return;
+    if (this.#silent.has(nodeId)) return;
+    this.#silent.add(nodeId);
+    this.#probeLater(nodeId);
   }
 
   /** Whether a node has not answered, and not been heard of since. */
   isSilent(nodeId: string): boolean {
-    return this.#probedAtMs.has(nodeId);
-  }
-
-  /** Whether it is time to find out whether a silent node is back; says so once. */
-  isDue(nodeId: string): boolean {
-    const atMs = this.#probedAtMs.get(nodeId);
-    if (atMs === undefined || performance.now() < atMs) return false;
-    this.silent(nodeId);
-    return true;
+    return this.#silent.has(nodeId);
   }
 
   /** Notes that this node has served keys in the place of their owner. */
@@ -42,5 +56,14 @@ export class Reachability {
   wasReplaced(owner: string): boolean {
     const atMs = this.#replacedAtMs.get(owner);
     return atMs !== undefined && performance.now() - atMs < TOLD_MS;
+  }
+
+  /** Until it is heard of again. That alone does not keep a process alive. */
+  #probeLater(nodeId: string): void {
+    const probe = async () => {
+      await this.#probe(nodeId).catch(() => {});
+      if (this.#silent.has(nodeId)) this.#probeLater(nodeId);
+    };
+    setTimeout(() => void probe(), PROBE_INTERVAL_MS).unref();
   }
 }

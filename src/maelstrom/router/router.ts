@@ -1,8 +1,9 @@
-import { errorOfParts } from "../partly-done.js";
+import { errorOfParts, isUnavailable } from "../partly-done.js";
 import type { Handler, Network } from "../runtime/handler.js";
 import { encodeMembers } from "../runtime/json.js";
 import { ERROR_CODES, MaelstromError } from "../runtime/maelstrom-error.js";
 import type { Body, Content, Request } from "../runtime/protocol.js";
+import { TimeLimit } from "../time-limit.js";
 import { Owners } from "./owner.js";
 import { joinAnswers, PARTITIONS, type Partition, toContent } from "./partition.js";
 import { QuietKeys } from "./quiet-keys.js";
@@ -11,11 +12,12 @@ import { Reachability } from "./reachability.js";
 /** How long an owner may take to answer. */
 const FORWARD_MS = 3500;
 
-/** The same, where this node can do without the owner, which takes time, too. */
-const REPLACEABLE_MS = 1500;
+/** After how long this node asks whether the owner is there, if it can do without it. */
+const DOUBT_MS = 1000;
 
-/** Asks for nothing, to find out whether somebody answers. */
+/** Asks for nothing, to find out whether somebody answers; and how long that may take. */
 const PROBE: Body = { type: "poll", offsets: new Map() };
+const PROBE_MS = 1000;
 
 /** How a router treats an owner that does not answer. */
 export interface RouterOptions {
@@ -52,7 +54,7 @@ export class Router {
   readonly #options: RouterOptions;
   readonly #owners: Owners;
   readonly #nodeIds: ReadonlySet<string>;
-  readonly #reachability = new Reachability();
+  readonly #reachability = new Reachability((owner) => this.#forward(owner, PROBE, PROBE_MS));
   readonly #quiet = new QuietKeys();
 
   /** @param handlers - Those of this node for the types in `PARTITIONS`. */
@@ -100,18 +102,13 @@ export class Router {
     const { nodeId } = this.#network;
     const groups = new Map<string, string[]>();
     for (const [owner, owned] of this.#owners.group(keys)) {
-      const isReplaced = owner !== nodeId && this.#options.mayServeAll && this.#isSilent(owner);
+      const isSilent = owner !== nodeId && this.#reachability.isSilent(owner);
+      const isReplaced = isSilent && this.#options.mayServeAll;
       const server = isReplaced ? nodeId : owner;
       if (isReplaced) this.#reachability.replaced(owner);
       groups.set(server, [...(groups.get(server) ?? []), ...owned]);
     }
     return groups;
-  }
-
-  /** Whether an owner has lately failed to answer; finds out now and then whether it does again. */
-  #isSilent(owner: string): boolean {
-    if (this.#reachability.isDue(owner)) this.#forward(owner, PROBE, FORWARD_MS).catch(() => {});
-    return this.#reachability.isSilent(owner);
   }
 
   /**
@@ -126,7 +123,7 @@ export class Router {
     if (without !== "partial" || this.#options.mayServeAll) return new Set();
     const { nodeId } = this.#network;
     const others = [...groups.keys()].filter((server) => server !== nodeId);
-    const silent = others.filter((owner) => this.#isSilent(owner));
+    const silent = others.filter((owner) => this.#reachability.isSilent(owner));
     return new Set(silent.length === groups.size ? [] : silent);
   }
 
@@ -169,13 +166,24 @@ export class Router {
     const part = partition.partOf(request, keys);
     if (server === this.#network.nodeId) return await this.#serveHere(handler, request, part);
     const isReplaceable = this.#options.mayServeAll && partition.isRepeatable;
+    if (!isReplaceable) return await this.#forward(server, part, FORWARD_MS);
     try {
-      return await this.#forward(server, part, isReplaceable ? REPLACEABLE_MS : FORWARD_MS);
+      return await this.#forwardDoubtfully(server, part);
     } catch (error) {
-      if (!isReplaceable || !isTimeout(error)) throw error;
+      // Who is merely busy would have to do the same work, and so would its other clients' nodes.
+      if (!isTimeout(error) || !this.#reachability.isSilent(server)) throw error;
       this.#reachability.replaced(server);
       return await this.#serveHere(handler, request, part);
     }
+  }
+
+  /** Waits for an owner, as long as it answers when it is asked whether it is there. */
+  async #forwardDoubtfully(owner: string, part: Body): Promise<Content> {
+    using doubt = new TimeLimit(DOUBT_MS);
+    const answer = this.#forward(owner, part, FORWARD_MS);
+    const isThere = doubt.over.then(() => this.#forward(owner, PROBE, PROBE_MS));
+    await Promise.race([answer, isThere]);
+    return await answer;
   }
 
   async #forward(owner: string, part: Body, timeoutMs: number): Promise<Content> {
@@ -188,7 +196,7 @@ export class Router {
       this.#noteQuiet(part, answer, askedAtMs);
       return answer;
     } catch (error) {
-      if (isTimeout(error)) this.#reachability.silent(owner);
+      if (isTimeout(error)) this.#reachability.unanswered(owner, askedAtMs);
       else this.#reachability.answered(owner);
       throw error;
     }
@@ -219,8 +227,4 @@ function isGoodEnough(
 
 function isTimeout(error: unknown): boolean {
   return error instanceof MaelstromError && error.code === ERROR_CODES.timeout;
-}
-
-function isUnavailable({ code }: MaelstromError): boolean {
-  return code === ERROR_CODES.timeout || code === ERROR_CODES.temporarilyUnavailable;
 }

@@ -8,7 +8,8 @@ import type { Body, Reply } from "./protocol.js";
  * Maelstrom's key-value services:
  *
  * - `lin-kv` is linearizable: a read sees every write that was answered before it was asked.
- * - `seq-kv` is sequential: everybody sees the same order of writes, and nobody goes back in it,
+ * - `seq-kv` is meant to be sequential: everybody sees the same order of writes, and nobody goes
+ *   back in it (who is more than 32 changes behind Maelstrom's may be thrown back all the same),
  *   but how far one has come in it is open. What is there may look as if it were not yet.
  * - `lww-kv` is eventually consistent: of two writes, the last one wins, sooner or later, and until
  *   then a read may see either, or neither, and go back and forth.

@@ -1,5 +1,6 @@
 import { addAbortSignal, type Readable, type Writable } from "node:stream";
 import type { Handler, Network } from "./handler.js";
+import { type Identity, readInit, requireSame } from "./init.js";
 import { type InputLine, LineSplitter } from "./line-splitter.js";
 import { LineWriter } from "./line-writer.js";
 import { shorten, show } from "./log-text.js";
@@ -35,11 +36,16 @@ const QUEUE_LIMITS = {
 /** What a node is made of. */
 export interface NodeParts {
   /**
-   * Called once, with the network that `init` told of, before `init` is answered.
+   * Called with the network that `init` told of, before `init` is answered. Until it has ended,
+   * nothing else is read from the input, answers of other nodes neither: it may open files, and
+   * cannot ask the network. Whatever it throws, `init` is answered with that; a `MaelstromError`
+   * leaves the node waiting for another `init`, and anything else ends it.
    *
    * @returns What is done with requests, by their type. `init` is the node's own.
    */
-  readonly start: (network: Network) => ReadonlyMap<string, Handler>;
+  readonly start: (
+    network: Network,
+  ) => ReadonlyMap<string, Handler> | Promise<ReadonlyMap<string, Handler>>;
   /** Takes messages and nothing else; `process.stdout`, as a rule. */
   readonly output: Writable;
   /** Takes one line about what nobody can be told through `output`. */
@@ -74,7 +80,7 @@ export class MaelstromNode {
   readonly #calls = new OutstandingCalls();
   readonly #ofClients = new RequestQueue(QUEUE_LIMITS);
   readonly #ofNodes = new RequestQueue(QUEUE_LIMITS);
-  #nodeId: string | undefined;
+  #identity: Identity | undefined;
   #nodeIds: ReadonlySet<string> = new Set();
   #handlers: ReadonlyMap<string, Handler> = new Map();
 
@@ -88,7 +94,7 @@ export class MaelstromNode {
    * then resolves when all requests that it took have been answered. Destroys `input`. Answers of
    * other nodes are not heard any more then: who waits for one gets a `timeout`.
    *
-   * Rejects only if `input` fails by itself.
+   * Rejects only if `input` fails by itself or the node cannot be started.
    */
   async run(input: Readable, stopped?: AbortSignal): Promise<void> {
     const { broken } = this.#writer;
@@ -119,7 +125,8 @@ export class MaelstromNode {
     const parsed = parseLine(line.text);
     switch (parsed.kind) {
       case "request":
-        this.#admit(parsed.request, line.text.length);
+        if (parsed.request.type === "init") await this.#init(parsed.request);
+        else this.#admit(parsed.request, line.text.length);
         break;
       case "reply":
         if (!this.#calls.settle(parsed.reply)) {
@@ -127,7 +134,7 @@ export class MaelstromNode {
         }
         break;
       case "refused":
-        this.#reply(parsed.origin, errorBody(parsed.error));
+        this.#refuse(parsed.origin, parsed.error);
         break;
       case "unanswerable":
         this.#logIgnored(parsed.reason, line.text);
@@ -143,25 +150,23 @@ export class MaelstromNode {
     const queue = this.#nodeIds.has(request.src) ? this.#ofNodes : this.#ofClients;
     if (queue.add(lineBytes, answerBytes, () => this.#answer(request))) return;
     const text = "More requests wait here than can be kept. Nothing was done; try again later.";
-    this.#reply(request, errorBody(new MaelstromError("temporarilyUnavailable", text)));
+    this.#refuse(request, new MaelstromError("temporarilyUnavailable", text));
   }
 
   async #answer(request: Request): Promise<void> {
     try {
       this.#reply(request, await this.#handle(request));
     } catch (error) {
-      const told = (this.#parts.toError ?? asMaelstromError)(error);
+      const told = this.#refuse(request, error);
       if (told.code === ERROR_CODES.crash) {
         this.#parts.log(`${request.type} failed: ${describe(told)}`);
       }
-      this.#reply(request, errorBody(told));
     }
   }
 
   async #handle(request: Request): Promise<Body> {
     const { type } = request;
-    if (type === "init") return this.#init(request);
-    if (this.#nodeId === undefined) {
+    if (this.#identity === undefined) {
       throw new MaelstromError("temporarilyUnavailable", "The first message must be init.");
     }
     const handler = this.#handlers.get(type);
@@ -172,25 +177,21 @@ export class MaelstromNode {
     return await handler.handle(request);
   }
 
-  #init(request: Request): Body {
-    const { node_id: nodeId, node_ids: nodeIds } = request.body;
-    if (typeof nodeId !== "string" || nodeId === "") {
-      throw new MaelstromError("malformedRequest", "node_id must be a string with something in it");
+  /** Rejects if the node cannot be started. */
+  async #init(request: Request): Promise<void> {
+    try {
+      const told = readInit(request);
+      if (this.#identity === undefined) await this.#start(told);
+      else requireSame(this.#identity, told);
+      this.#reply(request, { type: "init_ok" });
+    } catch (error) {
+      this.#refuse(request, error);
+      if (!(error instanceof MaelstromError)) throw error;
     }
-    if (!isListWith(nodeIds, nodeId)) {
-      const text = "node_ids must be an array of different strings that holds node_id";
-      throw new MaelstromError("malformedRequest", text);
-    }
-    if (this.#nodeId === undefined) this.#start(nodeId, nodeIds);
-    else if (this.#nodeId !== nodeId || !isSame(this.#nodeIds, nodeIds)) {
-      const network = `${show(this.#nodeId)} among ${show([...this.#nodeIds].join(", "))}`;
-      throw new MaelstromError("malformedRequest", `This node is ${network} already.`);
-    }
-    return { type: "init_ok" };
   }
 
-  #start(nodeId: string, nodeIds: readonly string[]): void {
-    this.#handlers = this.#parts.start({
+  async #start({ nodeId, nodeIds }: Identity): Promise<void> {
+    this.#handlers = await this.#parts.start({
       nodeId,
       nodeIds,
       request: (dest, body, timeoutMs) =>
@@ -198,22 +199,20 @@ export class MaelstromNode {
           this.#writer.write(encodeRequest(nodeId, dest, messageId, body));
         }),
     });
-    this.#nodeId = nodeId;
+    this.#identity = { nodeId, nodeIds };
     this.#nodeIds = new Set(nodeIds);
   }
 
   #reply(origin: Origin, body: Body): void {
-    this.#writer.write(encodeReply(this.#nodeId ?? origin.dest, origin, body));
+    this.#writer.write(encodeReply(this.#identity?.nodeId ?? origin.dest, origin, body));
   }
-}
 
-function isListWith(nodeIds: unknown, nodeId: string): nodeIds is readonly string[] {
-  if (!Array.isArray(nodeIds) || !nodeIds.includes(nodeId)) return false;
-  return nodeIds.every((id) => typeof id === "string") && new Set(nodeIds).size === nodeIds.length;
-}
-
-function isSame(known: ReadonlySet<string>, nodeIds: readonly string[]): boolean {
-  return nodeIds.length === known.size && nodeIds.every((id) => known.has(id));
+  /** @returns What the sender was told. */
+  #refuse(origin: Origin, error: unknown): MaelstromError {
+    const told = (this.#parts.toError ?? asMaelstromError)(error);
+    this.#reply(origin, errorBody(told));
+    return told;
+  }
 }
 
 function describe({ message, cause }: MaelstromError): string {

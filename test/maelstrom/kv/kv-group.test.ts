@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { slotOf } from "../../../src/maelstrom/slot.js";
 import { KvNode } from "./kv-node.js";
 import { answerLost, delayed, MemoryServices, refused, requestLost } from "./memory-services.js";
 
@@ -19,7 +20,8 @@ describe("committed offsets in a key-value store", () => {
     const highest = [3, 3, 7, 7, 10, 10];
     for (const [index, next] of [3, 2, 7, 5, 10, 1].entries()) {
       await commit(nodes[index % 2]!, { k: next });
-      expect(services.values.get("lin-kv committed/group/k")).toBe(highest[index]);
+      const stored = String(services.values.get(`lin-kv committed/group/${slotOf("k")}`));
+      expect(JSON.parse(stored).offsets).toEqual([["k", highest[index]]]);
       const other = await nodes[(index + 1) % 2]!.group.committed(["k"]);
       expect(other.get("k")).toBe(highest[index]);
     }
@@ -42,7 +44,36 @@ describe("committed offsets in a key-value store", () => {
     expect(await nodes[0].group.committed(["k", "other"])).toEqual(new Map([["k", 1]]));
   });
 
-  it("take one request a key, and none for what is committed already", async () => {
+  it("take one request for each slot of keys, and one for all who wait for it", async () => {
+    const { nodes, services } = await start({ trustMs: 1e9 });
+    const [node] = nodes;
+    const keys = Array.from({ length: 500 }, (_, index) => `${index}`);
+    await Promise.all(keys.map((key) => node.append(key, "m")));
+    const all = Object.fromEntries(keys.map((key) => [key, 1]));
+    expect(await services.count(() => commit(node, all))).toBe(64);
+    const one = () => Promise.all([1, 2, 3, 4, 5].map((next) => commit(node, { k: next })));
+    expect(await services.count(one)).toBe(2);
+    expect(await services.count(() => nodes[1].group.committed(keys))).toBe(64);
+    expect(await nodes[1].group.committed([...keys, "k"])).toEqual(
+      new Map([...keys.map((key) => [key, 1] as const), ["k", 5]]),
+    );
+  });
+
+  it("of other keys stay as they are when several nodes change a slot", async () => {
+    const { nodes } = await start();
+    const slot = slotOf("k");
+    const keys = Array.from({ length: 1000 }, (_, index) => `${index}`);
+    const others = keys.filter((key) => slotOf(key) === slot);
+    expect(others.length).toBeGreaterThan(5);
+    await Promise.all(others.map((key) => nodes[0].append(key, "m")));
+    const commits = others.map((key, index) => commit(nodes[index % 2]!, { [key]: 1 }));
+    await Promise.all([...commits, commit(nodes[1], { k: 7 })]);
+    for (const node of nodes) {
+      expect((await node.group.committed([...others, "k"])).size).toBe(others.length + 1);
+    }
+  });
+
+  it("take one request, and none for what is committed already", async () => {
     const { nodes, services } = await start({ trustMs: 1e9 });
     const [node] = nodes;
     expect(await services.count(() => commit(node, { k: 3 }))).toBe(1);
@@ -90,7 +121,20 @@ describe("committed offsets in a key-value store", () => {
 
   it("do not take anything else for an offset", async () => {
     const { nodes, services } = await start();
-    services.values.set("lin-kv committed/group/k", "5");
-    await expect(nodes[0].group.committed(["k"])).rejects.toThrow("no committed offset");
+    const wrong = [
+      "5",
+      5,
+      "null",
+      `{"version":1,"offsets":[["k",-1]]}`,
+      `{"version":1,"offsets":[["k","1"]]}`,
+      `{"version":1,"offsets":[[1,1]]}`,
+      `{"version":"1","offsets":[["k",1]]}`,
+      `{"version":1,"offsets":[["k",1]],"more":1}`,
+      `{"version":1,"offsets":[["k",1],["k",1]]}`,
+    ];
+    for (const value of wrong) {
+      services.values.set(`lin-kv committed/group/${slotOf("k")}`, value);
+      await expect(nodes[0].group.committed(["k"])).rejects.toThrow("no committed offsets");
+    }
   });
 });

@@ -33,6 +33,8 @@ interface Served {
 class Setup {
   readonly served: Served[] = [];
   readonly failing = new Map<string, ErrorKind>();
+  /** How long other nodes take for a poll, and for one of nothing. */
+  readonly delaysMs = new Map<"poll" | "probe", number>();
   /** Whether all keys are empty. */
   empty = false;
   /** Whether other nodes answer with something that is no answer. */
@@ -48,9 +50,13 @@ class Setup {
       if (kind !== undefined) throw new MaelstromError(kind, `${by}: ${kind}`);
       return answerOf(by, body, this.empty);
     };
-    const request = async (dest: string, body: Body) => {
+    const request = async (dest: string, body: Body, timeoutMs: number) => {
       const text = encodeMembers(Object.entries(body));
+      const kind = text.includes(`"offsets":{}`) ? "probe" : "poll";
+      const delayMs = this.delaysMs.get(kind) ?? 0;
       const told = await answer(dest, JSON.parse(text), text);
+      if (delayMs > 0) await sleep(Math.min(delayMs, timeoutMs));
+      if (delayMs > timeoutMs) throw new MaelstromError("timeout", dest);
       return toReply(dest, this.answersOddly ? { type: "odd" } : told);
     };
     const handle: Handler["handle"] = (asked) => {
@@ -101,6 +107,8 @@ function answerOf(by: string, { type, offsets, keys }: Body, isEmpty: boolean): 
 /** The member that says so. */
 const REPLACED = "served_in_your_place";
 
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
 const poll = (...keys: string[]) =>
   `"type":"poll","offsets":{${keys.map((key) => `"${key}":5`).join()}}`;
 const commit = (...keys: string[]) => poll(...keys).replace("poll", "commit_offsets");
@@ -120,9 +128,9 @@ describe("Owners", () => {
     expect(["1", "2", "3", "ключ", ""].map((key) => owners.of(key))).toMatchInlineSnapshot(`
       [
         "n0",
-        "n2",
-        "n0",
         "n1",
+        "n2",
+        "n2",
         "n2",
       ]
     `);
@@ -293,8 +301,8 @@ describe("Router, where every node may serve every key", () => {
     expect(setup.asked).toEqual(["n1", "n0"]);
   });
 
-  it("finds out when the owner is back, by a question of its own", async () => {
-    vi.useFakeTimers({ toFake: ["performance"] });
+  it("finds out when the owner is back, by questions of its own", async () => {
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const setup = new Setup({ mayServeAll: true });
     setup.failing.set("n1", "timeout");
@@ -302,21 +310,58 @@ describe("Router, where every node may serve every key", () => {
     expect(setup.asked).toEqual(["n1", "n0"]);
     await setup.ask(send(b));
     expect(setup.asked).toEqual(["n0"]);
-    vi.advanceTimersByTime(1100);
-    await setup.ask(send(b));
-    expect(setup.served.map(({ by, body }) => [by, JSON.parse(body).type])).toEqual([
-      ["n1", "poll"],
-      ["n0", "send"],
+    await vi.advanceTimersByTimeAsync(2500);
+    const probes = setup.served.map(({ by, body }) => [by, JSON.parse(body).offsets]);
+    expect(probes).toEqual([
+      ["n1", {}],
+      ["n1", {}],
     ]);
     setup.failing.clear();
-    vi.advanceTimersByTime(1100);
+    await vi.advanceTimersByTimeAsync(5000);
     await setup.ask(send(b));
-    await setup.ask(send(b));
-    expect(setup.asked).toEqual(["n1", "n0", "n1", "n0", "n1"]);
+    expect(setup.asked).toEqual(["n1", "n1", "n1", "n1"]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("waits for an owner that is busy, and does not do the same work", async () => {
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const setup = new Setup({ mayServeAll: true });
+    setup.delaysMs.set("poll", 2500);
+    const polled = setup.ask(poll(b));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(setup.served.map(({ body }) => JSON.parse(body).offsets)).toEqual([{ [b]: 5 }, {}]);
+    await vi.advanceTimersByTimeAsync(1500);
+    expect(await polled).toContain(`"${b}":[[0,1.0]`);
+    expect(setup.asked).toEqual(["n1", "n1"]);
+  });
+
+  it("gives up an owner that does not even say that it is there", async () => {
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const setup = new Setup({ mayServeAll: true });
+    setup.delaysMs.set("poll", 9999).set("probe", 9999);
+    const polled = setup.ask(poll(b));
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(await Promise.race([polled, "it waits"])).toContain(`"by" : "n0"`);
+    expect(setup.asked).toEqual(["n1", "n1", "n0"]);
+  });
+
+  it("does not do the work of an owner that is there and fails to answer", async () => {
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const setup = new Setup({ mayServeAll: true });
+    setup.delaysMs.set("poll", 9999);
+    const polled = setup.ask(poll(b));
+    await vi.advanceTimersByTimeAsync(3500);
+    expect(await Promise.race([polled, "it waits"])).toBe(11);
+    expect(setup.asked).toEqual(["n1", "n1"]);
+    setup.delaysMs.clear();
+    expect(await setup.ask(poll(b))).toContain(`"by" : "n1"`);
   });
 
   it("tells the owner that its keys were served here", async () => {
-    vi.useFakeTimers({ toFake: ["performance"] });
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const setup = new Setup({ mayServeAll: true });
     const told = () => setup.served.splice(0).map(({ body }) => JSON.parse(body)[REPLACED]);
@@ -325,11 +370,10 @@ describe("Router, where every node may serve every key", () => {
     await setup.ask(commit(b));
     expect(told()).toEqual([undefined, undefined, undefined]);
     setup.failing.clear();
-    vi.advanceTimersByTime(1100);
+    await vi.advanceTimersByTimeAsync(1100);
     await setup.ask(commit(b));
-    await setup.ask(commit(b));
-    expect(told()).toEqual([true, undefined, true]);
-    vi.advanceTimersByTime(6000);
+    expect(told()).toEqual([true, true]);
+    await vi.advanceTimersByTimeAsync(6000);
     await setup.ask(commit(b));
     expect(told()).toEqual([undefined]);
   });

@@ -1,7 +1,9 @@
 import { PassThrough, Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import type { Network } from "../../../src/maelstrom/runtime/handler.js";
+import { MaelstromError } from "../../../src/maelstrom/runtime/maelstrom-error.js";
 import { MaelstromNode } from "../../../src/maelstrom/runtime/maelstrom-node.js";
+import { deferred } from "../../support/deferred.js";
 
 /** More requests than may be in flight. */
 const MANY = 2000;
@@ -23,8 +25,14 @@ class Setup {
   #written = "";
   #messages = 0;
 
-  /** @param takeOutput - Called with what ends a write; without it, writes end at once. */
-  constructor(takeOutput: (done: (error?: Error) => void) => void = (done) => done()) {
+  /**
+   * @param takeOutput - Called with what ends a write; without it, writes end at once.
+   * @param prepare - What the node waits for before it is there.
+   */
+  constructor(
+    takeOutput: (done: (error?: Error) => void) => void = (done) => done(),
+    prepare: () => Promise<void> = async () => {},
+  ) {
     this.output = new Writable({
       highWaterMark: 100,
       write: (chunk, _, done) => {
@@ -44,7 +52,8 @@ class Setup {
       throw new TypeError("a fault\nof the program");
     };
     const node = new MaelstromNode({
-      start: (network) => {
+      start: async (network) => {
+        await prepare();
         this.network = network;
         return new Map([
           ["wait", { handle: wait }],
@@ -120,6 +129,39 @@ describe("MaelstromNode", () => {
     setup.ask(INIT, INIT, other, { ...INIT, node_ids: ["n0", "n1"] });
     await setup.settle();
     expect(setup.answers).toEqual(["init_ok", "init_ok", 12, 12]);
+  });
+
+  it("answers nothing until it has started", async () => {
+    const { promise, resolve } = deferred();
+    const setup = new Setup(undefined, () => promise);
+    setup.ask(INIT, INIT, { type: "echo" });
+    await setup.settle();
+    expect(setup.answers).toEqual([]);
+    resolve();
+    await setup.settle();
+    expect(setup.answers).toEqual(["init_ok", "init_ok", "echo_ok"]);
+  });
+
+  it("waits for another init when it has refused one", async () => {
+    const refusals = [new MaelstromError("notSupported", "not alone")];
+    const setup = new Setup(undefined, async () => {
+      const refusal = refusals.pop();
+      if (refusal) throw refusal;
+    });
+    setup.ask(INIT, { type: "echo" }, INIT, { type: "echo" });
+    await setup.settle();
+    expect(setup.answers).toEqual([10, 11, "init_ok", "echo_ok"]);
+  });
+
+  it("says so and ends when it cannot be started", async () => {
+    const setup = new Setup(undefined, async () => {
+      throw new Error("no disk");
+    });
+    setup.ask({ type: "echo" }, INIT, { type: "echo" });
+    await expect(setup.ended).rejects.toThrow("no disk");
+    await setup.settle();
+    expect(setup.answers).toEqual([11, 13]);
+    expect(setup.input.destroyed).toBe(true);
   });
 
   it("survives a fault of a handler and logs it on one line", async () => {

@@ -45,11 +45,6 @@ export class Client {
     run.network.join(name, (message) => this.#take(message));
   }
 
-  /** Whether there is anything that it would poll. */
-  get hasKeys(): boolean {
-    return this.#positions.size > 0;
-  }
-
   /** Answers that come later are lost. */
   close(): void {
     this.#run.network.leave(this.name);

@@ -21,7 +21,7 @@ function startCluster(answer: string): { cluster: Cluster; network: Network } {
   );
   const options = { random: new Random(1), latencyMs: 0, latencyDistribution: "constant" } as const;
   const network = new Network(options);
-  return { network, cluster: new Cluster(network, ["n0", "n1"], { path, args: () => [] }) };
+  return { network, cluster: new Cluster(network, ["n0", "n1"], { path, args: [] }) };
 }
 
 /** Introduces the nodes, ends them, and returns what there was to complain about. */

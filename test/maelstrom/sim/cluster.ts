@@ -16,8 +16,8 @@ const SHOWN_LOG = 2_000;
 /** A program that is started once for each node. */
 export interface NodeProgram {
   readonly path: string;
-  /** Its command line, which may tell nodes apart. */
-  readonly args: (node: string) => readonly string[];
+  /** Its command line, the same for all nodes as in Maelstrom. */
+  readonly args: readonly string[];
 }
 
 /** The nodes of a run: processes that send and get their messages as lines. */
@@ -53,7 +53,7 @@ export class Cluster {
   }
 
   #start(node: string, { path, args }: NodeProgram): void {
-    const process = new ProgramProcess(path, args(node), (line) => this.#take(node, line));
+    const process = new ProgramProcess(path, args, (line) => this.#take(node, line));
     this.#processes.set(node, process);
     this.#network.join(node, (message) => {
       process.write(`${JSON.stringify({ id: this.#messages++, ...message })}\n`);

@@ -48,9 +48,10 @@ describe("Nemesis", () => {
   it("knows what a partition was in the way of", () => {
     const { nemesis, links } = createNemesis();
     const before = performance.now();
-    nemesis.start();
     vi.advanceTimersByTime(1);
     const start = performance.now();
+    vi.advanceTimersByTime(1);
+    nemesis.start();
     while (links() === nodes.length ** 2) vi.advanceTimersByTime(1);
     const cut = performance.now();
     vi.advanceTimersByTime(1);

@@ -37,9 +37,9 @@ export class Nemesis {
     return counts;
   }
 
-  /** Begins, and goes on until {@link stop}. */
+  /** Begins with a cut, and goes on until {@link stop}. */
   start(): void {
-    this.#later(() => this.#cut());
+    this.#cut();
   }
 
   /** Repairs the network for good. */
@@ -68,7 +68,7 @@ export class Nemesis {
     });
     this.#later(() => {
       this.#heal();
-      this.start();
+      this.#later(() => this.#cut());
     });
   }
 

@@ -1,4 +1,5 @@
 import type { Random } from "../random.js";
+import { Lane } from "./lane.js";
 import { drawLatencyMs, type LatencyDistribution } from "./latency.js";
 import { isClient, type Message } from "./message.js";
 import type { Cut } from "./partition.js";
@@ -9,6 +10,8 @@ export interface NetworkOptions {
   readonly random: Random;
   readonly latencyMs: number;
   readonly latencyDistribution: LatencyDistribution;
+  /** How many messages it carries in a second, if there is a limit. */
+  readonly throughput?: number | undefined;
 }
 
 /**
@@ -20,11 +23,13 @@ export class Network {
   readonly traffic = new Traffic();
   readonly #options: NetworkOptions;
   readonly #receivers = new Map<string, (message: Message) => void>();
+  readonly #lane: Lane;
   #cut: Cut = new Map();
   #closed = false;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
+    this.#lane = new Lane(options.throughput ?? Number.POSITIVE_INFINITY);
   }
 
   /** Lets `receive` have the messages to `name`. */
@@ -47,8 +52,10 @@ export class Network {
     if (this.#closed) return;
     this.traffic.count(message);
     const latencyMs = this.#latencyOf(message);
-    if (latencyMs === 0) this.#deliver(message);
-    else setTimeout(() => this.#deliver(message), latencyMs);
+    this.#lane.enter(() => {
+      if (latencyMs === 0) this.#deliver(message);
+      else setTimeout(() => this.#deliver(message), latencyMs);
+    });
   }
 
   /** From now on messages get lost as `cut` says. */

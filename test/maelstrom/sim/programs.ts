@@ -29,11 +29,11 @@ export async function withProgram<T>(
   if (engine === "naive") return await use(naiveProgram(packageRoot));
   const path = fileURLToPath(new URL("dist/maelstrom/main.js", packageRoot));
   if (engine === "kv") {
-    return await use({ path, args: () => ["--engine=kv", ...(router ? [] : ["--no-router"])] });
+    return await use({ path, args: ["--engine=kv", ...(router ? [] : ["--no-router"])] });
   }
   const directory = mkdtempSync(join(tmpdir(), "seglog-maelstrom-"));
   try {
-    return await use({ path, args: (node) => ["--data-dir", join(directory, node)] });
+    return await use({ path, args: ["--data-dir", directory] });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -42,7 +42,7 @@ export async function withProgram<T>(
 /** The naive design, with a planted bug if one is named. */
 export function naiveProgram(packageRoot: URL, bug?: string): NodeProgram {
   const path = fileURLToPath(new URL(".build/test/maelstrom/nodes/naive.js", packageRoot));
-  return { path, args: () => (bug === undefined ? [] : ["--bug", bug]) };
+  return { path, args: bug === undefined ? [] : ["--bug", bug] };
 }
 
 /** The program's name as a report shows it. */

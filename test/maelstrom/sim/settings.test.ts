@@ -38,7 +38,7 @@ describe("readSettings", () => {
   it("reads everything", () => {
     const args =
       "--nodes 5 --engine kv --no-router --nemesis partition --nemesis-interval 2.5 --latency 20 " +
-      "--latency-dist exponential --rate 50 --concurrency 7 --max-writes-per-key 9 --time-limit 3 --recovery-time 0 " +
+      "--latency-dist exponential --throughput 3000 --rate 50 --concurrency 7 --max-writes-per-key 9 --time-limit 3 --recovery-time 0 " +
       "--seed 1 --compare";
     const { program, simulation, compare } = readSettings(args.split(" "));
     expect({ program, compare }).toEqual({
@@ -51,6 +51,7 @@ describe("readSettings", () => {
       writesPerKey: 9,
       latencyMs: 20,
       latencyDistribution: "exponential",
+      throughput: 3000,
       partitions: true,
       nemesisIntervalMs: 2_500,
       rate: 50,

@@ -20,6 +20,7 @@ interface Flags {
   readonly nemesisInterval: number;
   readonly latency: number;
   readonly latencyDist: LatencyDistribution;
+  readonly throughput?: number;
   readonly rate: number;
   readonly concurrency: (nodes: number) => number;
   readonly maxWritesPerKey: number;
@@ -57,6 +58,7 @@ export function readSettings(args: readonly string[]): Settings {
       nemesisIntervalMs: flags.nemesisInterval * 1000,
       latencyMs: flags.latency,
       latencyDistribution: flags.latencyDist,
+      throughput: flags.throughput,
       rate: flags.rate,
       concurrency: flags.concurrency(flags.nodes),
       writesPerKey: flags.maxWritesPerKey,
@@ -88,6 +90,7 @@ function createCommand(): Command {
         .choices(LATENCY_DISTRIBUTIONS)
         .default("constant"),
     )
+    .option("--throughput <number>", "messages per second, at most, of the network", positive)
     .option("--rate <number>", "operations per second, of all clients together", positive, 1000)
     .addOption(
       new Option("--concurrency <number>", "clients at a time; 2n is two for each node")

@@ -22,6 +22,8 @@ export interface SimulationOptions {
   readonly nemesisIntervalMs: number;
   readonly latencyMs: number;
   readonly latencyDistribution: LatencyDistribution;
+  /** How many messages the network carries in a second, if there is a limit. */
+  readonly throughput?: number | undefined;
   /** Operations per second, of all clients together. */
   readonly rate: number;
   /** Clients at a time. */
@@ -74,10 +76,10 @@ export interface SimulationResult {
 
 /** Runs a cluster under load, reads everything in the end, and judges what the clients saw. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const { program, nodeCount, latencyMs, latencyDistribution, seed } = options;
+  const { program, nodeCount, latencyMs, latencyDistribution, throughput, seed } = options;
   const random = (stream: number) => new Random(seed * 16 + stream);
   const nodes = Array.from({ length: nodeCount }, (_, index) => `n${index}`);
-  const network = new Network({ random: random(0), latencyMs, latencyDistribution });
+  const network = new Network({ random: random(0), latencyMs, latencyDistribution, throughput });
   joinServices(network, [random(4), random(5)]);
   const intervalMs = options.nemesisIntervalMs;
   const nemesis = new Nemesis({ network, nodes, random: random(1), intervalMs });

@@ -78,6 +78,7 @@ export class Workers {
    * are there. Maelstrom does not do that; it has to be before clients read, and commit, on.
    */
   async listEverything(timeLimitMs: number): Promise<void> {
+    for (const worker of this.#workers) this.#replaceClient(worker);
     const targets = new Map(this.#run.workload.committedOffsets);
     const keys = [...targets.keys()];
     await this.#goOn(timeLimitMs, targets, async (client) => client.listCommitted(keys));
@@ -85,14 +86,16 @@ export class Workers {
 
   /**
    * Each worker, with a new client, reads all keys from the beginning until it has come to all
-   * that was ever acknowledged or read. What is not there in time is left to the checker.
+   * that was ever acknowledged or read. What is not there in time is left to the checker. As in
+   * Jepsen, who has to give up that client knows of no keys and reads nothing any more.
    */
   async readEverything(timeLimitMs: number): Promise<void> {
     const targets = new Map(this.#run.workload.highestOffsets);
-    await this.#goOn(timeLimitMs, targets, (client) => {
-      if (!client.hasKeys) client.assignFromStart(targets.keys());
-      return client.poll();
-    });
+    for (const worker of this.#workers) {
+      this.#replaceClient(worker);
+      worker.client.assignFromStart(targets.keys());
+    }
+    await this.#goOn(timeLimitMs, targets, (client) => client.poll());
   }
 
   /** Each worker goes on with `step` until it has come to the target of each key. */
@@ -104,7 +107,6 @@ export class Workers {
     const end = performance.now() + timeLimitMs;
     const reachAll = async (worker: Worker) => {
       const missing = new Map(targets);
-      this.#replaceClient(worker);
       while (missing.size > 0 && performance.now() < end) {
         await this.#begin(worker, async (client) => {
           for (const [key, offset] of await step(client)) {

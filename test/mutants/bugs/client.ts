@@ -95,4 +95,28 @@ export const clientBugs: readonly Mutant[] = [
       "    const fatalError = this.#fatalError;\n    this.#fatalError = undefined;\n    this.onRoom();\n    this.#fatalError = fatalError;",
     suite: producer("fails also what waits for room"),
   },
+  {
+    name: "keys-beyond-a-stream-lost",
+    bug: "follows no keys beyond those that one stream takes",
+    file: "client/feeds.ts",
+    find: "start < all.length; start",
+    replace: "start < 1; start",
+    suite: { files: ["client/feeds.test.ts"] },
+  },
+  {
+    name: "feeds-fetch-unasked",
+    bug: "fetches from a stream before what it gave was taken",
+    file: "client/feeds.ts",
+    find: "      yield (await piece).value as FeedPiece;\n      fetch(stream);\n",
+    replace: "      fetch(stream);\n      yield (await piece).value as FeedPiece;\n",
+    suite: { files: ["client/feeds.test.ts"], pattern: "one piece is fetched ahead" },
+  },
+  {
+    name: "streams-outlive-their-reader",
+    bug: "leaves the streams of a consumer open when it has gone",
+    file: "client/feeds.ts",
+    find: "    end.abort();\n",
+    replace: "    void end;\n",
+    suite: { files: ["client/feeds.test.ts"], pattern: "ends all streams|ends the others" },
+  },
 ];

@@ -5,8 +5,8 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "commits-past-the-end-at-open",
     bug: "leaves committed offsets past the end of a log that lost records",
-    file: "store/log-store.ts",
-    find: "        await parts.committed?.clamp(key, logIdText(log.logId), log.endOffset);\n",
+    file: "store/checked-offsets.ts",
+    find: "    await this.clamp(key, log, log.endOffset);\n",
     replace: "",
     suite: {
       files: ["store/consumer-group.test.ts"],
@@ -16,9 +16,9 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "commits-past-the-end-after-truncation",
     bug: "leaves committed offsets past the end of a log that was truncated",
-    file: "store/log-store.ts",
-    find: "        parts.committed!.clamp(key, logIdText(log.logId), endOffset);",
-    replace: "        parts.committed!.clamp(key, logIdText(log.logId), endOffset + 1e9);",
+    file: "store/store-writer.ts",
+    find: "=> this.offsets.clamp(key, log, endOffset),",
+    replace: "=> this.offsets.clamp(key, log, endOffset + 1e9),",
     suite: {
       files: ["store/consumer-group.test.ts"],
       pattern: "made before a truncation below it does not",
@@ -39,7 +39,7 @@ export const commitBugs: readonly Mutant[] = [
     name: "clamping-misses-what-is-on-its-way",
     bug: "a truncation does not bring back commits that are on their way",
     file: "store/committed-offsets.ts",
-    find: "    if (isIdle && !this.#unsynced && this.areWithin(key, logId, endOffset)) return;",
+    find: "    if (isIdle && !this.#checkpoint.isUnsynced && this.areWithin(key, logId, endOffset)) return;",
     replace: "    if (this.areWithin(key, logId, endOffset)) return;",
     suite: { files: ["store/consumer-group.test.ts"], pattern: "made before a truncation" },
   },
@@ -57,7 +57,7 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "commit-past-the-end",
     bug: "takes commits past the end of a log that was truncated meanwhile",
-    file: "store/log-store.ts",
+    file: "store/checked-offsets.ts",
     find: "    if (next <= log.endOffset) return;\n    throw",
     replace: "    if (next >= 0) return;\n    throw",
     suite: {
@@ -84,7 +84,7 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "tell-commits-of-another-log",
     bug: "tells the committed offset of a deleted key of the one made anew",
-    file: "store/log-store.ts",
+    file: "store/checked-offsets.ts",
     find: "      if (found !== undefined && this.#settled.get(key) === found.logId)",
     replace: "      if (found !== undefined && this.#settled.get(key) !== undefined)",
     suite: { files: ["store/deletion.test.ts"], pattern: "is not undone for the new log by a" },
@@ -100,10 +100,10 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "damaged-checkpoint-is-lost",
     bug: "replaces a damaged checkpoint without keeping a copy",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "    if (this.#loaded?.damage !== undefined) {",
     replace:
-      "    if (this.#loaded?.damage === undefined && this.#loaded !== undefined && this.#isClosed) {",
+      "    if (this.#loaded?.damage === undefined && this.#loaded !== undefined && this.#snapshotBytes < 0) {",
     suite: {
       files: ["store/checkpoint.test.ts"],
       pattern: "opens with an earlier state, says so, keeps",
@@ -134,8 +134,8 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "interrupted-key-deletion-is-forgotten",
     bug: "leaves the files of a key whose deletion was interrupted",
-    file: "store/log-store.ts",
-    find: "        else await store.#finishDeletion(key);\n",
+    file: "store/store-writer.ts",
+    find: "      else await this.#finishDeletion(key);\n",
     replace: "",
     suite: {
       files: ["store/deletion.test.ts"],
@@ -145,7 +145,7 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "unfinished-log-stays",
     bug: "leaves what a crash left of a log that was being made",
-    file: "store/log-store.ts",
+    file: "store/store-writer.ts",
     find: "      for (const path of unfinished) await fileSystem.removeTree(path);\n",
     replace: "",
     suite: { files: ["store/log-store.test.ts"], pattern: "interrupted leaves nothing" },
@@ -164,9 +164,9 @@ export const commitBugs: readonly Mutant[] = [
   {
     name: "poisoned-checkpoint-takes-commits",
     bug: "takes commits after the checkpoint could not be written",
-    file: "store/committed-offsets.ts",
-    find: "    if (this.#poison !== undefined) throw this.#poison;\n    const ahead",
-    replace: "    const ahead",
+    file: "store/checkpoint-writer.ts",
+    find: "    if (this.#poison !== undefined) throw this.#poison;\n",
+    replace: "",
     suite: {
       files: ["store/checkpoint.test.ts"],
       pattern: "takes no more commits after a write that",
@@ -176,7 +176,7 @@ export const commitBugs: readonly Mutant[] = [
     name: "clamping-leaves-seek-unsynced",
     bug: "a truncation does not sync an earlier seek to below it",
     file: "store/committed-offsets.ts",
-    find: "    if (isIdle && !this.#unsynced && this.areWithin(key, logId, endOffset)) return;",
+    find: "    if (isIdle && !this.#checkpoint.isUnsynced && this.areWithin(key, logId, endOffset)) return;",
     replace: "    if (isIdle && this.areWithin(key, logId, endOffset)) return;",
     suite: { files: ["store/consumer-group.test.ts"], pattern: "though a seek below it" },
   },

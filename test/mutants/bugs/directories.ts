@@ -29,8 +29,8 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-at-open",
     bug: "believes that whoever made or moved a log's directory lived to sync its parent",
-    file: "log/commit-log.ts",
-    find: `      if (isThere) await syncParent(fileSystem, directory);
+    file: "log/open-for-writing.ts",
+    find: `  if (wasThere) await syncParent(fileSystem, directory);
 `,
     replace: "",
     suite: { files: ["log/durable-order.test.ts"], pattern: "finds all in order" },
@@ -70,8 +70,8 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-of-deleted-key",
     bug: "a deleted key may be there again after a power cut, without its committed offsets",
-    file: "store/log-store.ts",
-    find: "      await fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));\n",
+    file: "store/store-writer.ts",
+    find: "      await fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));\n",
     replace: "",
     suite: { files: ["store/durable-order.test.ts"], pattern: "a key is deleted" },
   },
@@ -86,7 +86,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-at-store-open",
     bug: "believes that whoever made a store lived to sync its directory",
-    file: "store/log-store.ts",
+    file: "store/store-writer.ts",
     find: `      await fileSystem.syncDirectory(directory);
       if (before?.hasMetadata === true) await syncParent(fileSystem, directory);
 `,
@@ -104,8 +104,8 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "skip-directory-sync-before-key-removal",
     bug: "goes on with the deletion of a key before the renaming that says so is durable",
-    file: "store/log-store.ts",
-    find: `        await fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));
+    file: "store/store-writer.ts",
+    find: `    await environment.fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));
 `,
     replace: "",
     suite: { files: ["store/durable-order.test.ts"], pattern: "a deletion is completed" },
@@ -113,7 +113,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "crash-leaves-checkpoint-in-cache",
     bug: "tells committed offsets that a crash left in the page cache and nowhere else",
-    file: "store/log-store.ts",
+    file: "store/store-writer.ts",
     find: `      if (session.followsCrash && loaded.fileBytes > 0) await committed.secure();
 `,
     replace: "",
@@ -122,7 +122,7 @@ export const directoryBugs: readonly Mutant[] = [
   {
     name: "log-made-over-remains",
     bug: "a store makes a new log where files of one are left without their log.meta",
-    file: "log/commit-log.ts",
+    file: "log/open-for-writing.ts",
     find: "assertMayCreate(environment, directory, before, isOfStore);",
     replace: "assertMayCreate(environment, directory, before, isOfStore && false);",
     suite: { files: ["store/log-store.test.ts"], pattern: "is CORRUPTION, and stays" },

@@ -63,7 +63,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "failed-sync-of-commits-is-retried",
     bug: "takes more commits after a sync of the checkpoint failed",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "      await this.#file?.datasync();\n    } catch (error) {\n      throw this.#fail(error);",
     replace: "      await this.#file?.datasync();\n    } catch (error) {\n      throw error;",
     suite: {
@@ -82,7 +82,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "close-unsynced-handle",
     bug: "closes the idle handle of a segment with unsynced writes",
-    file: "log/log-writer.ts",
+    file: "log/writer-segments.ts",
     find: "    this.active.file.syncBeforeClose = () => this.#end.syncInBackground();",
     replace: "    this.active.file.syncBeforeClose = undefined;",
     suite: {
@@ -223,7 +223,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "half-written-commit-stays",
     bug: "leaves what a full disk took of a commit in the checkpoint",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "        await file.truncate(this.#endPosition);\n",
     replace: "",
     suite: {
@@ -242,7 +242,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "unknown-bound-is-no-failure",
     bug: "takes appends behind a truncation bound that a crash would apply",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "      throw boundMayHold ? this.#failures.poisonWith(error) : error;",
     replace: "      throw error;",
     suite: { files: ["log/truncation.test.ts"], pattern: "likewise in one segment" },
@@ -250,7 +250,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "unknown-checkpoint-is-no-failure",
     bug: "goes on when nobody knows which checkpoint a crash would leave",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: `        ((replaced === undefined || isDurable) &&
           error instanceof SeglogError &&
           error.code === "NO_SPACE");`,
@@ -263,7 +263,7 @@ export const failureBugs: readonly Mutant[] = [
   {
     name: "commit-to-replaced-checkpoint",
     bug: "writes commits to a checkpoint that has no name any more",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: `        replaced = { file: this.#file };
         this.#file = undefined;
 `,

@@ -5,7 +5,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "cut-without-a-mark",
     bug: "what a truncation cut off comes back from the journal",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "    await this.#journaled?.mark();\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "cut behind them" },
@@ -85,9 +85,9 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "unreadable-journal-is-ignored",
     bug: "opens a store without what stands in a journal that it could not read",
-    file: "store/log-store.ts",
-    find: "      if (hasJournal) await journal.open();\n",
-    replace: "      if (hasJournal) await journal.open().catch(() => undefined);\n",
+    file: "store/store-writer.ts",
+    find: "      if (hasJournal) await writer.#journal.open();\n",
+    replace: "      if (hasJournal) await writer.#journal.open().catch(() => undefined);\n",
     suite: {
       files: ["store/journal-settling.test.ts"],
       pattern: "cannot be read when the store is opened",
@@ -96,7 +96,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "unreadable-log-is-taken-for-deleted",
     bug: "frees the records of a log whose id could not be read, as if its key were deleted",
-    file: "store/log-store.ts",
+    file: "store/journal-keeper.ts",
     find: "      if (metadata === undefined) areAllKnown = false;\n",
     replace: "      if (metadata === undefined) return;\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "cannot be looked at" },
@@ -104,9 +104,9 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-acknowledges-unsynced",
     bug: "answers appends that stand in a journal that nobody syncs",
-    file: "store/log-store.ts",
-    find: "{ segmentBytes: environment.journalSegmentBytes, onError }",
-    replace: '{ segmentBytes: environment.journalSegmentBytes, onError, durability: "os" }',
+    file: "store/journal-keeper.ts",
+    find: "{ segmentBytes, onError }",
+    replace: '{ segmentBytes, onError, durability: "os" }',
     suite: { files: ["store/journal.test.ts"], pattern: "share one sync" },
   },
   {
@@ -176,7 +176,7 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "settling-forgets-retention",
     bug: "lets segments that were filled from the journal stay for good",
-    file: "log/log-writer.ts",
+    file: "log/tail-settling.ts",
     find: "      if (this.#upkeep.isDue) await this.#upkeep.runBesideAppends();\n",
     replace: "",
     suite: { files: ["store/journal-pass.test.ts"], pattern: "retention" },
@@ -200,8 +200,8 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "journal-overtakes-segments",
     bug: "an append to the journal gets the offset of one that waits for the segments",
-    file: "log/log-writer.ts",
-    find: "      this.queue.isIdle &&\n",
+    file: "log/append-ways.ts",
+    find: "      this.#queue.isIdle &&\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "either way" },
   },
@@ -246,8 +246,8 @@ export const journalBugs: readonly Mutant[] = [
     name: "closed-log-is-settled",
     bug: "writes to the segments of a log that was closed",
     file: "log/log-writer.ts",
-    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return true;\n",
-    replace: "    if (this.#journaled === undefined) return true;\n",
+    find: "    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);\n",
+    replace: "    if (this.#settling === undefined) return Promise.resolve(true);\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "closed before it had room" },
   },
   {
@@ -286,8 +286,8 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "start-behind-segments",
     bug: "a log begins behind the end of its segments",
-    file: "log/log-writer.ts",
-    find: "    if (offset > this.segmentsEndOffset) await this.settle();\n",
+    file: "log/log-bounds.ts",
+    find: "    if (offset > this.#log.segmentsEndOffset) await this.#log.settle();\n",
     replace: "",
     suite: { files: ["store/journal.test.ts"], pattern: "deleteBefore" },
   },
@@ -300,25 +300,25 @@ export const journalBugs: readonly Mutant[] = [
     suite: { files: ["store/journal.test.ts"], pattern: "older than retention allows" },
   },
   {
-    name: "look-began-before-question",
-    bug: "a reader is shown what another one began to look at before anything was asked",
-    file: "log/looks.ts",
+    name: "round-began-before-question",
+    bug: "serves whoever asks, a reader or a flush, by a round that began before",
+    file: "log/shared-rounds.ts",
     find: "    if (this.#running === undefined) return this.#begin();\n",
     replace: `    if (this.#running === undefined) return this.#begin();
     if (this.#next === undefined) return this.#running;
 `,
     suite: {
-      files: ["log/looks.test.ts", "store/journal-readers.test.ts"],
+      files: ["log/shared-rounds.test.ts", "store/journal-readers.test.ts"],
       pattern: "after the question|cut while the reader looked|are acknowledged",
     },
   },
   {
-    name: "two-looks-at-once",
+    name: "two-rounds-at-once",
     bug: "looks at the journal twice at once, so that two readers of it add what they find",
-    file: "log/looks.ts",
+    file: "log/shared-rounds.ts",
     find: "    this.#next = this.#running\n",
     replace: "    this.#next = Promise.resolve()\n",
-    suite: { files: ["log/looks.test.ts"], pattern: "one at a time" },
+    suite: { files: ["log/shared-rounds.test.ts"], pattern: "one at a time" },
   },
   {
     name: "moved-tail-is-damage",
@@ -386,15 +386,15 @@ export const journalBugs: readonly Mutant[] = [
   {
     name: "unsynced-deletion-counts",
     bug: "frees the records of a log whose deletion a power cut may undo",
-    file: "store/log-store.ts",
-    find: "    await this.#environment.fileSystem.syncDirectory(join(this.directory, LOGS_DIRECTORY));\n    return gone;\n",
+    file: "store/journal-keeper.ts",
+    find: "    await environment.fileSystem.syncDirectory(join(directory, LOGS_DIRECTORY));\n    return gone;\n",
     replace: "    return gone;\n",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "a deleted log" },
   },
   {
     name: "unreadable-journal-poisons-logs",
     bug: "gives logs up because what is to be moved to them could not be read",
-    file: "log/log-writer.ts",
+    file: "log/group-commit.ts",
     find: "this.#failures.poison === undefined && error instanceof SeglogError;",
     replace: "this.#failures.poison !== undefined && error instanceof SeglogError;",
     suite: { files: ["store/journal-settling.test.ts"], pattern: "does no harm" },
@@ -419,9 +419,9 @@ export const journalBugs: readonly Mutant[] = [
     name: "closed-log-fails-to-settle",
     bug: "tells of a failure when a log was closed while the journal was being emptied",
     file: "log/log-writer.ts",
-    find: "    if (this.#journaled === undefined || this.#closed !== undefined) return true;\n",
-    replace: `    if (this.#journaled === undefined) return true;
-    if (this.#closed !== undefined) throw this.#closed;
+    find: "    if (this.#settling === undefined || this.#closed !== undefined) return Promise.resolve(true);\n",
+    replace: `    if (this.#settling === undefined) return Promise.resolve(true);
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
 `,
     suite: { files: ["store/journal-settling.test.ts"], pattern: "while a log is closed" },
   },

@@ -5,16 +5,16 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "acknowledge-early",
     bug: "resolves appends before their sync",
-    file: "log/log-writer.ts",
-    find: '      if (this.options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n      answer = this.#publication.publish(unsynced);\n    } catch (error) {',
+    file: "log/segment-commits.ts",
+    find: '      if (this.#options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n      answer = this.#publication.publish(unsynced);\n    } catch (error) {',
     replace:
-      '      this.#publication.acknowledge(unsynced);\n      if (this.options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n    } catch (error) {',
+      '      this.#publication.acknowledge(unsynced);\n      if (this.#options.durability === "always") await this.#end.sync();\n      else this.#end.syncAhead();\n    } catch (error) {',
     suite: { files: ["log/durability.test.ts"], pattern: "resolves after the sync" },
   },
   {
     name: "publish-early",
     bug: "shows readers what is written and not yet synced",
-    file: "log/log-writer.ts",
+    file: "log/segment-commits.ts",
     find: "        await this.#end.write(run);\n",
     replace:
       "        await this.#end.write(run);\n        this.#publication.moveTo(this.#end.written);\n        this.#publication.tellReaders();\n",
@@ -23,7 +23,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "acknowledge-before-roll-is-synced",
     bug: "resolves appends of a segment that is about to be sealed before its sync",
-    file: "log/log-writer.ts",
+    file: "log/segment-commits.ts",
     find: "          await this.#end.sync();\n          this.#publication.acknowledge(unsynced);\n",
     replace:
       "          this.#publication.acknowledge(unsynced);\n          await this.#end.sync();\n",
@@ -77,7 +77,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "checkpoint-in-place",
     bug: "overwrites the checkpoint with its snapshot instead of replacing it",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "      await replaceFile(fileSystem, path, bytes, onRenamed);",
     replace: `      const overwritten = await fileSystem.open(path, "create");
       await writeFully(overwritten, bytes, 0);
@@ -93,10 +93,11 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "delete-before-start-is-durable",
     bug: "deletes segments before the new start offset is durable",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        await this.#metadata.replace({ startOffset: offset });",
-    replace: `        for (const segment of this.#segments.slice(0, -1)) {
-          const next = this.#segments[this.#segments.indexOf(segment) + 1]!;
+    replace: `        const { all } = this.#segments;
+        for (const segment of all.slice(0, -1)) {
+          const next = all[all.indexOf(segment) + 1]!;
           if (next.baseOffset <= offset) {
             await removeSegment(this.#environment.fileSystem, segment);
           }
@@ -107,15 +108,15 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "delete-newest-first",
     bug: "retention deletes the newest of the doomed segments first",
-    file: "log/log-writer.ts",
-    find: "      for (const segment of this.#segments.slice(0, count)) {",
-    replace: "      for (const segment of this.#segments.slice(0, count).toReversed()) {",
+    file: "log/writer-segments.ts",
+    find: "    for (const segment of this.#all.slice(0, count)) {",
+    replace: "    for (const segment of this.#all.slice(0, count).toReversed()) {",
     suite: { files: ["log/durable-order.test.ts"], pattern: "loses its beginning" },
   },
   {
     name: "truncate-before-bound-is-durable",
     bug: "cuts files before the truncation is recorded",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        truncation: bound,\n",
     replace: "        truncation: undefined,\n",
     suite: { files: ["log/truncation.test.ts"], pattern: "carried out by the next open" },
@@ -123,9 +124,9 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "delete-key-in-place",
     bug: "deletes a key's files one by one under its name, so that a crash leaves half of it",
-    file: "store/log-store.ts",
-    find: "      await fileSystem.rename(keyPath(this.directory, name), target);\n",
-    replace: "      await fileSystem.removeTree(keyPath(this.directory, name));\n",
+    file: "store/store-writer.ts",
+    find: "      await fileSystem.rename(keyPath(directory, name), target);\n",
+    replace: "      await fileSystem.removeTree(keyPath(directory, name));\n",
     suite: { files: ["store/durable-order.test.ts"], pattern: "a key is deleted" },
   },
   {
@@ -147,7 +148,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "append-before-commits-are-clamped",
     bug: "a truncated log takes appends before commits past its end are brought back",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "    await this.#onTruncated?.(offset);",
     replace: "    void this.#onTruncated?.(offset);",
     suite: {
@@ -166,7 +167,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-truncation",
     bug: "the marker of a clean close still holds while the log is truncated",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        await this.#metadata.beginSession(this.#end.durable);\n        await this.#end.takeRoomBack();\n",
     replace: "        await this.#end.takeRoomBack();\n",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by truncateTo" },
@@ -174,7 +175,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-deletion",
     bug: "the marker of a clean close still holds when the start offset moves",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        await this.#metadata.beginSession(this.#end.durable);\n        // A crash must not leave",
     replace: "        // A crash must not leave",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is changed by deleteBefore" },
@@ -182,7 +183,7 @@ export const orderBugs: readonly Mutant[] = [
   {
     name: "marker-outlives-roll-by-age",
     bug: "the marker of a clean close still holds when a segment is sealed for its age",
-    file: "log/log-writer.ts",
+    file: "log/writer-segments.ts",
     find: "      await this.#metadata.beginSession(this.#end.durable);\n      await this.#end.takeRoomBack();\n      await",
     replace: "      await this.#end.takeRoomBack();\n      await",
     suite: { files: ["log/durable-order.test.ts"], pattern: "grows old" },

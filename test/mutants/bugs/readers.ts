@@ -152,7 +152,7 @@ export const readerBugs: readonly Mutant[] = [
   {
     name: "publish-amid-truncation",
     bug: "tells other processes of a truncation while its files are still the old ones",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: `    // Other processes learn it when the files are changed: their handles must not be of old ones.
     this.#changes.announce();`,
     replace: "    this.#publication.tellReaders();",

@@ -1,10 +1,35 @@
 import type { Mutant } from "../mutant.js";
 
 const budget = { files: ["server/response-budget.test.ts"] };
+const foreignClients = "server/foreign-clients.test.ts";
 const slowReaders = "server/slow-readers.test.ts";
 
 /** What responses to slow readers hold, and who gives way. */
 export const responseBugs: readonly Mutant[] = [
+  {
+    name: "read-above-what-clients-take",
+    bug: "answers a read with more than clients of gRPC take in one message",
+    file: "server/read-calls.ts",
+    find: "fittingRecords(found.records, limits.maxPollBytes);",
+    replace: "fittingRecords(found.records, Number.POSITIVE_INFINITY);",
+    suite: { files: [foreignClients], pattern: "by the usual limit" },
+  },
+  {
+    name: "follow-above-what-clients-take",
+    bug: "streams messages that are longer than clients of gRPC take",
+    file: "server/follow.ts",
+    find: "fittingRecords(look.records, limits.maxPollBytes)",
+    replace: "fittingRecords(look.records, Number.POSITIVE_INFINITY)",
+    suite: { files: [foreignClients], pattern: "by the usual limit" },
+  },
+  {
+    name: "records-cost-nothing-around-them",
+    bug: "forgets what stands around the records of a response when it counts what fits",
+    file: "wire/fitting-records.ts",
+    find: "const RECORD_BYTES = 48;",
+    replace: "const RECORD_BYTES = 8;",
+    suite: { files: ["wire/fitting-records.test.ts"] },
+  },
   {
     name: "response-kept-after-its-call",
     bug: "keeps the room of a response when its call has ended",

@@ -69,9 +69,9 @@ export const retentionBugs: readonly Mutant[] = [
   {
     name: "delete-segment-that-holds-start",
     bug: "deletes a segment whose last record is the new first one",
-    file: "log/log-writer.ts",
-    find: "    return this.#segments[segmentIndexOf(this.#segments, offset)]!;",
-    replace: "    return this.#segments[segmentIndexOf(this.#segments, offset + 1)]!;",
+    file: "log/writer-segments.ts",
+    find: "    const count = segmentIndexOf(this.#all, offset);",
+    replace: "    const count = segmentIndexOf(this.#all, offset + 1);",
     suite: { files: ["log/retention.test.ts"], pattern: "deleteBefore" },
   },
   {

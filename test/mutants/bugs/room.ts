@@ -7,7 +7,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "sealed-with-room",
     bug: "seals a segment with the room that is left behind its data",
-    file: "log/log-writer.ts",
+    file: "log/segment-commits.ts",
     find: "          await this.#end.takeRoomBack();\n          await this.#end.sync();\n          this.#publication.acknowledge(",
     replace: "          await this.#end.sync();\n          this.#publication.acknowledge(",
     suite,
@@ -23,7 +23,7 @@ export const roomBugs: readonly Mutant[] = [
   {
     name: "room-taken-back-unsynced",
     bug: "makes the next segment before it is durable that this one has no room left",
-    file: "log/log-writer.ts",
+    file: "log/segment-commits.ts",
     find: "          await this.#end.takeRoomBack();\n          await this.#end.sync();\n          this.#publication.acknowledge(",
     replace:
       "          await this.#end.sync();\n          await this.#end.takeRoomBack();\n          this.#publication.acknowledge(",

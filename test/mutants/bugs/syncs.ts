@@ -15,7 +15,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-roll",
     bug: "begins the next segment before the last one is on stable storage",
-    file: "log/log-writer.ts",
+    file: "log/segment-commits.ts",
     find: "          await this.#end.sync();\n          this.#publication.acknowledge(unsynced);\n",
     replace: "          this.#publication.acknowledge(unsynced);\n",
     suite: { files: ["log/durability.test.ts"], pattern: "before the next one begins" },
@@ -23,9 +23,9 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-roll-by-age",
     bug: "seals a segment that grew old before it is on stable storage",
-    file: "log/log-writer.ts",
-    find: "      await this.#end.sync();\n      await this.#roll();\n    });",
-    replace: "      await this.#roll();\n    });",
+    file: "log/writer-segments.ts",
+    find: "      await this.#end.sync();\n      await this.roll();\n    });",
+    replace: "      await this.roll();\n    });",
     suite: { files: ["log/durable-order.test.ts"], pattern: "grows old" },
   },
   {
@@ -47,15 +47,15 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-before-truncation",
     bug: "records a truncation before the data below it is on stable storage",
-    file: "log/log-writer.ts",
-    find: "        await this.#end.sync();\n        if (this.#end.mustRollFirst) await this.#roll();",
-    replace: "        if (this.#end.mustRollFirst) await this.#roll();",
+    file: "log/log-bounds.ts",
+    find: "        await this.#end.sync();\n        if (this.#end.mustRollFirst) await this.#segments.roll();",
+    replace: "        if (this.#end.mustRollFirst) await this.#segments.roll();",
     suite: { files: ["log/durable-order.test.ts"], pattern: "is truncated" },
   },
   {
     name: "skip-sync-before-deletion",
     bug: "moves the start offset beyond data that is not yet on stable storage",
-    file: "log/log-writer.ts",
+    file: "log/log-bounds.ts",
     find: "        await this.#end.sync();\n        await this.#metadata.replace({ startOffset: offset });",
     replace: "        await this.#metadata.replace({ startOffset: offset });",
     suite: { files: ["log/retention.test.ts"], pattern: "syncs the data before" },
@@ -143,7 +143,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-commits",
     bug: "acknowledges commits that were written and never synced",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "      await this.#file?.datasync();\n",
     replace: "",
     suite: { files: ["store/durable-order.test.ts"], pattern: "offsets are committed" },
@@ -151,7 +151,7 @@ export const syncBugs: readonly Mutant[] = [
   {
     name: "skip-sync-of-checkpoint",
     bug: "replaces the checkpoint by a snapshot that was never synced",
-    file: "store/committed-offsets.ts",
+    file: "store/checkpoint-writer.ts",
     find: "      await replaceFile(fileSystem, path, bytes, onRenamed);",
     replace: `      const unsynced = await fileSystem.open(path + ".tmp", "create");
       await writeFully(unsynced, bytes, 0);

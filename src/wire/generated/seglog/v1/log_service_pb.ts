@@ -442,8 +442,8 @@ export type ReadRequest = Message<"seglog.v1.ReadRequest"> & {
   maxRecords?: number | undefined;
 
   /**
-   * Of encoded records; at least one record is given however long it is. Default: 1 MiB. The server
-   * has an upper limit of its own.
+   * Of values, keys and headers; at least one record is given however long it is. Default: 1 MiB.
+   * The server has an upper limit of its own, which counts all of the response.
    *
    * @generated from field: optional uint32 max_bytes = 4;
    */
@@ -507,6 +507,8 @@ export const ReadResponseSchema: GenMessage<ReadResponse> = /*@__PURE__*/
  */
 export type FollowRequest = Message<"seglog.v1.FollowRequest"> & {
   /**
+   * At least one, each once, and at most 10,000: follow more by several calls.
+   *
    * @generated from field: repeated seglog.v1.FollowedKey keys = 1;
    */
   keys: FollowedKey[];
@@ -527,7 +529,7 @@ export type FollowRequest = Message<"seglog.v1.FollowRequest"> & {
   start: Start;
 
   /**
-   * Of a response; at least one record is given however long it is. Default: 1 MiB.
+   * Of a response, as in ReadRequest. Default: 1 MiB.
    *
    * @generated from field: optional uint32 max_bytes = 4;
    */
@@ -1361,7 +1363,8 @@ export const LogService: GenService<{
     output: typeof ListGroupsResponseSchema;
   },
   /**
-   * Keys in the order of their names, a page at a time.
+   * Keys in the order of their names, by UTF-16 code units, a page at a time. A key that is there
+   * all the while is in one of the pages; one that is made or deleted meanwhile may be.
    *
    * @generated from rpc seglog.v1.LogService.ListKeys
    */

@@ -1,16 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { Looks } from "../../src/log/looks.js";
+import { SharedRounds } from "../../src/log/shared-rounds.js";
 
-/** Looks that end when the test says so. */
+/** Rounds that end when the test says so. */
 class Watched {
   begun = 0;
   readonly #ends: { resolve(): void; reject(error: Error): void }[] = [];
-  readonly looks = new Looks(() => {
+  readonly rounds = new SharedRounds(() => {
     this.begun++;
     return new Promise((resolve, reject) => this.#ends.push({ resolve, reject }));
   });
 
-  /** Ends the look that began first of those that are under way, and lets all see that. */
+  /** Ends the round that began first of those that are under way, and lets all see that. */
   async end(error?: Error): Promise<void> {
     const { resolve, reject } = this.#ends.shift()!;
     if (error === undefined) resolve();
@@ -18,9 +18,9 @@ class Watched {
     await settled();
   }
 
-  /** Asks for a look; says how many had begun when the answer came. */
+  /** Asks for a round; says how many had begun when it was served. */
   async ask(): Promise<number> {
-    await this.looks.run();
+    await this.rounds.run();
     return this.begun;
   }
 }
@@ -30,7 +30,7 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-describe("looks at what others change", () => {
+describe("rounds that are shared", () => {
   it("begin at once when none is under way", async () => {
     const watched = new Watched();
     const first = watched.ask();
@@ -43,7 +43,7 @@ describe("looks at what others change", () => {
     expect(await second).toBe(2);
   });
 
-  it("begin after the question, and one answers all who asked meanwhile", async () => {
+  it("begin after the question, and one serves all who asked meanwhile", async () => {
     const watched = new Watched();
     const first = watched.ask();
     const later = [watched.ask(), watched.ask(), watched.ask()];
@@ -65,20 +65,20 @@ describe("looks at what others change", () => {
   it("are one at a time", async () => {
     let running = 0;
     let most = 0;
-    const looks = new Looks(async () => {
+    const rounds = new SharedRounds(async () => {
       most = Math.max(most, ++running);
       await settled();
       running--;
     });
-    for (let round = 0; round < 5; round++) {
-      const asked = [looks.run(), looks.run()];
+    for (let time = 0; time < 5; time++) {
+      const asked = [rounds.run(), rounds.run()];
       // Asked in the very turn in which another one has ended.
-      await Promise.all(asked.map((each) => each.then(() => looks.run())));
+      await Promise.all(asked.map((each) => each.then(() => rounds.run())));
     }
     expect(most).toBe(1);
   });
 
-  it("fail for those whom they answer, and for nobody else", async () => {
+  it("fail for those whom they serve, and for nobody else", async () => {
     const watched = new Watched();
     const told: unknown[] = [];
     const note = (error: unknown) => told.push(error);
@@ -100,10 +100,10 @@ describe("looks at what others change", () => {
 
   it("are done when none is under way or asked for, however they end", async () => {
     const watched = new Watched();
-    await watched.looks.done();
+    await watched.rounds.done();
     const asked = [watched.ask(), watched.ask()].map((each) => each.catch(() => 0));
     let isDone = false;
-    const done = watched.looks.done().then(() => {
+    const done = watched.rounds.done().then(() => {
       isDone = true;
     });
     await watched.end(new Error("no"));

@@ -1,18 +1,19 @@
 /**
- * Looks at something that others change, one look at a time. Whoever asks gets a look that begins
- * after the question: one that is under way may have seen already what has changed since.
+ * Work that many ask for and that may be done for all of them together, one round at a time. Whoever
+ * asks is served by a round that begins after the question: what one that is under way has done, or
+ * has seen, may be older.
  */
-export class Looks {
-  readonly #look: () => Promise<void>;
+export class SharedRounds {
+  readonly #work: () => Promise<void>;
   #running: Promise<void> | undefined;
   /** Shared by all who asked since the running one began. */
   #next: Promise<void> | undefined;
 
-  constructor(look: () => Promise<void>) {
-    this.#look = look;
+  constructor(work: () => Promise<void>) {
+    this.#work = work;
   }
 
-  /** @throws What the look throws. */
+  /** Resolves with a round that begins now or later; throws what that one throws. */
   run(): Promise<void> {
     if (this.#next !== undefined) return this.#next;
     if (this.#running === undefined) return this.#begin();
@@ -25,7 +26,7 @@ export class Looks {
     return this.#next;
   }
 
-  /** Resolves, never fails, when no look is under way. */
+  /** Resolves, never fails, when no round is under way. */
   async done(): Promise<void> {
     for (;;) {
       const last = this.#next ?? this.#running;
@@ -35,7 +36,7 @@ export class Looks {
   }
 
   #begin(): Promise<void> {
-    this.#running = this.#look().finally(() => {
+    this.#running = this.#work().finally(() => {
       this.#running = undefined;
     });
     return this.#running;
