@@ -3,9 +3,9 @@ import { describe } from "./format/record-codec.js";
 /** The longest delay that a timer of Node takes. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Throws a `TypeError` unless `value` is an object. */
+/** Throws a `TypeError` unless `value` is an object, and no list. */
 export function requireObject(value: unknown, name: string): void {
-  if (typeof value !== "object" || value === null) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`${name} must be an object, not ${describe(value)}`);
   }
 }
@@ -16,6 +16,24 @@ export function refuseUnknown(value: object, known: readonly string[], what: str
     if (known.includes(name)) continue;
     throw new TypeError(`Unknown ${what}: ${describe(name)}. Known are: ${known.join(", ")}`);
   }
+}
+
+/** Throws a `TypeError` unless these are options of a call, none of them unknown. */
+export function assertOptions(options: object, known: readonly string[]): void {
+  requireObject(options, "options");
+  refuseUnknown(options, known, "option");
+}
+
+/** Throws a `TypeError` unless `signal` is an `AbortSignal` or missing. */
+export function assertSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || typeof signal?.throwIfAborted === "function") return;
+  throw new TypeError(`signal must be an AbortSignal, not ${describe(signal)}`);
+}
+
+/** Throws a `TypeError` unless `value` is a boolean or missing. */
+export function assertBoolean(value: boolean | undefined, name: string): void {
+  if (value === undefined || typeof value === "boolean") return;
+  throw new TypeError(`${name} must be a boolean, not ${describe(value)}`);
 }
 
 /** Checks an optional integer in [least, most]. */

@@ -2,11 +2,18 @@
 // bytes, and a callback for each record.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { connect, type SendOutcome } from "seglog/client";
 import { serve } from "seglog/server";
 
+// New on each run, and gone after it; yours would have a name and stay.
+const directory = mkdtempSync(join(tmpdir(), "seglog-example-"));
+process.once("exit", () => rmSync(directory, { recursive: true }));
+
 // Elsewhere: seglog serve data
-await using server = await serve({ directory: "data", port: 0 });
+await using server = await serve({ directory, port: 0 });
 await using client = await connect(server.url);
 await using producer = client.producer({ lingerMs: 1000, batchBytes: 40 });
 

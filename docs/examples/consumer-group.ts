@@ -2,12 +2,17 @@
 // not committed before a crash is seen again; what was committed is not.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { LogStore } from "seglog";
 
-const DIRECTORY = "sensors";
+// New on each run, and gone after it; yours would have a name and stay.
+const directory = mkdtempSync(join(tmpdir(), "seglog-example-"));
+process.once("exit", () => rmSync(directory, { recursive: true }));
 
 {
-  await using store = await LogStore.open(DIRECTORY);
+  await using store = await LogStore.open(directory);
   for (const room of ["kitchen", "cellar"]) {
     await store.appendBatch(
       room,
@@ -35,13 +40,13 @@ async function consume(store: LogStore, room: string, crashAfter = Infinity): Pr
 }
 
 {
-  await using store = await LogStore.open(DIRECTORY);
+  await using store = await LogStore.open(directory);
   const processed = await consume(store, "kitchen", 3);
   assert.deepEqual(processed, ["kitchen 1", "kitchen 2", "kitchen 3"]);
 }
 
 {
-  await using store = await LogStore.open(DIRECTORY);
+  await using store = await LogStore.open(directory);
   const group = store.group("averages");
 
   // The third record was processed, but never committed: it comes again.

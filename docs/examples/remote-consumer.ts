@@ -2,12 +2,17 @@
 // where it committed.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { connect } from "seglog/client";
 import { type SeglogServer, serve } from "seglog/server";
 
-const DIRECTORY = "orders-data";
+// New on each run, and gone after it; yours would have a name and stay.
+const directory = mkdtempSync(join(tmpdir(), "seglog-example-"));
+process.once("exit", () => rmSync(directory, { recursive: true }));
 
-let server: SeglogServer = await serve({ directory: DIRECTORY, port: 0 });
+let server: SeglogServer = await serve({ directory, port: 0 });
 const { port } = server;
 await using client = await connect(server.url);
 
@@ -26,7 +31,7 @@ const options = { group: "kitchen", keys: ["orders"], autoCommit: false } as con
 
 // The client connects again by itself, and so does the next consumer.
 await server.close();
-server = await serve({ directory: DIRECTORY, port });
+server = await serve({ directory, port });
 await client.append("orders", "four pizzas");
 
 {

@@ -4,18 +4,21 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { on, once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CommitLog } from "seglog";
 
-const DIRECTORY = "measurements";
 const LAST = "that was all";
 
-if (process.argv[2] === "tail") await tail();
+const [task, directory] = process.argv.slice(2);
+if (task === "tail") await tail(directory!);
 else await main();
 
 /** The reading process: passes on what it reads until it meets the last record. */
-async function tail(): Promise<void> {
-  await using log = await CommitLog.open(DIRECTORY, { readOnly: true });
+async function tail(directory: string): Promise<void> {
+  await using log = await CommitLog.open(directory, { readOnly: true });
   // `from` is remembered by whoever reads; here, everything from the start on.
   for await (const { offset, value } of log.records({ from: log.startOffset, follow: true })) {
     const text = Buffer.from(value).toString();
@@ -27,9 +30,12 @@ async function tail(): Promise<void> {
 
 /** The writing process: waits for the reader to have seen a record before it writes the next. */
 async function main(): Promise<void> {
-  await using log = await CommitLog.open(DIRECTORY);
+  // New on each run, and gone after it; yours would have a name and stay.
+  const directory = mkdtempSync(join(tmpdir(), "seglog-example-"));
+  process.once("exit", () => rmSync(directory, { recursive: true }));
+  await using log = await CommitLog.open(directory);
   await log.append("written before anybody looked");
-  const reader = fork(fileURLToPath(import.meta.url), ["tail"]);
+  const reader = fork(fileURLToPath(import.meta.url), ["tail", directory]);
   const exited = once(reader, "exit");
   const seen = messagesOf(reader);
   assert.deepEqual(await next(seen), { offset: 0, text: "written before anybody looked" });

@@ -5,8 +5,14 @@
 // for a change that never was.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type LogRecord, LogStore } from "seglog";
 
+// New on each run, and gone after it; yours would have a name and stay.
+const directory = mkdtempSync(join(tmpdir(), "seglog-example-"));
+process.once("exit", () => rmSync(directory, { recursive: true }));
 const KEY = "orders";
 
 /** Takes an order: the order itself and its two messages are stored all together or not at all. */
@@ -62,7 +68,7 @@ for (const [id, customer] of [
   ["o-2", "Grace"],
   ["o-3", "Edsger"],
 ]) {
-  await using store = await LogStore.open("shop");
+  await using store = await LogStore.open(directory);
   await placeOrder(store, id!, customer!);
   // The service may stop here, or at any place in the relay; the next start delivers the rest.
   await relay(store, broker).catch((error: Error) =>
@@ -73,7 +79,7 @@ for (const [id, customer] of [
 let attempts = 0;
 for (let done = false; !done; attempts++) {
   assert.ok(attempts < 10, "the relay never finishes");
-  await using store = await LogStore.open("shop");
+  await using store = await LogStore.open(directory);
   done = await relay(store, broker).then(
     () => true,
     () => false,

@@ -7,10 +7,12 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CommitLog } from "seglog";
 
-const DIRECTORY = "bank-log";
 const TOTAL = 1_000;
 
 interface Change {
@@ -69,12 +71,13 @@ class Bank {
   }
 }
 
-if (process.argv[2] === "serve") await serve();
+const [task, directory] = process.argv.slice(2);
+if (task === "serve") await serve(directory!);
 else await main();
 
 /** The process that is killed: transfers one after the other, and tells of each when it is done. */
-async function serve(): Promise<void> {
-  const bank = await Bank.open(DIRECTORY);
+async function serve(directory: string): Promise<void> {
+  const bank = await Bank.open(directory);
   if (bank.isNew) await bank.record([{ account: "alice", amount: TOTAL }]);
   for (;;) {
     await bank.transfer("alice", "bob", 1);
@@ -83,10 +86,15 @@ async function serve(): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  // New on each run, and gone after it; yours would have a name and stay.
+  const directory = mkdtempSync(join(tmpdir(), "seglog-example-"));
+  process.once("exit", () => rmSync(directory, { recursive: true }));
   for (let run = 1; run <= 2; run++) {
-    const answered = await answeredUntilKilled(fork(fileURLToPath(import.meta.url), ["serve"]));
+    const answered = await answeredUntilKilled(
+      fork(fileURLToPath(import.meta.url), ["serve", directory]),
+    );
     // The lock died with its process, so the log can be opened at once.
-    const bank = await Bank.open(DIRECTORY);
+    const bank = await Bank.open(directory);
     const bob = bank.balanceOf("bob");
     assert.ok(bob >= answered, `bob has ${bob}, but ${answered} was answered`);
     assert.equal(bank.total, TOTAL);

@@ -1,9 +1,11 @@
+import { addAbortSignal, type Readable } from "node:stream";
 import { type Command, Option } from "commander";
 import { CommitLog, type LogOptions, LogStore } from "../index.js";
 import { parseInteger, parseKey } from "./arguments.js";
 import type { CommandContext } from "./context.js";
 import { count, offsetRange } from "./display.js";
 import { escapeText } from "./escape.js";
+import { ExitCode } from "./exit-code.js";
 import { UsageError } from "./failure.js";
 import { openInput, readLines } from "./input.js";
 import { kindOfDirectory } from "./location.js";
@@ -14,6 +16,7 @@ import {
   type RemoteFlags,
   requireKey,
 } from "./remote.js";
+import { StopSignals } from "./stop-signals.js";
 
 /** Batches on their way to the disk while the next lines are read. */
 const IN_FLIGHT = 16;
@@ -25,6 +28,13 @@ interface AppendFlags extends RemoteFlags {
   readonly durability?: NonNullable<LogOptions["durability"]>;
   readonly compression?: NonNullable<LogOptions["compression"]>;
   readonly segmentBytes?: number;
+}
+
+/** Lines that have begun to come. */
+interface Lines {
+  readonly input: Readable;
+  readonly first: IteratorResult<Uint8Array[], void>;
+  readonly rest: AsyncIterable<Uint8Array[]>;
 }
 
 /** Appends one batch, and tells where. */
@@ -39,8 +49,8 @@ export function addAppend(program: Command, context: CommandContext): void {
     .summary("append lines from a file or standard input")
     .description(
       "Appends each line of a file, or of standard input, as one record.\n\n" +
-        "Without --key <dir> is a single log, with --key it is a store of several; one that does\n" +
-        "not exist is made. A line comes without its line feed. Lines are appended as they arrive,\n" +
+        "Without --key <dir> is a single log, with --key it is a store of several; one that does " +
+        "not exist is made. A line comes without its line feed. Lines are appended as they arrive, " +
         "in batches: those that were read in one piece are appended together or not at all.",
     )
     .argument("[dir]", "directory of the log or the store; none with --url")
@@ -69,8 +79,9 @@ Examples:
   $ seglog append --url http://127.0.0.1:50052 --key web-1 access.log
 
 Exit codes:
-  0  all lines are appended, as safely as --durability says
-  2  bad usage, locked, disk full …; the message says how many lines were appended before`,
+  0    all lines are appended, as safely as --durability says
+  2    bad usage, locked, disk full …; the message says how many lines were appended before
+  130  ended by Ctrl-C (143: by SIGTERM); what was appended is told, and the log is closed`,
     )
     .action(async (first: string | undefined, second: string | undefined, flags: AppendFlags) => {
       if (flags.url === undefined) {
@@ -93,11 +104,10 @@ async function appendRemote(
     );
   }
   const name = requireKey(key);
-  const lines = linesOf(context, file);
-  const first = await lines.next();
+  const lines = await linesOf(context, file);
   const client = await connectRemote(remote);
   const appendLines = (batch: Uint8Array[]) => client.appendBatch(name, batch);
-  await appendAll(context, client, appendLines, first, lines, `${remote.url}, key ${name}`);
+  await appendAll(context, client, appendLines, lines, `${remote.url}, key ${name}`);
 }
 
 async function append(
@@ -113,28 +123,27 @@ async function append(
   if (key !== undefined && kind === "log") {
     throw new UsageError(`${directory} is a single log, not a store: leave --key out.`);
   }
-  const lines = linesOf(context, file);
   // The file is opened first: a wrong name must not leave a new, empty log behind.
-  const first = await lines.next();
+  const lines = await linesOf(context, file);
   const onError = (error: Error) => context.tell(error.message);
   const options = { durability, compression, segmentBytes, onError };
   if (key === undefined) {
     const log = await CommitLog.open(directory, options);
-    await appendAll(context, log, (batch) => log.appendBatch(batch), first, lines, directory);
+    await appendAll(context, log, (batch) => log.appendBatch(batch), lines, directory);
   } else {
     const store = await LogStore.open(directory, options);
     const log = await store.log(key);
     const where = `${directory}, key ${key}`;
-    await appendAll(context, store, (batch) => log.appendBatch(batch), first, lines, where);
+    await appendAll(context, store, (batch) => log.appendBatch(batch), lines, where);
   }
 }
 
-function linesOf(
-  { streams }: CommandContext,
-  file: string | undefined,
-): AsyncGenerator<Uint8Array[], void, void> {
-  if (file !== undefined && file !== "-") return readLines(openInput(file), file, MAX_LINE_BYTES);
-  return readLines(streams.stdin, "standard input", MAX_LINE_BYTES);
+/** Resolves when the first lines are there; until then, a signal ends the program as it is. */
+async function linesOf({ streams }: CommandContext, file: string | undefined): Promise<Lines> {
+  const isFile = file !== undefined && file !== "-";
+  const input = isFile ? openInput(file) : streams.stdin;
+  const rest = readLines(input, isFile ? file : "standard input", MAX_LINE_BYTES);
+  return { input, first: await rest.next(), rest };
 }
 
 /** What was acknowledged so far. */
@@ -155,32 +164,50 @@ class Tally {
   }
 }
 
-/** Appends all lines, closes `target`, and says how many they were, also after a failure. */
+/**
+ * Appends all lines, or those that came before a signal; closes `target`, and says how many they
+ * were, also after a failure.
+ */
 async function appendAll(
   context: CommandContext,
   target: { close(): Promise<void> },
   appendLines: AppendLines,
-  first: IteratorResult<Uint8Array[], void>,
-  rest: AsyncIterable<Uint8Array[]>,
+  lines: Lines,
   where: string,
 ): Promise<void> {
   const tally = new Tally();
+  const stop = new StopSignals();
   try {
-    if (first.done !== true) await appendBatches(appendLines, first.value, rest, tally);
+    await appendBatches(appendLines, untilStopped(lines, stop.signal), tally);
   } catch (error) {
     context.tell(`appended ${tally.text()} before the failure`);
     throw error;
   } finally {
     await target.close();
+    stop.forget();
   }
+  context.exitCode = stop.exitCode ?? ExitCode.ok;
   await context.output.line(escapeText(`appended ${tally.text()} to ${where}`));
+}
+
+/** All batches of lines; the signal ends them, also while the next one is waited for. */
+async function* untilStopped(
+  { input, first, rest }: Lines,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array[], void, void> {
+  addAbortSignal(signal, input);
+  try {
+    if (first.done !== true) yield first.value;
+    yield* rest;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
 /** Reads on while some batches are on their way; memory is bounded by their number. */
 async function appendBatches(
   appendLines: AppendLines,
-  first: Uint8Array[],
-  rest: AsyncIterable<Uint8Array[]>,
+  batches: AsyncIterable<Uint8Array[]>,
   tally: Tally,
 ): Promise<void> {
   const pending: Promise<void>[] = [];
@@ -193,8 +220,7 @@ async function appendBatches(
     pending.push(done);
   };
   try {
-    start(first);
-    for await (const lines of rest) {
+    for await (const lines of batches) {
       if (pending.length >= IN_FLIGHT) await pending.shift();
       start(lines);
     }

@@ -26,8 +26,8 @@ export function addCat(program: Command, context: CommandContext): void {
     .command("cat")
     .summary("print records, and follow new ones")
     .description(
-      "Prints the records of a log, beside a living writer too. Damage is stepped over and told on\n" +
-        "standard error.",
+      "Prints the records of a log, beside a living writer too. Damage is stepped over " +
+        "and told on standard error.",
     )
     .argument("[dir]", "directory of the log or the store; none with --url")
     .option("-k, --key <key>", "the log of this key in a store", parseKey)

@@ -35,8 +35,8 @@ export function addDump(program: Command, context: CommandContext): void {
     .command("dump")
     .summary("take a single file apart")
     .description(
-      "Takes one file of a log or a store apart: a data file (.log) block by block, an .index or\n" +
-        ".timeindex, log.meta, store.meta, committed-offsets, producers, or published. Goes on\n" +
+      "Takes one file of a log or a store apart: a data file (.log) block by block, an .index or " +
+        ".timeindex, log.meta, store.meta, committed-offsets, producers, or published. Goes on " +
         "behind damage.",
     )
     .argument("<file>", "the file", parsePath)

@@ -6,7 +6,7 @@ export const ExitCode = {
   damage: 1,
   /** The command could not run, or not to its end: bad usage, no access, locked, disk full. */
   failure: 2,
-  /** Ended by Ctrl-C while following. */
+  /** Ended by Ctrl-C while following or appending. */
   interrupted: 130,
 } as const;
 

@@ -16,11 +16,18 @@ const ADVICE: readonly (readonly [library: string, commandLine: string])[] = [
   ],
   [
     "Give this user access, or open with { readOnly: true } if reading is enough.",
-    "Check who may.",
+    "Check the owner and the permissions of that path.",
   ],
   ["is a store of several logs: open it with LogStore.open().", "is a store: give a --key."],
   ["is a single log: open it with CommitLog.open().", "is a single log: leave --key out."],
   ["Check the path, or open it for writing to make one.", "Check the path."],
+  ["deleteBefore takes at most the end offset", "--before takes at most the end offset"],
+  [
+    "Listen on 127.0.0.1, or say that it is meant so (insecure).",
+    "Listen on 127.0.0.1; or give --tls-certificate and --tls-key, and --tokens or " +
+      "--client-authorities; or --insecure to let them.",
+  ],
+  ["check the server's against (ca)", "check the server's against (--ca)"],
 ];
 
 /** The line on standard error for a failure: `seglog: CODE: message`. */

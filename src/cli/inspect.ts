@@ -21,7 +21,7 @@ export function addInspect(program: Command, context: CommandContext): void {
     .command("inspect")
     .summary("show the segments of a log, or the keys of a store")
     .description(
-      "Shows what a log is made of, segment by segment; of a store, its keys. Reads headers and\n" +
+      "Shows what a log is made of, segment by segment; of a store, its keys. Reads headers and " +
         "indexes, and data only where an index is missing; seglog verify checks all of it.",
     )
     .argument("[dir]", "directory of the log or the store; none with --url")

@@ -29,7 +29,8 @@ export async function kindOfDirectory(
     if (!hasSystemCode(error, "ENOTDIR")) throw error;
     throw new SeglogError(
       "NOT_A_LOG",
-      `${directory} is a file. Give the directory of a log or a store; seglog dump takes one file.`,
+      `${directory} is a file, or stands below one. Give the directory of a log or a store; ` +
+        "seglog dump takes one file.",
     );
   }
   const names = new Set(entries.map(({ name }) => name));

@@ -32,7 +32,7 @@ export function addOffsets(program: Command, context: CommandContext): void {
     .command("offsets")
     .summary("show the committed offsets of consumer groups")
     .description(
-      "Shows, for every consumer group and key of a store, the next offset to read, the end of the\n" +
+      "Shows, for every consumer group and key of a store, the next offset to read, the end of the " +
         "log and the distance between them.",
     )
     .argument("[store]", "directory of the store; none with --url")

@@ -1,7 +1,13 @@
 import type { Writable } from "node:stream";
+import { systemFailure } from "../files/file-errors.js";
 
 /** Text is handed to the stream in pieces of about this length. */
 const PIECE_BYTES = 64 * 1024;
+
+function failureOf(error: NodeJS.ErrnoException): Error {
+  if (error.code === "EPIPE") return new BrokenPipe();
+  return systemFailure(error, "write to", "standard output");
+}
 
 /** The reader of our output went away, as `head` does. No failure: there is nothing left to do. */
 export class BrokenPipe extends Error {}
@@ -19,7 +25,7 @@ export class Output {
   constructor(stream: Writable) {
     this.#stream = stream;
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      this.#failure = error.code === "EPIPE" ? new BrokenPipe() : error;
+      this.#failure = failureOf(error);
     });
   }
 
@@ -52,7 +58,7 @@ export class Output {
     await new Promise<void>((resolve, reject) => {
       this.#stream.write(bytes, (error) => {
         if (error === null || error === undefined) resolve();
-        else reject((error as NodeJS.ErrnoException).code === "EPIPE" ? new BrokenPipe() : error);
+        else reject(failureOf(error));
       });
     });
   }

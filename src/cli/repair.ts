@@ -24,11 +24,11 @@ export function addRepair(program: Command, context: CommandContext): void {
     .command("repair")
     .summary("cut a torn tail, rebuild indexes, or salvage around damage")
     .description(
-      "Checks a log or a store as verify does. Without damage it finishes what a crash left: cuts a\n" +
-        "torn tail (the bytes are kept in a file beside it), moves what stands in the journal of a\n" +
+      "Checks a log or a store as verify does. Without damage it finishes what a crash left: cuts a " +
+        "torn tail (the bytes are kept in a file beside it), moves what stands in the journal of a " +
         "store to the segments of its keys, and rebuilds indexes.\n\n" +
-        "Damaged records cannot be repaired: with damage nothing is changed. --salvage copies\n" +
-        "everything readable into a new directory. Records keep their offsets, so holes remain\n" +
+        "Damaged records cannot be repaired: with damage nothing is changed. --salvage copies " +
+        "everything readable into a new directory. Records keep their offsets, so holes remain " +
         "where damage was. The old directory is only read; keep it until you trust the new one.",
     )
     .argument("<dir>", "directory of the log or the store")

@@ -18,8 +18,8 @@ export function addTrim(program: Command, context: CommandContext): void {
     .command("trim")
     .summary("delete the records before an offset")
     .description(
-      "Moves the start of a log up to an offset and deletes the segments that hold nothing at or\n" +
-        "behind it. Records before the offset cannot be read any more; space is freed by whole\n" +
+      "Moves the start of a log up to an offset and deletes the segments that hold nothing at or " +
+        "behind it. Records before the offset cannot be read any more; space is freed by whole " +
         "segments. Takes the lock, so no other process may have the log open for writing.",
     )
     .argument("<dir>", "directory of the log or the store")

@@ -21,11 +21,11 @@ export function addVerify(program: Command, context: CommandContext): void {
     .command("verify")
     .summary("read everything and say whether it is sound")
     .description(
-      "Reads all of a log or a store: checksums, records, the chain of blocks and segments,\n" +
-        "offsets, metadata, every index entry against the data, committed offsets, and the journal\n" +
-        "that the logs of a store share. Beside a living writer it reads up to the end that this\n" +
+      "Reads all of a log or a store: checksums, records, the chain of blocks and segments, " +
+        "offsets, metadata, every index entry against the data, committed offsets, and the journal " +
+        "that the logs of a store share. Beside a living writer it reads up to the end that this " +
         "has published.\n\n" +
-        "A torn tail and an index that must be built anew are warnings: they are what a crash\n" +
+        "A torn tail and an index that must be built anew are warnings: they are what a crash " +
         "leaves, nothing acknowledged is lost, and the next writer deals with them.",
     )
     .argument("<dir>", "directory of the log or the store")

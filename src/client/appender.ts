@@ -1,7 +1,12 @@
 import { prepare } from "../format/prepared-record.js";
 import type { RecordInput } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
-import type { AppendOptions, ProducerSequence } from "../log/queue/append-options.js";
+import {
+  type AppendOptions,
+  assertAppendOptions,
+  copyProducer,
+  type ProducerSequence,
+} from "../log/queue/append-options.js";
 import { AppendedBatch } from "../log/queue/appended-batch.js";
 import { encodeKey } from "../store/key-directory.js";
 import type { KeyedBatch } from "../store/keyed-log.js";
@@ -30,8 +35,8 @@ export class Appender {
 
   /** As `SeglogClient.append`. */
   append(key: string, record: RecordInput, options: AppendOptions): Promise<number> {
-    const { signal, producer } = options;
-    return deliver(signal, (resolve, reject) => {
+    return deliver(options, (resolve, reject) => {
+      const { signal, producer } = options;
       const sender = this.#openSender();
       if (!sender.knows(key)) encodeKey(key);
       if (producer !== undefined) {
@@ -51,8 +56,8 @@ export class Appender {
     records: Iterable<RecordInput>,
     options: AppendOptions,
   ): Promise<KeyedBatch> {
-    const { signal, producer } = options;
-    return deliver(signal, (resolve, reject) => {
+    return deliver(options, (resolve, reject) => {
+      const { signal, producer } = options;
       const sender = this.#openSender();
       encodeKey(key);
       const list = toArray(records);
@@ -96,7 +101,8 @@ export class Appender {
     key: string,
     records: readonly RecordInput[],
   ): Promise<KeyedBatch> {
-    const request = { key, producer: { ...producer }, ...toBatch(records) };
+    const sender = copyProducer(producer, records.length)!;
+    const request = { key, producer: sender, ...toBatch(records) };
     const { baseOffset, lastOffset } = await this.#connection.once((calls, call) =>
       calls.append(request, call),
     );
@@ -107,13 +113,13 @@ export class Appender {
   }
 }
 
-/** A promise of what `run` does, unless the signal was there before; it rejects with what is thrown. */
+/** A promise of what `run` does, if the options allow it; it rejects with what is thrown. */
 function deliver<T>(
-  signal: AbortSignal | undefined,
+  options: AppendOptions,
   run: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
+    assertAppendOptions(options);
     run(resolve, reject);
   });
 }

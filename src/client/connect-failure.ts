@@ -7,6 +7,14 @@ const NOT_TLS: ReadonlySet<string> = new Set([
   "ERR_SSL_PACKET_LENGTH_TOO_LONG",
 ]);
 const IF_CLEAR = "if the server has no certificate, use http://";
+/** Node's codes for a certificate that no authority known here has signed. */
+const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+]);
 /** A server that takes the handshake for a broken request may end it without any answer. */
 const CUT_OFF: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 
@@ -34,6 +42,9 @@ function explain(origin: string, error: Error): string {
   if (NOT_TLS.has(code)) return `what answers there does not speak TLS; ${IF_CLEAR}`;
   if (code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL") {
     return "what answers there speaks TLS, but not HTTP/2";
+  }
+  if (UNKNOWN_AUTHORITY.has(code)) {
+    return `${error.message}; give the certificates to check the server's against (ca)`;
   }
   // Past the handshake, a connection that is cut off says `read ECONNRESET`.
   if (isSecure(origin) && CUT_OFF.has(code) && error.message.includes("secure TLS connection")) {

@@ -1,7 +1,7 @@
 import { SeglogError } from "../errors.js";
 import type { LogRecord } from "../format/record.js";
 import { describe } from "../format/record-codec.js";
-import { integer, MAX_TIMER_MS } from "../option-checks.js";
+import { assertOptions, integer, MAX_TIMER_MS } from "../option-checks.js";
 import type { KeyBounds, OffsetsByKey } from "../store/keyed-log.js";
 import { toOffsetPairs } from "../store/offset-pairs.js";
 import { Start } from "../wire/generated/seglog/v1/log_service_pb.js";
@@ -108,6 +108,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord>, AsyncDisposable 
    * when iterating, and `CLOSED`.
    */
   async poll(options: PollOptions = {}): Promise<ConsumedRecord[]> {
+    assertOptions(options, ["maxRecords", "timeoutMs"]);
     const maxRecords = integer(options.maxRecords, "maxRecords", 1, Number.MAX_SAFE_INTEGER) ?? 500;
     const timeoutMs = integer(options.timeoutMs, "timeoutMs", 0, MAX_TIMER_MS) ?? 1000;
     if (this.#closing !== undefined) throw closed();

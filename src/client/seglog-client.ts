@@ -2,7 +2,7 @@ import { OffsetOutOfRangeError } from "../errors.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
 import type { AppendOptions } from "../log/queue/append-options.js";
 import type { ReadOptions } from "../log/read/read-options.js";
-import { assertOffset, integer } from "../option-checks.js";
+import { assertOffset, assertOptions, assertSignal, integer } from "../option-checks.js";
 import { encodeKey } from "../store/key-directory.js";
 import type { KeyBounds, KeyedBatch, KeyedLog, KeyedRead } from "../store/keyed-log.js";
 import { Start } from "../wire/generated/seglog/v1/log_service_pb.js";
@@ -80,6 +80,7 @@ export class SeglogClient implements KeyedLog {
    */
   async read(key: string, from: number, options: ReadOptions = {}): Promise<KeyedRead> {
     assertOffset(from, "from");
+    assertOptions(options, ["maxRecords", "maxBytes"]);
     const maxRecords = integer(options.maxRecords, "maxRecords", 1, Number.MAX_SAFE_INTEGER);
     const maxBytes = integer(options.maxBytes, "maxBytes", 1, Number.MAX_SAFE_INTEGER);
     encodeKey(key);
@@ -192,7 +193,9 @@ export class SeglogClient implements KeyedLog {
     options: { readonly from?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<LogRecord, void, void> {
     encodeKey(key);
+    assertOptions(options, ["from", "signal"]);
     const { from, signal } = options;
+    assertSignal(signal);
     if (from !== undefined) assertOffset(from, "from");
     if (from !== undefined && from < 0) throw await this.#beforeStart(key, from);
     const start = from === undefined ? Start.EARLIEST : Start.ERROR;

@@ -17,6 +17,7 @@ const NOT_A_FILE: Meaning = {
   code: "UNSAFE_PATH",
   advice: "A file belongs there. Put the real one in its place.",
 };
+const NOT_THERE: Meaning = { code: "IO_ERROR", advice: "Check the path: there is no such file." };
 const TOO_MANY: Meaning = {
   code: "TOO_MANY_OPEN_FILES",
   advice: "Lower maxOpenFiles, or raise the process's limit on open files (ulimit -n).",
@@ -32,6 +33,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["EROFS", NO_ACCESS],
   ["EMFILE", TOO_MANY],
   ["ENFILE", TOO_MANY],
+  ["ENOENT", NOT_THERE],
   ["EISDIR", NOT_A_FILE],
   ["ENXIO", NOT_A_FILE],
   [

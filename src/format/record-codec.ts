@@ -17,6 +17,9 @@ import { VarintReader, varintLength, writeVarint } from "./varint.js";
 const FLAG_KEY = 1;
 const FLAG_HEADERS = 2;
 
+/** How much of a wrong text a message shows. */
+const SHOWN_LENGTH = 40;
+
 /** A record whose parts are checked and encoded, ready to be copied into a block. */
 export interface StructuredRecord {
   readonly value: Uint8Array;
@@ -51,6 +54,12 @@ export function prepareRecord(record: RecordFields): StructuredRecord {
   if (typeof record !== "object" || record === null) {
     throw new TypeError(
       `A record must be a Uint8Array, a string or an object with a value, not ${describe(record)}`,
+    );
+  }
+  if (record.value === undefined) {
+    throw new TypeError(
+      `A record must be a Uint8Array, a string or an object with a value, not ${describe(record)} ` +
+        "without one",
     );
   }
   const value = toBytes(record.value, "record.value");
@@ -202,9 +211,18 @@ function toHeaders(
 
 /** A short form of a wrong value for an error message. */
 export function describe(value: unknown): string {
-  if (value === null) return "null";
+  if (value === null || value === undefined) return String(value);
   if (typeof value === "number" || typeof value === "boolean") return String(value);
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
-  if (typeof value !== "object") return `a ${typeof value}`;
-  return Array.isArray(value) ? "an array" : `a ${value.constructor?.name ?? "object"}`;
+  if (typeof value === "string") {
+    const start = JSON.stringify(value.slice(0, SHOWN_LENGTH));
+    return value.length > SHOWN_LENGTH ? `${start}… (${value.length} characters)` : start;
+  }
+  const type = typeof value === "object" ? nameOfClass(value) : typeof value;
+  return `${/^[aeiou]/i.test(type) ? "an" : "a"} ${type}`;
+}
+
+function nameOfClass(value: object): string {
+  if (Array.isArray(value)) return "array";
+  const name: unknown = value.constructor?.name;
+  return typeof name !== "string" || name === "Object" ? "object" : name;
 }

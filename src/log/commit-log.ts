@@ -1,8 +1,7 @@
 import { CorruptionError, OffsetOutOfRangeError, SeglogError } from "../errors.js";
 import { runSteps, runStepsSync } from "../files/steps.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
-import { describe } from "../format/record-codec.js";
-import { assertDirectory, assertOffset } from "../option-checks.js";
+import { assertBoolean, assertDirectory, assertOffset, requireObject } from "../option-checks.js";
 import { closedError } from "./closed-error.js";
 import { createEnvironment, type LogEnvironment } from "./environment.js";
 import type { JournalFollower } from "./follow/journal-follower.js";
@@ -11,9 +10,15 @@ import { openForReading } from "./open-for-reading.js";
 import { type Membership, openForWriting } from "./open-for-writing.js";
 import type { OpenedLog } from "./opened-log.js";
 import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from "./options.js";
-import { assertProducerId, nextSequence } from "./producer-states.js";
-import { type AppendOptions, copyProducer, toArray } from "./queue/append-options.js";
+import { nextSequence } from "./producer-states.js";
+import {
+  type AppendOptions,
+  assertAppendOptions,
+  copyProducer,
+  toArray,
+} from "./queue/append-options.js";
 import type { AppendedBatch } from "./queue/appended-batch.js";
+import { assertProducerId } from "./queue/producer-checks.js";
 import {
   assertIteration,
   type IterationOptions,
@@ -102,10 +107,9 @@ export class CommitLog {
     options: OpenLogOptions = {},
   ): Promise<CommitLog> {
     assertDirectory(directory);
+    requireObject(options, "options");
     const { readOnly = false, ...rest } = options;
-    if (typeof readOnly !== "boolean") {
-      throw new TypeError(`readOnly must be a boolean, not ${describe(readOnly)}`);
-    }
+    assertBoolean(readOnly, "readOnly");
     const resolved = resolveLogOptions(rest, ["readOnly"]);
     const world = environment ?? createEnvironment();
     return readOnly
@@ -194,7 +198,7 @@ export class CommitLog {
    */
   append(record: RecordInput, options?: AppendOptions): Promise<number> {
     try {
-      options?.signal?.throwIfAborted();
+      if (options !== undefined) assertAppendOptions(options);
       const producer = copyProducer(options?.producer, 1);
       return this.#writable().append(record, options?.signal, producer);
     } catch (error) {
@@ -211,7 +215,7 @@ export class CommitLog {
    */
   appendBatch(records: Iterable<RecordInput>, options?: AppendOptions): Promise<AppendedBatch> {
     try {
-      options?.signal?.throwIfAborted();
+      if (options !== undefined) assertAppendOptions(options);
       const list = toArray(records);
       const producer = copyProducer(options?.producer, list.length);
       return this.#writable().appendBatch(list, options?.signal, producer);

@@ -1,7 +1,6 @@
 import { OffsetOutOfRangeError } from "../errors.js";
 import { MIN_OPEN_FILES } from "../files/handle-pool.js";
 import type { LogRecord, RecordInput } from "../format/record.js";
-import { describe } from "../format/record-codec.js";
 import type { CommitLog, StoredProducer } from "../log/commit-log.js";
 import { createEnvironment, type LogEnvironment } from "../log/environment.js";
 import {
@@ -10,10 +9,19 @@ import {
   type ResolvedLogOptions,
   resolveLogOptions,
 } from "../log/options.js";
-import { type AppendOptions, assertAppendable } from "../log/queue/append-options.js";
+import type { AppendOptions } from "../log/queue/append-options.js";
+import { assertAppendable } from "../log/queue/appendable.js";
 import type { AppendedBatch } from "../log/queue/appended-batch.js";
 import { type ReadOptions, resolveReadOptions } from "../log/read/read-options.js";
-import { assertDirectory, assertOffset, integer } from "../option-checks.js";
+import {
+  assertBoolean,
+  assertDirectory,
+  assertOffset,
+  assertOptions,
+  assertSignal,
+  integer,
+  requireObject,
+} from "../option-checks.js";
 import type { NamedProducer, OpenedProducer } from "./checkpoint-file.js";
 import { ConsumerGroup } from "./consumer-group.js";
 import { copyOptions, copyRecord, copyRecords } from "./copied-input.js";
@@ -108,10 +116,9 @@ export class LogStore implements KeyedLog {
     options: StoreOptions = {},
   ): Promise<LogStore> {
     assertDirectory(directory);
+    requireObject(options, "options");
     const { maxOpenFiles, readOnly = false, ...rest } = options;
-    if (typeof readOnly !== "boolean") {
-      throw new TypeError(`readOnly must be a boolean, not ${describe(readOnly)}`);
-    }
+    assertBoolean(readOnly, "readOnly");
     const limit = integer(maxOpenFiles, "maxOpenFiles", MIN_OPEN_FILES, 2 ** 31 - 1);
     const resolved = resolveLogOptions(rest, ["maxOpenFiles", "readOnly"]);
     const environment = given ?? createEnvironment(undefined, limit);
@@ -242,6 +249,8 @@ export class LogStore implements KeyedLog {
     options: { readonly from?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<LogRecord, void, void> {
     encodeKey(key);
+    assertOptions(options, ["from", "signal"]);
+    assertSignal(options.signal);
     let log = await this.#keys.existing(key);
     while (log === undefined) {
       options.signal?.throwIfAborted();
@@ -358,7 +367,7 @@ export class LogStore implements KeyedLog {
     this.#writable();
     const input = copyInput();
     // What no log takes makes none.
-    if (!this.#keys.has(key)) assertAppendable(input[0], input[1] ?? {}, this.#options);
+    if (!this.#keys.has(key)) assertAppendable(input[0], input[1], this.#options);
     return this.#keys.use(key, (log) => run(log, input));
   }
 

@@ -57,7 +57,7 @@ export async function listStore(
     if (!hasSystemCode(error, "ENOTDIR")) throw error;
     throw new SeglogError(
       "NOT_A_STORE",
-      `${directory} is a file; a store is a directory. Name another path.`,
+      `${directory} is a file, or stands below one; a store is a directory. Name another path.`,
       { cause: error },
     );
   }

@@ -6,6 +6,14 @@ import { temporaryDirectory } from "../support/temporary-directory.js";
 import { endOf, seglog, start } from "./program.js";
 import { withLog, withStore } from "./samples.js";
 
+/** Waits for a log, which appears once the first line was read, to have records. */
+async function whatIsThere(cwd: string, log: string): Promise<string> {
+  for (;;) {
+    const { out } = await seglog(cwd, ["cat", log]);
+    if (out !== "") return out;
+  }
+}
+
 describe("append", () => {
   it("makes a log, or a store with --key", async () => {
     const cwd = temporaryDirectory();
@@ -49,13 +57,8 @@ describe("append", () => {
     const writer = start(cwd, ["append", "new"]);
     const written = endOf(writer);
     writer.stdin!.write("first\n");
-    // The log appears once the first line was read.
-    let follower: ReturnType<typeof start> | undefined;
-    for (let seen = ""; seen === ""; ) {
-      const run = await seglog(cwd, ["cat", "new"]);
-      seen = run.out;
-    }
-    follower = start(cwd, ["cat", "new", "--follow", "--limit", "2"]);
+    expect(await whatIsThere(cwd, "new")).toBe("first\n");
+    const follower = start(cwd, ["cat", "new", "--follow", "--limit", "2"]);
     const chunks: Buffer[] = [];
     follower.stdout!.on("data", (chunk: Buffer) => chunks.push(chunk));
     const followed = endOf(follower);
@@ -65,6 +68,23 @@ describe("append", () => {
     expect(Buffer.concat(chunks).toString()).toBe("first\nsecond\n");
     writer.stdin!.end();
     expect(await written).toBe(0);
+  });
+
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("closes the log at %s, and says what it appended", async (signal, exitCode) => {
+    const cwd = temporaryDirectory();
+    const writer = start(cwd, ["append", "new"]);
+    const written = endOf(writer);
+    const chunks: Buffer[] = [];
+    writer.stdout!.on("data", (chunk: Buffer) => chunks.push(chunk));
+    writer.stdin!.write("first\nsecond\nnot ended");
+    await whatIsThere(cwd, "new");
+    writer.kill(signal);
+    expect(await written).toBe(exitCode);
+    expect(Buffer.concat(chunks).toString()).toBe("appended 2 records (offsets 0 to 1) to new\n");
+    expect((await seglog(cwd, ["inspect", "new"])).out).toMatch(/state +closed cleanly/);
   });
 
   it("tells what it had appended when a line is too long", async () => {

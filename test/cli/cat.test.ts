@@ -1,5 +1,7 @@
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { Readable, Writable } from "node:stream";
+import { describe, expect, it, test } from "vitest";
+import { run } from "../../src/cli/run.js";
 import { CommitLog } from "../../src/index.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { endOf, seglog, start } from "./program.js";
@@ -116,4 +118,17 @@ describe("cat", () => {
     child.kill("SIGINT");
     expect(await ended).toBe(130);
   });
+});
+
+test("a full disk behind the output is told with its code", async () => {
+  const stdout = new Writable({
+    write: (_chunk, _encoding, done) => done(Object.assign(new Error(), { code: "ENOSPC" })),
+  });
+  const told: string[] = [];
+  const stderr = new Writable({
+    write: (chunk, _encoding, done) => done(void told.push(String(chunk))),
+  });
+  const args = ["cat", join(await withLog(), "events")];
+  expect(await run(args, { stdin: Readable.from([]), stdout, stderr })).toBe(2);
+  expect(told.join("")).toMatch(/^seglog: NO_SPACE: Cannot write to standard output: ENOSPC\. /);
 });

@@ -33,6 +33,9 @@ describe("help", () => {
     expect(out).toMatch(/Examples?:\n {2}\$ .*seglog /);
     expect(out).toMatch(/Exit codes:\n {2}0 /);
     for (const line of out.split("\n")) expect(line.length).toBeLessThan(100);
+    const [description] = out.split(/\n(?:Arguments|Options):\n/);
+    // A line that is broken twice ends early.
+    for (const [line] of description!.matchAll(/^.{1,60}\n(?=[a-z])/gm)) expect(line).toBe("");
   });
 
   it("comes with the version", async () => {
@@ -55,6 +58,7 @@ describe("bad usage", () => {
     [["cat", "events", "--key", "k"], /events is a single log, not a store: leave --key out/],
     [["cat", "nothing"], /NOT_A_LOG: nothing does not exist/],
     [["cat", "events/log.meta"], /NOT_A_LOG: events\/log\.meta is a file/],
+    [["append", "events/log.meta/x"], /NOT_A_LOG: .* is a file, or stands below one\. /],
     [["append", "new", "--durability", "maybe"], /Allowed choices are always, interval, os/],
     [["append", "new", "--segment-bytes", "3"], /USAGE: segmentBytes must be an integer/],
     [["append", "new", "no-such-file"], /USAGE: The file no-such-file does not exist/],
@@ -65,12 +69,19 @@ describe("bad usage", () => {
     [["serve", "new", "--limit", "maxConections=5"], /USAGE: Unknown limit: "maxConections"/],
     [["serve", "new", "--limit", "maxConnections"], /It must be name=number/],
     [["serve", "new", "--tls-key", "key"], /USAGE: TLS needs both/],
-    [["serve", "new", "--listen", "0.0.0.0:0"], /USAGE: Other machines can reach 0\.0\.0\.0/],
+    [
+      ["serve", "new", "--listen", "0.0.0.0:0"],
+      /USAGE: Other machines can reach 0\.0\.0\.0.* --insecure/,
+    ],
+    [["serve", "new", "--tokens", "none"], /IO_ERROR: Cannot read none: ENOENT\. Check the path/],
     [["serve", "new", "--store", "segmentByte=5"], /USAGE: Unknown option/],
     [["serve", "new", "--store", "segmentBytes=5"], /USAGE: segmentBytes must be/],
     [["serve", "events", "--listen", "127.0.0.1:0"], /NOT_A_STORE: .* leave --key out|single log/],
     [["trim", "events"], /USAGE: required option '--before <offset>' not specified/],
-    [["trim", "events", "--before", "61"], /OFFSET_OUT_OF_RANGE: Offset 61 .*\[0, 60\)/],
+    [
+      ["trim", "events", "--before", "61"],
+      /OFFSET_OUT_OF_RANGE: Offset 61 .*\[0, 60\): --before takes/,
+    ],
     [["offsets", "events"], /only stores have consumer groups/],
     [["dump", "events"], /events is a directory, not a file/],
     [["dump", "events/LOCK"], /its name is not one that seglog gives/],

@@ -72,6 +72,7 @@ describe("with TLS and tokens, a client", () => {
       const error = await failureOf(connect(url, { token: TOKEN, ...options }));
       expect(error.code).toBe("UNAVAILABLE");
       expect(error.message).toMatch(/certificate|self-signed|issuer/i);
+      expect(error.message).toContain("give the certificates to check the server's against (ca)");
     }
   });
 

@@ -4,12 +4,10 @@ import { extractFromMarkdown, extractFromSource } from "./extract.js";
 const markdown = (...lines: string[]) => extractFromMarkdown("a.md", lines.join("\n"));
 
 describe("extractFromMarkdown", () => {
-  it("takes TypeScript blocks with the line at which they begin", () => {
-    expect(
-      markdown("# Title", "```ts", "one();", "two();", "```", "", "```typescript", "```"),
-    ).toEqual([
-      { file: "a.md", line: 3, mode: "run", code: "one();\ntwo();" },
-      { file: "a.md", line: 8, mode: "run", code: "" },
+  it("takes TypeScript and JavaScript with the line at which they begin", () => {
+    expect(markdown("# Title", "```ts", "one();", "two();", "```", "", "```js", "```")).toEqual([
+      { file: "a.md", language: "ts", line: 3, mode: "run", code: "one();\ntwo();" },
+      { file: "a.md", language: "js", line: 8, mode: "run", code: "" },
     ]);
   });
 
@@ -56,7 +54,7 @@ describe("extractFromSource", () => {
     ["// ignore\r\na();\n", "ignore"],
     ["a();\n// ignore\n", "run"],
   ])("takes %j as one example", (source, mode) => {
-    const expected = { file: "docs/examples/a.ts", line: 1, mode, code: source };
+    const expected = { file: "docs/examples/a.ts", language: "ts", line: 1, mode, code: source };
     expect(extractFromSource("docs/examples/a.ts", source)).toEqual(expected);
   });
 });

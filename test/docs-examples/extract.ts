@@ -4,6 +4,8 @@ export type ExampleMode = "run" | "no-run" | "ignore";
 export interface Example {
   /** Path of the document or source file, with forward slashes. */
   readonly file: string;
+  /** `js` is run as it stands, by the Node.js that there is; `ts` is compiled first. */
+  readonly language: "ts" | "js";
   /** Line of `file` at which `code` begins, counted from 1. */
   readonly line: number;
   readonly mode: ExampleMode;
@@ -21,8 +23,8 @@ interface OpenFence {
 const FENCE = /^( *)(`{3,}|~{3,})(.*)$/;
 
 /**
- * Takes the fenced `ts` blocks out of a Markdown document. A word after `ts` sets the mode:
- * `no-run` or `ignore`.
+ * Takes the fenced `ts` and `js` blocks out of a Markdown document. A word after that sets the
+ * mode: `no-run` or `ignore`.
  *
  * @throws Error on any other word, and on a fence that is never closed: either would silently
  * leave an example unchecked.
@@ -57,9 +59,9 @@ function removeIndent(text: string, width: number): string {
 
 function toExample(file: string, fence: OpenFence): Example | undefined {
   const [language, ...words] = fence.info.trim().split(/\s+/);
-  if (language !== "ts" && language !== "typescript") return undefined;
+  if (language !== "ts" && language !== "js") return undefined;
   const mode = toMode(words.join(" "), `${file}:${fence.line}`);
-  return { file, line: fence.line + 1, mode, code: fence.body.join("\n") };
+  return { file, language, line: fence.line + 1, mode, code: fence.body.join("\n") };
 }
 
 /**
@@ -68,11 +70,11 @@ function toExample(file: string, fence: OpenFence): Example | undefined {
  */
 export function extractFromSource(file: string, source: string): Example {
   const [, mode] = /^\/\/ (no-run|ignore)\r?\n/.exec(source) ?? [];
-  return { file, line: 1, mode: toMode(mode ?? "", file), code: source };
+  return { file, language: "ts", line: 1, mode: toMode(mode ?? "", file), code: source };
 }
 
 function toMode(word: string, where: string): ExampleMode {
   if (word === "") return "run";
   if (word === "no-run" || word === "ignore") return word;
-  throw new Error(`${where}: "${word}" is unknown here; after ts stands no-run, ignore or nothing`);
+  throw new Error(`${where}: "${word}" is unknown here; known are no-run and ignore`);
 }

@@ -1,6 +1,9 @@
 // Checks that the examples of the documentation hold: those in README.md and docs/*.md, and the
 // files of docs/examples/. Each is type-checked against the built package, which it imports by its
-// name as a user would, and then run in an empty directory of its own.
+// name as a user would, and then run twice in a directory of its own, which is empty at first: who
+// tries an example tries it again. JavaScript is run as it stands.
+//
+// Arguments choose examples by a part of their file's path; what those print is shown.
 
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import {
@@ -30,6 +33,8 @@ const EXAMPLES_TSCONFIG = {
     outDir: "out",
     declaration: false,
     inlineSourceMap: true,
+    allowJs: true,
+    checkJs: true,
     // Every block is a module of its own, also one that imports nothing.
     moduleDetection: "force",
     // An example may name a result only to show it.
@@ -40,15 +45,21 @@ const EXAMPLES_TSCONFIG = {
   include: ["src"],
 };
 
-process.exitCode = main();
+process.exitCode = main(process.argv.slice(2));
 
-function main(): number {
-  const found = collectExamples();
+function main(parts: readonly string[]): number {
+  const isChosen = ({ file }: Example) => parts.some((part) => file.includes(part));
+  const all = collectExamples();
+  const found = parts.length === 0 ? all : all.filter(isChosen);
+  if (found.length === 0) {
+    console.error(`No file with examples has ${parts.join(" or ")} in its path.`);
+    return 1;
+  }
   const examples = found.filter((example) => example.mode !== "ignore");
   const ignored = found.length - examples.length;
-  if (examples.length > 0 && !typeCheck(examples)) return 1;
+  if (!typeCheck(examples)) return 1;
   const runnable = examples.filter((example) => example.mode === "run");
-  const failed = runnable.filter((example) => !run(example)).length;
+  const failed = runnable.filter((example) => !runTwice(example, parts.length > 0)).length;
   console.log(
     `${examples.length} examples: ${runnable.length - failed} ran, ${failed} failed, ` +
       `${examples.length - runnable.length} only type-checked; ${ignored} ignored`,
@@ -77,13 +88,24 @@ function moduleName(example: Example): string {
   return example.file.replace(/\.ts$/, "").replace(/\.md$/, `.md.${example.line}`);
 }
 
+function sourceOf(example: Example): string {
+  return join(SOURCES, `${moduleName(example)}.${example.language}`);
+}
+
+/** Compiling could turn what this Node.js does not know into what it does; so JavaScript is not. */
+function programOf(example: Example): string {
+  return example.language === "js"
+    ? sourceOf(example)
+    : join(COMPILED, `${moduleName(example)}.js`);
+}
+
 /** Compiles all examples at once; prints what is wrong with them. */
 function typeCheck(examples: readonly Example[]): boolean {
   rmSync(WORK, { recursive: true, force: true });
   for (const example of examples) {
     // As many empty lines in front as the document has, so that every line number that TypeScript
     // or a stack trace mentions is the document's.
-    write(join(SOURCES, `${moduleName(example)}.ts`), "\n".repeat(example.line - 1) + example.code);
+    write(sourceOf(example), "\n".repeat(example.line - 1) + example.code);
   }
   write(join(WORK, "tsconfig.json"), JSON.stringify(EXAMPLES_TSCONFIG));
   const compiler = join("node_modules", "typescript", "bin", "tsc");
@@ -96,26 +118,33 @@ function write(path: string, text: string): void {
   writeFileSync(path, text);
 }
 
-function run(example: Example): boolean {
-  const program = join(process.cwd(), COMPILED, `${moduleName(example)}.js`);
+/** Prints what an example wrote if it failed, or if `isShown`. */
+function runTwice(example: Example, isShown: boolean): boolean {
   const directory = mkdtempSync(join(tmpdir(), "seglog-example-"));
   try {
-    const result = spawnSync(process.execPath, ["--enable-source-maps", program], {
-      cwd: directory,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: RUN_TIMEOUT_MS,
-      killSignal: "SIGKILL",
+    return ["first", "second"].every((time) => {
+      const result = run(example, directory);
+      const failure = failureOf(result);
+      const where = `${example.file}:${example.line}`;
+      if (failure) console.error(`${where} ${failure}, the ${time} time`);
+      else if (isShown) console.log(`${where}, the ${time} time:`);
+      if (failure || isShown) console.log(`${result.stdout}${result.stderr}`);
+      return !failure;
     });
-    const failure = failureOf(result);
-    if (failure) {
-      console.error(`${example.file}:${example.line} ${failure}`);
-      console.error(`${result.stdout}${result.stderr}`);
-    }
-    return !failure;
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function run(example: Example, directory: string): SpawnSyncReturns<string> {
+  const program = join(process.cwd(), programOf(example));
+  return spawnSync(process.execPath, ["--enable-source-maps", program], {
+    cwd: directory,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: RUN_TIMEOUT_MS,
+    killSignal: "SIGKILL",
+  });
 }
 
 function failureOf(result: SpawnSyncReturns<string>): string | undefined {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RecordFields } from "../../src/format/record.js";
 import {
+  describe as describeValue,
   needsStructure,
   prepareRecord,
   readStructuredRecord,
@@ -147,4 +148,20 @@ describe("prepareRecord", () => {
   ])("refuses %j", (record, error) => {
     expect(() => prepareRecord(record as RecordFields)).toThrow(error);
   });
+});
+
+describe("what a message calls a wrong value", () => {
+  it.each([
+    [undefined, "undefined"],
+    [null, "null"],
+    [5, "5"],
+    ["text", '"text"'],
+    ["x".repeat(300), `"${"x".repeat(40)}"… (300 characters)`],
+    [() => 1, "a function"],
+    [{}, "an object"],
+    [Object.create(null), "an object"],
+    [[], "an array"],
+    [new ArrayBuffer(3), "an ArrayBuffer"],
+    [new Date(), "a Date"],
+  ])("%o: %s", (value, text) => expect(describeValue(value)).toBe(text));
 });

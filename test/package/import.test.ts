@@ -73,8 +73,11 @@ describe("the built package", () => {
     // Of the layers of a store, only what checks input.
     const ofStore = loaded.filter((each) => /\/dist\/(files|segment|log|store)\//.test(each));
     expect(ofStore.map((each) => each.slice(DIST.length)).sort()).toEqual([
-      "log/appended-batch.js",
-      "log/polling.js",
+      "log/directory/polling.js",
+      "log/queue/append-options.js",
+      "log/queue/appended-batch.js",
+      "log/queue/producer-checks.js",
+      "log/turns.js",
       "store/key-directory.js",
       "store/name.js",
       "store/offset-pairs.js",

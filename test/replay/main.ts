@@ -16,6 +16,7 @@ const NODE_PROGRAM = fileURLToPath(new URL("dist/maelstrom/main.js", ROOT));
 const COMMAND_LINE = fileURLToPath(new URL("dist/cli/main.js", ROOT));
 
 const SHOWN_ANOMALIES = 20;
+const SHOWN_KEYS = 10;
 
 process.exitCode = await main();
 
@@ -34,14 +35,23 @@ async function main(): Promise<number> {
   console.log();
   console.log(`$ seglog inspect ${directory}`);
   const inspect = spawnSync(process.execPath, [COMMAND_LINE, "inspect", directory], {
-    stdio: "inherit",
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
   });
-  console.log();
+  console.log(withFewKeys(inspect.stdout));
   if (inspect.status !== 0) console.log(`inspect ended with ${inspect.status ?? inspect.signal}`);
-  // Last, because the list of keys is long.
   const valid = result.verdict.anomalies.length === 0 && result.complaints.length === 0;
   console.log(valid ? "VALID: every answer kept the workload's rules." : "INVALID: see above.");
   return valid && inspect.status === 0 ? 0 : 1;
+}
+
+/** The first rows of the table of keys, and how many there are besides. */
+function withFewKeys(inspected: string): string {
+  const lines = inspected.split("\n");
+  const shown = lines.findIndex((line) => line.startsWith("key ")) + 1 + SHOWN_KEYS;
+  // The last line is empty.
+  const more = lines.length - 1 - shown;
+  return more <= 0 ? inspected : [...lines.slice(0, shown), `… ${more} more keys`, ""].join("\n");
 }
 
 /** Prints how it went. */

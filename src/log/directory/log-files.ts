@@ -65,7 +65,7 @@ export async function listLog(
     if (hasSystemCode(error, "ENOTDIR")) {
       throw new SeglogError(
         "NOT_A_LOG",
-        `${directory} is a file; a log is a directory. Name another path.`,
+        `${directory} is a file, or stands below one; a log is a directory. Name another path.`,
         { cause: error },
       );
     }

@@ -1,10 +1,8 @@
 import type { BlockProducer } from "../../format/block-header.js";
-import { prepare } from "../../format/prepared-record.js";
 import type { RecordInput } from "../../format/record.js";
 import { describe } from "../../format/record-codec.js";
-import type { ResolvedLogOptions } from "../options.js";
-import { assertProducer } from "../producer-states.js";
-import { assertLength, batchBound, noRecords } from "./append-limits.js";
+import { assertOptions, assertSignal } from "../../option-checks.js";
+import { assertProducer } from "./producer-checks.js";
 
 /** Who appends, and which of its batches it is: what makes it safe to append a batch again. */
 export interface ProducerSequence {
@@ -34,6 +32,16 @@ export interface AppendOptions {
   readonly producer?: ProducerSequence | undefined;
 }
 
+/**
+ * @throws TypeError for an unknown option or what is no signal; the signal's reason, if it is
+ *   aborted.
+ */
+export function assertAppendOptions(options: AppendOptions): void {
+  assertOptions(options, ["signal", "producer"]);
+  assertSignal(options.signal);
+  options.signal?.throwIfAborted();
+}
+
 /** Checked, and the caller's object is free. */
 export function copyProducer(
   producer: ProducerSequence | undefined,
@@ -57,27 +65,4 @@ export function toArray(records: Iterable<RecordInput>): readonly RecordInput[] 
     throw new TypeError(`records must be an array or another iterable, not ${describe(records)}`);
   }
   return [...records];
-}
-
-/**
- * Checks what is to be appended to a log that is yet to be made.
- *
- * @throws As `CommitLog.appendBatch`, of what no log with these options takes.
- */
-export function assertAppendable(
-  records: Iterable<RecordInput>,
-  { signal, producer }: AppendOptions,
-  limits: ResolvedLogOptions,
-): void {
-  signal?.throwIfAborted();
-  const list = toArray(records);
-  if (list.length === 0) throw noRecords();
-  copyProducer(producer, list.length);
-  let recordBytes = 0;
-  for (const record of list) {
-    const { byteLength } = prepare(record);
-    assertLength(byteLength, limits);
-    recordBytes += byteLength;
-  }
-  batchBound(recordBytes, list.length, producer !== undefined, limits);
 }

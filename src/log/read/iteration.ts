@@ -2,7 +2,7 @@ import { CorruptionError, OffsetOutOfRangeError } from "../../errors.js";
 import { runSteps } from "../../files/steps.js";
 import type { Block } from "../../format/block.js";
 import type { LogRecord } from "../../format/record.js";
-import { assertOffset } from "../../option-checks.js";
+import { assertBoolean, assertOffset, assertOptions, assertSignal } from "../../option-checks.js";
 import { SCAN_CHUNK_BYTES } from "../../segment/block-source.js";
 import type { LogView } from "../log-view.js";
 import { LogCursor } from "./log-reader.js";
@@ -23,9 +23,13 @@ export interface IterationOptions {
 }
 
 /** Throws a `TypeError` or `RangeError` for bounds that are no offsets. */
-export function assertIteration({ from, to }: IterationOptions): void {
+export function assertIteration(options: IterationOptions): void {
+  assertOptions(options, ["from", "to", "follow", "signal"]);
+  const { from, to, follow, signal } = options;
   if (from !== undefined) assertOffset(from, "from");
   if (to !== undefined) assertOffset(to, "to");
+  assertBoolean(follow, "follow");
+  assertSignal(signal);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { integer } from "../../option-checks.js";
+import { assertOptions, integer } from "../../option-checks.js";
 import type { ReadLimits } from "./log-reader.js";
 
 const DEFAULT_READ_BYTES = 1024 * 1024;
@@ -13,6 +13,7 @@ export interface ReadOptions {
 
 /** Checks the options of a read and fills in the defaults. */
 export function resolveReadOptions(options: ReadOptions): ReadLimits {
+  assertOptions(options, ["maxRecords", "maxBytes"]);
   return {
     maxRecords:
       integer(options.maxRecords, "maxRecords", 1, Number.MAX_SAFE_INTEGER) ??

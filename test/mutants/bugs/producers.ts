@@ -268,7 +268,7 @@ export const producerBugs: readonly Mutant[] = [
     name: "key-is-made-for-nothing",
     bug: "makes a key for a record that no log takes",
     file: "store/log-store.ts",
-    find: "    if (!this.#keys.has(key)) assertAppendable(input[0], input[1] ?? {}, this.#options);\n",
+    find: "    if (!this.#keys.has(key)) assertAppendable(input[0], input[1], this.#options);\n",
     replace: "",
     suite: { files: ["store/log-store.test.ts"], pattern: "what no log takes" },
   },
