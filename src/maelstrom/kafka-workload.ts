@@ -52,7 +52,7 @@ export class KafkaWorkload {
   readonly #group: CommittedOffsets;
   readonly #sends = new PendingWork();
   readonly #commits = new PendingWork();
-  #nextPolled = 0;
+  #polls = 0;
 
   constructor(logs: MessageLogs, group: CommittedOffsets) {
     this.#logs = logs;
@@ -77,9 +77,7 @@ export class KafkaWorkload {
       await this.#sends.settled([key]);
       return (await this.#logs.read(key, from, options)).records;
     };
-    const found = await readPolled(read, readOffsets(request), this.#nextPolled);
-    // What there was no room for comes first the next time, so that no key is left out for ever.
-    this.#nextPolled += found.size;
+    const found = await readPolled(read, readOffsets(request), this.#polls++);
     const messages = Array.from(found, ([key, records]) => {
       const pairs = records.map((record) => [record.offset, decodeMessage(key, record)]);
       return [key, pairs] as const;

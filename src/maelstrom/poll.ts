@@ -36,22 +36,24 @@ export type ReadKey = (
  * left out, and so is one that cannot be read at the moment, unless that leaves nothing.
  *
  * @param offsets - Where to begin, by key.
- * @param first - Which key comes first, counted from 0; the others follow it in turn.
+ * @param turn - How many polls there were before: each begins with another key, so that none is
+ *   left out for ever.
  * @returns By key, in the order of `offsets`.
  * @throws The first error that is not of the moment; or, if nothing was read, the first.
  */
 export async function readPolled(
   read: ReadKey,
   offsets: ReadonlyMap<string, number>,
-  first: number,
+  turn: number,
 ): Promise<ReadonlyMap<string, readonly Message[]>> {
   const poll = new Poll(read, offsets);
-  const rest = rotate([...offsets.keys()], first);
+  const rest = rotate([...offsets.keys()], turn);
   using time = new TimeLimit(READ_MS);
   while (rest.length > 0 && poll.hasRoom && !time.isOver) {
     const reads = poll.begin(rest.splice(0, KEYS_AT_A_TIME));
     await Promise.race([Promise.all(reads), time.over]);
     if (poll.isEmpty) await Promise.race(reads);
+    poll.take();
   }
   return poll.end();
 }
@@ -60,7 +62,10 @@ export async function readPolled(
 class Poll {
   readonly #read: ReadKey;
   readonly #offsets: ReadonlyMap<string, number>;
+  /** Keys that are being read or were, in the order in which their messages are taken. */
+  #begun: readonly string[] = [];
   readonly #found = new Map<string, readonly Message[]>();
+  readonly #taken = new Map<string, readonly Message[]>();
   readonly #errors: unknown[] = [];
   #bytesLeft = POLL_BYTES;
 
@@ -80,16 +85,25 @@ class Poll {
 
   /** Begins to read some of the keys; the promises never reject. */
   begin(keys: readonly string[]): Promise<void>[] {
+    this.#begun = keys;
     const maxBytes = Math.ceil(this.#bytesLeft / keys.length);
-    return keys.map((key) => this.#take(key, maxBytes));
+    return keys.map((key) => this.#find(key, maxBytes));
   }
 
-  async #take(key: string, maxBytes: number): Promise<void> {
+  /** Takes what was found of the keys that were begun last, as far as there is room. */
+  take(): void {
+    for (const key of this.#begun) {
+      const messages = this.#found.get(key);
+      if (messages === undefined) continue;
+      const taken = messages.filter((message) => this.#hasTaken(message));
+      if (taken.length > 0 || messages.length === 0) this.#taken.set(key, taken);
+    }
+  }
+
+  async #find(key: string, maxBytes: number): Promise<void> {
     try {
       const limits = { maxRecords: MESSAGES_PER_KEY, maxBytes };
-      const messages = await this.#read(key, this.#offsets.get(key) ?? 0, limits);
-      const taken = messages.filter((message) => this.#hasTaken(message));
-      if (taken.length > 0 || messages.length === 0) this.#found.set(key, taken);
+      this.#found.set(key, await this.#read(key, this.#offsets.get(key) ?? 0, limits));
     } catch (error) {
       this.#errors.push(error);
     }
@@ -101,18 +115,25 @@ class Poll {
     return true;
   }
 
-  /** What was found; what comes later does not change it. */
+  /** What was taken; what comes later does not change it. */
   end(): ReadonlyMap<string, readonly Message[]> {
     const isFatal = (error: unknown) =>
-      this.#found.size === 0 || !isUnavailable(toMaelstromError(error));
+      this.#taken.size === 0 || !isUnavailable(toMaelstromError(error));
     const fatal = this.#errors.find(isFatal);
     if (fatal !== undefined) throw fatal;
-    const keys = [...this.#offsets.keys()].filter((key) => this.#found.has(key));
-    return new Map(keys.map((key) => [key, this.#found.get(key) ?? []]));
+    const keys = [...this.#offsets.keys()].filter((key) => this.#taken.has(key));
+    return new Map(keys.map((key) => [key, this.#taken.get(key) ?? []]));
   }
 }
 
-function rotate(keys: readonly string[], turns: number): string[] {
-  const first = turns % Math.max(keys.length, 1);
+/** The golden ratio's part behind the point. */
+const GOLDEN = 0.618_033_988_749_895;
+
+/**
+ * Lets the keys begin somewhere else at each turn. No multiple of the step comes back to where it
+ * was, so a consumer of every second poll, or third, gets to every key as well.
+ */
+function rotate(keys: readonly string[], turn: number): string[] {
+  const first = Math.floor(((turn * GOLDEN) % 1) * keys.length);
   return [...keys.slice(first), ...keys.slice(0, first)];
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Message, type ReadKey, readPolled } from "../../src/maelstrom/poll.js";
+import { type Message, POLL_BYTES, type ReadKey, readPolled } from "../../src/maelstrom/poll.js";
 import { MaelstromError } from "../../src/maelstrom/runtime/maelstrom-error.js";
 
 const MESSAGES: readonly Message[] = [{ offset: 0, value: new Uint8Array(1) }];
@@ -10,10 +10,10 @@ const busy = () => new MaelstromError("timeout", "no answer");
 async function found(
   keys: readonly string[],
   reads: Record<string, () => Promise<readonly Message[]>>,
-  first = 0,
+  turn = 0,
 ): Promise<string[]> {
   const read: ReadKey = (key) => reads[key]?.() ?? Promise.resolve(MESSAGES);
-  return [...(await readPolled(read, new Map(keys.map((key) => [key, 0])), first)).keys()];
+  return [...(await readPolled(read, new Map(keys.map((key) => [key, 0])), turn)).keys()];
 }
 
 const later = async (ms: number) => {
@@ -49,13 +49,35 @@ describe("a poll", () => {
     expect(await polled).toEqual(keys.slice(0, 128).filter((key) => key !== "100"));
   });
 
-  it("begins where it is told to, and answers in the order of the request", async () => {
-    const keys = Array.from({ length: 200 }, (_, index) => `${index}`);
-    const polled = found(keys, { 100: () => never }, 150);
+  it("gives room to keys in their order, not to those that are found first", async () => {
+    const long = [{ offset: 0, value: new Uint8Array(POLL_BYTES) }];
+    const polled = found(["a", "b"], {
+      a: () => later(500).then(() => long),
+      b: async () => long,
+    });
     await vi.advanceTimersByTimeAsync(1000);
-    // 64 keys from number 150 on, then those that come round: up to 14 and 78, then up to 142.
-    const asked = [...keys.slice(0, 142), ...keys.slice(150)];
-    expect(await polled).toEqual(asked.filter((key) => key !== "100"));
+    expect(await polled).toEqual(["a"]);
+  });
+
+  it("leaves out no key for ever, whoever else polls in turns with it", async () => {
+    const long = [{ offset: 0, value: new Uint8Array(POLL_BYTES / 64) }];
+    const keys = Array.from({ length: 128 }, (_, index) => `${index}`);
+    const reads = Object.fromEntries(keys.map((key) => [key, async () => long]));
+    for (const consumers of [1, 2, 3, 8]) {
+      const seen = new Set<string>();
+      for (let poll = 0; poll < 10; poll++) {
+        for (const key of await found(keys, reads, poll * consumers)) seen.add(key);
+      }
+      expect(seen.size).toBe(128);
+    }
+  });
+
+  it("begins with another key each time, and answers in the order of the request", async () => {
+    const keys = Array.from({ length: 200 }, (_, index) => `${index}`);
+    const polled = found(keys, { 123: () => never }, 1);
+    await vi.advanceTimersByTimeAsync(1000);
+    // 64 keys from number 123 on, one of which takes too long.
+    expect(await polled).toEqual(keys.slice(124, 187));
   });
 
   it("leaves out what cannot be read now, unless that leaves nothing", async () => {

@@ -6,6 +6,9 @@ import { Chain } from "./chain.js";
 import { ChainAppender } from "./chain-appender.js";
 import type { KvEnvironment } from "./environment.js";
 
+/** How long a key may be: all that are committed of a slot stand together in one value. */
+const MAX_KEY_CHARACTERS = 1000;
+
 /** Of how many logs something is kept in memory, and about how many characters of messages. */
 const MAX_LOGS = 20_000;
 const MAX_CHARACTERS = 64 * 1024 * 1024;
@@ -67,9 +70,13 @@ export class KvLogs implements MessageLogs {
    * @param atLeast - Where the log is said to go.
    */
   async endOffset(key: string, atLeast: number): Promise<number> {
-    const { chain } = this.#log(key);
-    await reach(chain, atLeast);
-    return chain.end.baseOffset;
+    const log = this.#log(key);
+    try {
+      await reach(log.chain, atLeast);
+      return log.chain.end.baseOffset;
+    } finally {
+      this.#count(key, log);
+    }
   }
 
   #log(key: string): Log {
@@ -82,6 +89,10 @@ export class KvLogs implements MessageLogs {
   #make(key: string): Log {
     if (!key.isWellFormed()) {
       throw new MaelstromError("malformedRequest", "A key must not have half of a character.");
+    }
+    if (key.length > MAX_KEY_CHARACTERS) {
+      const text = `A key must not have more than ${MAX_KEY_CHARACTERS} characters.`;
+      throw new MaelstromError("malformedRequest", text);
     }
     while (this.#logs.size >= MAX_LOGS && this.#forgetOne());
     const chain = new Chain(this.#environment, key);

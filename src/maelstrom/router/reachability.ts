@@ -2,7 +2,7 @@
 const PROBE_INTERVAL_MS = 1000;
 
 /** For how long an owner is told that it was done without. */
-const TOLD_MS = 5000;
+const TOLD_MS = 7000;
 
 /**
  * Which nodes have lately failed to answer, and which were done without. Those that are silent are
@@ -12,6 +12,8 @@ const TOLD_MS = 5000;
 export class Reachability {
   readonly #probe: (nodeId: string) => Promise<unknown>;
   readonly #silent = new Set<string>();
+  /** Of those that are silent, or were a moment ago, which are asked again and again. */
+  readonly #probed = new Set<string>();
   readonly #answeredAtMs = new Map<string, number>();
   readonly #replacedAtMs = new Map<string, number>();
 
@@ -37,8 +39,9 @@ export class Reachability {
    */
   unanswered(nodeId: string, askedAtMs: number): void {
     if ((this.#answeredAtMs.get(nodeId) ?? Number.NEGATIVE_INFINITY) > askedAtMs) return;
-    if (this.#silent.has(nodeId)) return;
     this.#silent.add(nodeId);
+    if (this.#probed.has(nodeId)) return;
+    this.#probed.add(nodeId);
     this.#probeLater(nodeId);
   }
 
@@ -61,8 +64,9 @@ export class Reachability {
   /** Until it is heard of again. That alone does not keep a process alive. */
   #probeLater(nodeId: string): void {
     const probe = async () => {
-      await this.#probe(nodeId).catch(() => {});
+      if (this.#silent.has(nodeId)) await this.#probe(nodeId).catch(() => {});
       if (this.#silent.has(nodeId)) this.#probeLater(nodeId);
+      else this.#probed.delete(nodeId);
     };
     setTimeout(() => void probe(), PROBE_INTERVAL_MS).unref();
   }

@@ -16,7 +16,7 @@ const FORWARD_MS = 3500;
 const DOUBT_MS = 1000;
 
 /** Asks for nothing, to find out whether somebody answers; and how long that may take. */
-const PROBE: Body = { type: "poll", offsets: new Map() };
+const PROBE: Body = { type: "list_committed_offsets", keys: [] };
 const PROBE_MS = 1000;
 
 /** How a router treats an owner that does not answer. */
@@ -172,18 +172,45 @@ export class Router {
     } catch (error) {
       // Who is merely busy would have to do the same work, and so would its other clients' nodes.
       if (!isTimeout(error) || !this.#reachability.isSilent(server)) throw error;
-      this.#reachability.replaced(server);
-      return await this.#serveHere(handler, request, part);
+      return await this.#serveInstead(server, partition, handler, request, part);
     }
   }
 
-  /** Waits for an owner, as long as it answers when it is asked whether it is there. */
+  /** Serves here what an owner was asked for in vain. */
+  async #serveInstead(
+    owner: string,
+    { isReadOnly }: Partition,
+    handler: Handler,
+    request: Request,
+    part: Body,
+  ): Promise<Content> {
+    this.#reachability.replaced(owner);
+    try {
+      return await this.#serveHere(handler, request, part);
+    } catch (error) {
+      if (isReadOnly) throw error;
+      // What is refused here may still arrive there, and be done.
+      const text = `${owner} did not answer; it may have happened or not.`;
+      throw new MaelstromError("timeout", text, { cause: error });
+    }
+  }
+
+  /** Waits for an owner, unless it is silent when it is asked whether it is there. */
   async #forwardDoubtfully(owner: string, part: Body): Promise<Content> {
     using doubt = new TimeLimit(DOUBT_MS);
     const answer = this.#forward(owner, part, FORWARD_MS);
-    const isThere = doubt.over.then(() => this.#forward(owner, PROBE, PROBE_MS));
+    const isThere = doubt.over.then(() => this.#assertThere(owner));
     await Promise.race([answer, isThere]);
     return await answer;
+  }
+
+  /** Throws only if an owner is silent: whatever else it says, or has said meanwhile, will do. */
+  async #assertThere(owner: string): Promise<void> {
+    try {
+      await this.#forward(owner, PROBE, PROBE_MS);
+    } catch (error) {
+      if (isTimeout(error) && this.#reachability.isSilent(owner)) throw error;
+    }
   }
 
   async #forward(owner: string, part: Body, timeoutMs: number): Promise<Content> {

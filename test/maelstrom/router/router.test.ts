@@ -52,7 +52,7 @@ class Setup {
     };
     const request = async (dest: string, body: Body, timeoutMs: number) => {
       const text = encodeMembers(Object.entries(body));
-      const kind = text.includes(`"offsets":{}`) ? "probe" : "poll";
+      const kind = text.includes(`"keys":[]`) ? "probe" : "poll";
       const delayMs = this.delaysMs.get(kind) ?? 0;
       const told = await answer(dest, JSON.parse(text), text);
       if (delayMs > 0) await sleep(Math.min(delayMs, timeoutMs));
@@ -311,10 +311,10 @@ describe("Router, where every node may serve every key", () => {
     await setup.ask(send(b));
     expect(setup.asked).toEqual(["n0"]);
     await vi.advanceTimersByTimeAsync(2500);
-    const probes = setup.served.map(({ by, body }) => [by, JSON.parse(body).offsets]);
+    const probes = setup.served.map(({ by, body }) => [by, JSON.parse(body).keys]);
     expect(probes).toEqual([
-      ["n1", {}],
-      ["n1", {}],
+      ["n1", []],
+      ["n1", []],
     ]);
     setup.failing.clear();
     await vi.advanceTimersByTimeAsync(5000);
@@ -330,7 +330,7 @@ describe("Router, where every node may serve every key", () => {
     setup.delaysMs.set("poll", 2500);
     const polled = setup.ask(poll(b));
     await vi.advanceTimersByTimeAsync(1000);
-    expect(setup.served.map(({ body }) => JSON.parse(body).offsets)).toEqual([{ [b]: 5 }, {}]);
+    expect(setup.served.map(({ body }) => JSON.parse(body).keys)).toEqual([undefined, []]);
     await vi.advanceTimersByTimeAsync(1500);
     expect(await polled).toContain(`"${b}":[[0,1.0]`);
     expect(setup.asked).toEqual(["n1", "n1"]);
@@ -345,6 +345,39 @@ describe("Router, where every node may serve every key", () => {
     await vi.advanceTimersByTimeAsync(2000);
     expect(await Promise.race([polled, "it waits"])).toContain(`"by" : "n0"`);
     expect(setup.asked).toEqual(["n1", "n1", "n0"]);
+  });
+
+  it("waits for an owner that refuses to say that it is there", async () => {
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const setup = new Setup({ mayServeAll: true });
+    setup.delaysMs.set("poll", 2500);
+    const committed = setup.ask(commit(b));
+    await vi.advanceTimersByTimeAsync(500);
+    setup.failing.set("n1", "temporarilyUnavailable");
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(await committed).toBe(`{"type":"commit_offsets_ok"}`);
+  });
+
+  it("waits for an owner that has answered something else meanwhile", async () => {
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const setup = new Setup({ mayServeAll: true });
+    setup.delaysMs.set("poll", 2500).set("probe", 9999);
+    const committed = setup.ask(commit(b));
+    await vi.advanceTimersByTimeAsync(1500);
+    setup.delaysMs.set("poll", 0);
+    await setup.ask(send(b));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await committed).toBe(`{"type":"commit_offsets_ok"}`);
+    expect(setup.asked).not.toContain("n0");
+  });
+
+  it("does not say for certain that a commit was refused which an owner may have got", async () => {
+    const setup = new Setup({ mayServeAll: true });
+    setup.failing.set("n1", "timeout").set("n0", "keyDoesNotExist");
+    expect(await setup.ask(commit(b))).toBe(0);
+    expect(await setup.ask(list(b))).toBe(20);
   });
 
   it("does not do the work of an owner that is there and fails to answer", async () => {
@@ -373,7 +406,7 @@ describe("Router, where every node may serve every key", () => {
     await vi.advanceTimersByTimeAsync(1100);
     await setup.ask(commit(b));
     expect(told()).toEqual([true, true]);
-    await vi.advanceTimersByTimeAsync(6000);
+    await vi.advanceTimersByTimeAsync(8000);
     await setup.ask(commit(b));
     expect(told()).toEqual([undefined]);
   });

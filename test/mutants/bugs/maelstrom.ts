@@ -94,8 +94,8 @@ export const maelstromBugs: readonly Mutant[] = [
     name: "poll-starves-the-last-keys",
     bug: "begins each poll with the same key, so that a full answer always leaves out the same",
     file: "maelstrom/kafka-workload.ts",
-    find: "    this.#nextPolled += found.size;\n",
-    replace: "",
+    find: "this.#polls++",
+    replace: "this.#polls",
     suite: { files: ["maelstrom/kafka-workload.test.ts"], pattern: "another key the next time" },
   },
   {
