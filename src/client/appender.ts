@@ -1,11 +1,11 @@
 import { prepare } from "../format/prepared-record.js";
 import type { RecordInput } from "../format/record.js";
-import { describe } from "../format/record-codec.js";
 import {
   type AppendOptions,
   assertAppendOptions,
   copyProducer,
   type ProducerSequence,
+  toArray,
 } from "../log/queue/append-options.js";
 import { AppendedBatch } from "../log/queue/appended-batch.js";
 import { encodeKey } from "../store/key-directory.js";
@@ -60,7 +60,9 @@ export class Appender {
       const { signal, producer } = options;
       const sender = this.#openSender();
       encodeKey(key);
-      const list = toArray(records);
+      // The caller may change its own while this is on its way.
+      const list = [...toArray(records)];
+      if (list.length === 0) throw new RangeError("A batch needs at least one record");
       if (producer !== undefined) {
         this.#appendAs(producer, key, list).then(resolve, reject);
         return;
@@ -137,15 +139,4 @@ function wholeBatch(
   }
   batch.deliveries.push(delivery);
   return batch;
-}
-
-function toArray(records: Iterable<RecordInput>): readonly RecordInput[] {
-  const isList =
-    typeof records === "object" && Symbol.iterator in records && !(records instanceof Uint8Array);
-  if (!isList) {
-    throw new TypeError(`records must be an array or another iterable, not ${describe(records)}`);
-  }
-  const list = [...records];
-  if (list.length === 0) throw new RangeError("A batch needs at least one record");
-  return list;
 }

@@ -170,7 +170,7 @@ export class Router {
     try {
       return await this.#forwardDoubtfully(server, part);
     } catch (error) {
-      // Who is merely busy would have to do the same work, and so would its other clients' nodes.
+      // An owner that is merely busy is waited for: to do its work takes more than it would.
       if (!isTimeout(error) || !this.#reachability.isSilent(server)) throw error;
       return await this.#serveInstead(server, partition, handler, request, part);
     }

@@ -107,6 +107,12 @@ function answerOf(by: string, { type, offsets, keys }: Body, isEmpty: boolean): 
 /** The member that says so. */
 const REPLACED = "served_in_your_place";
 
+/** Time goes on when the test says so, until it has finished. */
+function useFakeTimers(): void {
+  vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 const poll = (...keys: string[]) =>
@@ -302,8 +308,7 @@ describe("Router, where every node may serve every key", () => {
   });
 
   it("finds out when the owner is back, by questions of its own", async () => {
-    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
-    onTestFinished(() => void vi.useRealTimers());
+    useFakeTimers();
     const setup = new Setup({ mayServeAll: true });
     setup.failing.set("n1", "timeout");
     await setup.ask(poll(b));
@@ -324,8 +329,7 @@ describe("Router, where every node may serve every key", () => {
   });
 
   it("waits for an owner that is busy, and does not do the same work", async () => {
-    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
-    onTestFinished(() => void vi.useRealTimers());
+    useFakeTimers();
     const setup = new Setup({ mayServeAll: true });
     setup.delaysMs.set("poll", 2500);
     const polled = setup.ask(poll(b));
@@ -337,8 +341,7 @@ describe("Router, where every node may serve every key", () => {
   });
 
   it("gives up an owner that does not even say that it is there", async () => {
-    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
-    onTestFinished(() => void vi.useRealTimers());
+    useFakeTimers();
     const setup = new Setup({ mayServeAll: true });
     setup.delaysMs.set("poll", 9999).set("probe", 9999);
     const polled = setup.ask(poll(b));
@@ -348,8 +351,7 @@ describe("Router, where every node may serve every key", () => {
   });
 
   it("waits for an owner that refuses to say that it is there", async () => {
-    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
-    onTestFinished(() => void vi.useRealTimers());
+    useFakeTimers();
     const setup = new Setup({ mayServeAll: true });
     setup.delaysMs.set("poll", 2500);
     const committed = setup.ask(commit(b));
@@ -360,8 +362,7 @@ describe("Router, where every node may serve every key", () => {
   });
 
   it("waits for an owner that has answered something else meanwhile", async () => {
-    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
-    onTestFinished(() => void vi.useRealTimers());
+    useFakeTimers();
     const setup = new Setup({ mayServeAll: true });
     setup.delaysMs.set("poll", 2500).set("probe", 9999);
     const committed = setup.ask(commit(b));
@@ -381,8 +382,7 @@ describe("Router, where every node may serve every key", () => {
   });
 
   it("does not do the work of an owner that is there and fails to answer", async () => {
-    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
-    onTestFinished(() => void vi.useRealTimers());
+    useFakeTimers();
     const setup = new Setup({ mayServeAll: true });
     setup.delaysMs.set("poll", 9999);
     const polled = setup.ask(poll(b));
@@ -394,8 +394,7 @@ describe("Router, where every node may serve every key", () => {
   });
 
   it("tells the owner that its keys were served here", async () => {
-    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
-    onTestFinished(() => void vi.useRealTimers());
+    useFakeTimers();
     const setup = new Setup({ mayServeAll: true });
     const told = () => setup.served.splice(0).map(({ body }) => JSON.parse(body)[REPLACED]);
     await setup.ask(send(b));
